@@ -1,0 +1,12 @@
+//! Moving frames between devices and a worker.
+//!
+//! A [`Port`] is one queue of one device, owned by one worker: a receiving half and a sending half, so
+//! that a frame can leave by the port it came in on while it is still lent out by the receiving half.
+
+pub mod dispatch;
+pub mod port;
+
+pub use port::{
+    BURST, Capabilities, Checksum, Offload, Port, PortError, Receive, Refusal, RxFrame, RxStats,
+    Segmentation, SegmentationKind, Transmit, TxFrame,
+};

@@ -1,0 +1,27 @@
+//! VNTag and IEEE 802.1BR E-TAG: the bits, and nothing else.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod gather;
+mod vlan;
+mod vntag;
+
+pub use gather::{Gather, Head, Truncated};
+pub use vlan::{MAX_VLAN_TAGS, VlanTag};
+pub use vntag::{Direction, Dvif, OutOfRange, Svif, Version, VnTag};
+
+/// EtherType values this project reads or writes.
+pub mod ethertype {
+    /// VNTag (Wireshark packet-vntag.c).
+    pub const VNTAG: u16 = 0x8926;
+    /// E-TAG (IEEE 802.1BR).
+    pub const ETAG: u16 = 0x893F;
+    /// IEEE 802.1Q customer tag.
+    pub const VLAN: u16 = 0x8100;
+    /// IEEE 802.1ad service tag.
+    pub const SERVICE_VLAN: u16 = 0x88A8;
+    /// ECP as ratified in IEEE 802.1Qbg, which carries VIC.
+    pub const ECP: u16 = 0x8940;
+    /// LLDP (IEEE 802.1AB).
+    pub const LLDP: u16 = 0x88CC;
+}
