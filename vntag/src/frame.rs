@@ -356,7 +356,7 @@ fn walk(frame: &[u8], ethertype_at: usize, tags_already: usize) -> Inner {
     Inner::TooManyTags
 }
 
-fn read_u16(octets: &[u8], at: usize) -> Option<u16> {
+pub(crate) fn read_u16(octets: &[u8], at: usize) -> Option<u16> {
     let (bytes, _) = octets.get(at..)?.split_first_chunk()?;
     Some(u16::from_be_bytes(*bytes))
 }
