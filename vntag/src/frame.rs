@@ -1,7 +1,7 @@
 //! Reading a frame somebody else made: addresses, EtherType, the tag behind them, and what stands
 //! behind the VLAN tags. Nothing here panics, whatever the octets are.
 
-use crate::{ETHERTYPE_AT, MAX_VLAN_TAGS, Truncated, VlanTag, VnTag, ethertype};
+use crate::{ETHERTYPE_AT, ETagView, MAX_VLAN_TAGS, Truncated, VlanTag, VnTag, ethertype};
 
 /// A frame that is known to have two addresses and an EtherType.
 ///
@@ -122,6 +122,28 @@ impl<'a> Frame<'a> {
     pub fn vntag(&self) -> Option<Result<VnTagView<'a>, Truncated>> {
         if self.ethertype() == ethertype::VNTAG {
             Some(VnTagView::new(self.octets))
+        } else {
+            None
+        }
+    }
+
+    /// The E-TAG, when the frame's EtherType says that it has one.
+    ///
+    /// `Some(Err(_))` is a frame that announces a tag and ends before octet 22, where the EtherType
+    /// behind the tag ends.
+    ///
+    /// ```
+    /// # use vntag::Frame;
+    /// let mut octets = [0; 60];
+    /// octets[12..20].copy_from_slice(&[0x89, 0x3F, 0, 0, 0, 5, 0, 0]);
+    /// let tagged = Frame::new(&octets)?.etag().transpose()?;
+    /// assert_eq!(tagged.map(|t| t.tag().base.get()), Some(5));
+    /// # Ok::<(), vntag::Truncated>(())
+    /// ```
+    #[inline]
+    pub fn etag(&self) -> Option<Result<ETagView<'a>, Truncated>> {
+        if self.ethertype() == ethertype::ETAG {
+            Some(ETagView::new(self.octets))
         } else {
             None
         }
@@ -334,7 +356,7 @@ fn walk(frame: &[u8], ethertype_at: usize, tags_already: usize) -> Inner {
     Inner::TooManyTags
 }
 
-fn read_u16(octets: &[u8], at: usize) -> Option<u16> {
+pub(crate) fn read_u16(octets: &[u8], at: usize) -> Option<u16> {
     let (bytes, _) = octets.get(at..)?.split_first_chunk()?;
     Some(u16::from_be_bytes(*bytes))
 }
