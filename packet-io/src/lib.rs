@@ -4,7 +4,11 @@
 //! that a frame can leave by the port it came in on while it is still lent out by the receiving half.
 
 pub mod dispatch;
+pub mod link;
+pub mod netns;
 pub mod port;
+#[cfg(test)]
+mod privileged;
 
 pub use port::{
     BURST, Capabilities, Checksum, Offload, Port, PortError, Receive, Refusal, RxFrame, RxStats,
