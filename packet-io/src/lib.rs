@@ -5,6 +5,7 @@
 
 pub mod dispatch;
 pub mod port;
+pub mod wire;
 
 pub use port::{
     BURST, Capabilities, Checksum, Offload, Port, PortError, Receive, Refusal, RxFrame, RxStats,
