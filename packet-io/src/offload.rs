@@ -69,7 +69,7 @@ impl RxFrame<'_> {
     #[inline]
     pub fn weight(&self, uncounted: u8) -> Result<Weight, BadOffload> {
         let vlan = if self.vlan.is_some() { 4 } else { 0 };
-        let length = self.original_length as usize + vlan - usize::from(uncounted).min(vlan + 12);
+        let length = (self.original_length as usize + vlan).saturating_sub(usize::from(uncounted));
         if self.offload.is_none() {
             return Ok(Weight::one(length));
         }
