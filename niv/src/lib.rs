@@ -3,7 +3,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(feature = "serde")]
+#[cfg(any(test, feature = "serde"))]
 extern crate std;
 
 mod counters;

@@ -98,6 +98,7 @@ impl<'a> FrameMut<'a> {
     ///
     /// # Errors
     /// It has fewer than 14 octets.
+    #[inline]
     pub const fn new(buffer: &'a mut [u8], headroom: usize) -> Result<Self, Truncated> {
         let length = buffer.len().saturating_sub(headroom);
         if length < Frame::MIN_LEN {
@@ -119,6 +120,7 @@ impl<'a> FrameMut<'a> {
     /// assert_eq!(frame.headroom(), 4);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
+    #[inline]
     pub const fn headroom(&self) -> usize {
         self.headroom
     }
@@ -130,6 +132,7 @@ impl<'a> FrameMut<'a> {
     /// assert_eq!(FrameMut::new(&mut [7; 60], 10)?.octets(), [7; 50]);
     /// # Ok::<(), vntag::Truncated>(())
     /// ```
+    #[inline]
     pub fn octets(&self) -> &[u8] {
         self.buffer.get(self.headroom..).unwrap_or_default()
     }

@@ -86,6 +86,7 @@ impl ETag {
     /// let tag = ETag::from_body([0x00, 0x05, 0x10, 0x10, 0x00, 0x00]);
     /// assert_eq!((tag.ingress_base.get(), tag.group.get(), tag.base.get()), (5, 1, 0x010));
     /// ```
+    #[inline]
     pub const fn from_body([a, b, c, d, e, f]: [u8; 6]) -> Self {
         let first = u16::from_be_bytes([a, b]);
         let second = u16::from_be_bytes([c, d]);
@@ -107,6 +108,7 @@ impl ETag {
     /// # use vntag::ETag;
     /// assert_eq!(ETag::from_body([1, 2, 3, 4, 5, 6]).to_body(), [1, 2, 3, 4, 5, 6]);
     /// ```
+    #[inline]
     pub const fn to_body(self) -> [u8; 6] {
         let first = (self.priority.get() as u16) << 13
             | (self.drop_eligible as u16) << 12
@@ -126,6 +128,7 @@ impl ETag {
     /// assert_eq!(tag.map(|tag| tag.base.get()), Some(5));
     /// assert_eq!(ETag::from_bytes([0x89, 0x26, 0, 0, 0, 5, 0, 0]), None);
     /// ```
+    #[inline]
     pub const fn from_bytes([t, y, a, b, c, d, e, f]: [u8; Self::LEN]) -> Option<Self> {
         match u16::from_be_bytes([t, y]) {
             ethertype::ETAG => Some(Self::from_body([a, b, c, d, e, f])),
@@ -140,6 +143,7 @@ impl ETag {
     /// let tag = ETag::from_body([0, 0, 0, 5, 0, 0]);
     /// assert_eq!(tag.to_bytes(), [0x89, 0x3F, 0, 0, 0, 5, 0, 0]);
     /// ```
+    #[inline]
     pub const fn to_bytes(self) -> [u8; Self::LEN] {
         let [t, y] = ethertype::ETAG.to_be_bytes();
         let [a, b, c, d, e, f] = self.to_body();
@@ -216,6 +220,7 @@ impl<'a> ETagView<'a> {
     /// assert_eq!(tag.map(|t| t.priority.get()), Some(3));
     /// # Ok::<(), vntag::Truncated>(())
     /// ```
+    #[inline]
     pub const fn tag(&self) -> ETag {
         let [.., a, b, c, d, e, f, _, _] = *self.header;
         ETag::from_body([a, b, c, d, e, f])
@@ -231,6 +236,7 @@ impl<'a> ETagView<'a> {
     /// assert_eq!(inner, Some(0x0808));
     /// # Ok::<(), vntag::Truncated>(())
     /// ```
+    #[inline]
     pub const fn inner_ethertype(&self) -> u16 {
         let [.., a, b] = *self.header;
         u16::from_be_bytes([a, b])
@@ -246,6 +252,7 @@ impl<'a> ETagView<'a> {
     /// assert_eq!(payload, Some([7; 38].as_slice()));
     /// # Ok::<(), vntag::Truncated>(())
     /// ```
+    #[inline]
     pub fn payload(&self) -> &'a [u8] {
         self.octets.get(Self::PAYLOAD_AT..).unwrap_or_default()
     }

@@ -51,6 +51,7 @@ macro_rules! field {
             #[doc = concat!("# use vntag::", stringify!($name), ";")]
             #[doc = concat!("assert_eq!(", stringify!($name), "::truncate((1 << ", $bits, ") | 1).get(), 1);")]
             /// ```
+            #[inline]
             pub const fn truncate(word: $integer) -> Self {
                 Self(word & Self::MAX.0)
             }
@@ -61,6 +62,7 @@ macro_rules! field {
             #[doc = concat!("# use vntag::", stringify!($name), ";")]
             #[doc = concat!("assert_eq!(", stringify!($name), "::ZERO.get(), 0);")]
             /// ```
+            #[inline]
             pub const fn get(self) -> $integer {
                 self.0
             }

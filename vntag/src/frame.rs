@@ -37,6 +37,7 @@ impl<'a> Frame<'a> {
     ///
     /// # Errors
     /// It has fewer than 14 octets.
+    #[inline]
     pub const fn new(octets: &'a [u8]) -> Result<Self, Truncated> {
         match octets.first_chunk() {
             Some(header) => Ok(Self { header, octets }),
@@ -54,6 +55,7 @@ impl<'a> Frame<'a> {
     /// assert_eq!(Frame::new(&[7; 60])?.octets().len(), 60);
     /// # Ok::<(), vntag::Truncated>(())
     /// ```
+    #[inline]
     pub const fn octets(&self) -> &'a [u8] {
         self.octets
     }
@@ -65,6 +67,7 @@ impl<'a> Frame<'a> {
     /// assert_eq!(Frame::new(&[7; 60])?.destination(), [7; 6]);
     /// # Ok::<(), vntag::Truncated>(())
     /// ```
+    #[inline]
     pub const fn destination(&self) -> [u8; 6] {
         let [a, b, c, d, e, f, ..] = *self.header;
         [a, b, c, d, e, f]
@@ -77,6 +80,7 @@ impl<'a> Frame<'a> {
     /// assert_eq!(Frame::new(&[7; 60])?.source(), [7; 6]);
     /// # Ok::<(), vntag::Truncated>(())
     /// ```
+    #[inline]
     pub const fn source(&self) -> [u8; 6] {
         let [.., a, b, c, d, e, f, _, _] = *self.header;
         [a, b, c, d, e, f]
@@ -89,6 +93,7 @@ impl<'a> Frame<'a> {
     /// assert_eq!(Frame::new(&[8; 60])?.ethertype(), 0x0808);
     /// # Ok::<(), vntag::Truncated>(())
     /// ```
+    #[inline]
     pub const fn ethertype(&self) -> u16 {
         let [.., a, b] = *self.header;
         u16::from_be_bytes([a, b])
@@ -101,6 +106,7 @@ impl<'a> Frame<'a> {
     /// assert_eq!(Frame::new(&[7; 60])?.payload(), [7; 46]);
     /// # Ok::<(), vntag::Truncated>(())
     /// ```
+    #[inline]
     pub fn payload(&self) -> &'a [u8] {
         self.octets.get(Self::MIN_LEN..).unwrap_or_default()
     }
@@ -160,6 +166,7 @@ impl<'a> Frame<'a> {
     /// assert_eq!(vids, [100]);
     /// # Ok::<(), vntag::Truncated>(())
     /// ```
+    #[inline]
     pub fn vlans(&self, ethertype_at: usize) -> Vlans<'a> {
         Vlans {
             octets: self.octets.get(ethertype_at..).unwrap_or_default(),
@@ -242,6 +249,7 @@ impl<'a> VnTagView<'a> {
     /// assert_eq!(payload, Some([7; 40].as_slice()));
     /// # Ok::<(), vntag::Truncated>(())
     /// ```
+    #[inline]
     pub fn payload(&self) -> &'a [u8] {
         self.octets.get(Self::PAYLOAD_AT..).unwrap_or_default()
     }

@@ -58,6 +58,7 @@ impl Head {
     /// assert_eq!(Gather::new(&[7; 60], 12, None, None)?.head.as_bytes(), [7; 12]);
     /// # Ok::<(), vntag::Truncated>(())
     /// ```
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         self.octets
             .get(..usize::from(self.length))

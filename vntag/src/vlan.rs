@@ -41,6 +41,7 @@ impl VlanTag {
     /// assert_eq!(VlanTag::from_bytes([0x81, 0, 0x60, 0x64]).map(|tag| tag.vid()), Some(100));
     /// assert_eq!(VlanTag::from_bytes([0x08, 0, 0x45, 0]), None);
     /// ```
+    #[inline]
     pub const fn from_bytes([a, b, c, d]: [u8; Self::LEN]) -> Option<Self> {
         let tpid = u16::from_be_bytes([a, b]);
         match tpid {
@@ -58,6 +59,7 @@ impl VlanTag {
     /// # use vntag::VlanTag;
     /// assert_eq!(VlanTag { tpid: 0x8100, tci: 0x6064 }.vid(), 100);
     /// ```
+    #[inline]
     pub const fn vid(self) -> u16 {
         self.tci & 0x0FFF
     }
@@ -68,6 +70,7 @@ impl VlanTag {
     /// # use vntag::VlanTag;
     /// assert_eq!(VlanTag { tpid: 0x8100, tci: 0x6064 }.pcp(), 3);
     /// ```
+    #[inline]
     pub const fn pcp(self) -> u8 {
         (self.tci >> 13) as u8
     }
@@ -78,6 +81,7 @@ impl VlanTag {
     /// # use vntag::VlanTag;
     /// assert!(VlanTag { tpid: 0x88A8, tci: 0x1064 }.drop_eligible());
     /// ```
+    #[inline]
     pub const fn drop_eligible(self) -> bool {
         self.tci >> 12 & 1 == 1
     }
@@ -88,6 +92,7 @@ impl VlanTag {
     /// # use vntag::VlanTag;
     /// assert_eq!(VlanTag { tpid: 0x88A8, tci: 200 }.to_bytes(), [0x88, 0xA8, 0, 200]);
     /// ```
+    #[inline]
     pub const fn to_bytes(self) -> [u8; Self::LEN] {
         let [a, b] = self.tpid.to_be_bytes();
         let [c, d] = self.tci.to_be_bytes();

@@ -86,6 +86,7 @@ impl VnTag {
     /// let tag = VnTag::from_word(0x0000_0005);
     /// assert_eq!((tag.dvif.get(), tag.svif.get()), (0, 5));
     /// ```
+    #[inline]
     pub const fn from_word(word: u32) -> Self {
         Self {
             direction: if word >> 31 == 0 {
@@ -108,6 +109,7 @@ impl VnTag {
     /// # use vntag::VnTag;
     /// assert_eq!(VnTag::from_word(0xC010_8005).to_word(), 0xC010_8005);
     /// ```
+    #[inline]
     pub const fn to_word(self) -> u32 {
         (match self.direction {
             Direction::ToBridge => 0,
@@ -129,6 +131,7 @@ impl VnTag {
     /// assert_eq!(tag.map(|tag| tag.svif.get()), Some(5));
     /// assert_eq!(VnTag::from_bytes([0x08, 0x00, 0x45, 0x00, 0x00, 0x05]), None);
     /// ```
+    #[inline]
     pub const fn from_bytes([t, y, a, b, c, d]: [u8; Self::LEN]) -> Option<Self> {
         match u16::from_be_bytes([t, y]) {
             ethertype::VNTAG => Some(Self::from_word(u32::from_be_bytes([a, b, c, d]))),
@@ -142,6 +145,7 @@ impl VnTag {
     /// # use vntag::VnTag;
     /// assert_eq!(VnTag::from_word(5).to_bytes(), [0x89, 0x26, 0, 0, 0, 5]);
     /// ```
+    #[inline]
     pub const fn to_bytes(self) -> [u8; Self::LEN] {
         let [t, y] = ethertype::VNTAG.to_be_bytes();
         let [a, b, c, d] = self.to_word().to_be_bytes();
