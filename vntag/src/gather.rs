@@ -1,10 +1,7 @@
 //! Push, pop and rewrite without moving the payload: a few fresh octets, then the rest of the frame
 //! from where it was received (design.md section 4.2).
 
-use crate::{VlanTag, VnTag, ethertype};
-
-/// Octets of the two addresses.
-const ADDRESSES: usize = 12;
+use crate::{ETHERTYPE_AT as ADDRESSES, VlanTag, VnTag, ethertype};
 
 /// The frame ends before the octets that are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,13 +2,18 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod frame;
 mod gather;
 mod vlan;
 mod vntag;
 
+pub use frame::{Frame, Inner, Vlans, VnTagView, hidden_tag};
 pub use gather::{Gather, Head, Truncated};
 pub use vlan::{MAX_VLAN_TAGS, VlanTag};
 pub use vntag::{Direction, Dvif, OutOfRange, Svif, Version, VnTag};
+
+/// Octets of the two addresses, and so where a frame's EtherType stands.
+pub const ETHERTYPE_AT: usize = 12;
 
 /// EtherType values this project reads or writes.
 pub mod ethertype {

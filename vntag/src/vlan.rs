@@ -1,5 +1,7 @@
 //! IEEE 802.1Q and 802.1ad tags, as far as a VNTag has to see past them.
 
+use crate::ethertype;
+
 /// A tag is looked for behind at most this many VLAN tags (design.md section 5.2, ours).
 pub const MAX_VLAN_TAGS: usize = 4;
 
@@ -15,6 +17,24 @@ pub struct VlanTag {
 impl VlanTag {
     /// Octets on the wire.
     pub const LEN: usize = 4;
+
+    /// Reads the four octets of a tag; `None` when their type is neither 0x8100 nor 0x88A8.
+    ///
+    /// ```
+    /// # use vntag::VlanTag;
+    /// assert_eq!(VlanTag::from_bytes([0x81, 0, 0x60, 0x64]).map(|tag| tag.vid()), Some(100));
+    /// assert_eq!(VlanTag::from_bytes([0x08, 0, 0x45, 0]), None);
+    /// ```
+    pub const fn from_bytes([a, b, c, d]: [u8; Self::LEN]) -> Option<Self> {
+        let tpid = u16::from_be_bytes([a, b]);
+        match tpid {
+            ethertype::VLAN | ethertype::SERVICE_VLAN => Some(Self {
+                tpid,
+                tci: u16::from_be_bytes([c, d]),
+            }),
+            _ => None,
+        }
+    }
 
     /// The VLAN identifier, 0..=4095.
     pub const fn vid(self) -> u16 {
