@@ -1,1 +1,3 @@
 //! vis
+pub mod edge;
+pub mod switch;

@@ -1,0 +1,27 @@
+//! Forwarding between bridge ports, as a function of state, time and frame.
+//!
+//! A [`Topology`] says what there is; it compiles to a [`Snapshot`], which never changes and which
+//! control publishes. A worker owns one [`Switch`] (the forwarding [`Table`] and the counters) and hands
+//! it every received frame together with the snapshot it loaded for the burst. What comes back is a
+//! list of copies to send. Nothing here knows how a frame says which bridge port it belongs to: that is
+//! [`crate::edge`]'s.
+
+mod balance;
+mod fairness;
+mod pipeline;
+mod slots;
+mod snapshot;
+mod table;
+mod time;
+mod topology;
+mod vlan;
+mod worker;
+
+pub use pipeline::Frame;
+pub use slots::{NoSlotLeft, Slots};
+pub use snapshot::{BridgePort, Home, PortState, Snapshot};
+pub use table::{Entry, Kind, Learned, Seed, Table, TableParameters};
+pub use time::Time;
+pub use topology::{LinkKind, LinkPlan, PortPlan, Topology, TopologyError};
+pub use vlan::{Membership, VlanPolicy};
+pub use worker::Switch;

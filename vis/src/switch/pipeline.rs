@@ -1,0 +1,154 @@
+//! The stages a frame goes through, in the order of design.md sections 5.6 and 5.7. A stage is a
+//! function that passes or names its reason not to; [`judge`] and [`admit`] are the order.
+
+use super::snapshot::{BridgePort, PortState, Snapshot};
+use super::{Learned, Membership, Table, Time};
+use niv::{Anomaly, DropReason, Mac, VlanId, VlanTag, Weight};
+
+/// A received frame, whatever link dialect brought it: only what it carries, and nothing of how its
+/// link marked it.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame<'a> {
+    /// As received, mark and all: what copies are cut from.
+    pub bytes: &'a [u8],
+    /// To whom.
+    pub destination: Mac,
+    /// From whom.
+    pub source: Mac,
+    /// The outer VLAN tag, wherever it was found.
+    pub tag: Option<VlanTag>,
+    /// Where in `bytes` the EtherType behind link mark and outer VLAN tag stands, 12..=22.
+    pub skip: u16,
+    /// Octets behind that EtherType; of an oversized frame, in the longest segment.
+    pub payload: u32,
+    /// Wire frames it stands for, and their octets.
+    pub weight: Weight,
+}
+
+/// What becomes of a frame.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Verdict<'a> {
+    /// It ends here: nobody else is to see it.
+    Consumed,
+    /// To one bridge port.
+    Forward(VlanId, &'a BridgePort),
+    /// To everybody else in the VLAN.
+    Flood(VlanId),
+}
+
+/// The ingress half. `odd` is told of what is odd but harmless.
+#[inline]
+pub(super) fn judge<'a>(
+    snapshot: &'a Snapshot,
+    table: &mut Table,
+    now: Time,
+    from: &BridgePort,
+    frame: &Frame<'_>,
+    odd: impl FnMut(Anomaly),
+) -> Result<Verdict<'a>, DropReason> {
+    standing(from.state)?;
+    addresses(frame)?;
+    if frame.destination.is_link_local() {
+        return Ok(Verdict::Consumed);
+    }
+    let vlan = from.vlan.classify(frame.tag, snapshot.defined())?;
+    learn(table, vlan, frame.source, from, now, odd);
+    direct(snapshot, table, vlan, frame.destination, from, now)
+}
+
+/// The egress half for one copy: how it leaves by `to`.
+#[inline]
+pub(super) fn admit(
+    to: &BridgePort,
+    vlan: VlanId,
+    frame: &Frame<'_>,
+) -> Result<Membership, DropReason> {
+    reachable(to.state)?;
+    let membership = membership(to, vlan)?;
+    length(to, frame)?;
+    Ok(membership)
+}
+
+/// The 16 bits of a tag that says `vlan`, with the priority `frame` came with if that is trusted.
+#[inline]
+pub(super) fn tag_control(from: &BridgePort, frame: &Frame<'_>, vlan: VlanId) -> u16 {
+    let priority = match frame.tag {
+        Some(tag) if from.trust_priority => tag.tci & 0xF000,
+        _ => 0,
+    };
+    priority | vlan.get()
+}
+
+const fn standing(state: PortState) -> Result<(), DropReason> {
+    match state {
+        PortState::Forwarding => Ok(()),
+        PortState::Shut => Err(DropReason::Shut),
+        PortState::ProfileIncomplete => Err(DropReason::ProfileIncomplete),
+    }
+}
+
+const fn addresses(frame: &Frame<'_>) -> Result<(), DropReason> {
+    if frame.source.is_group() {
+        Err(DropReason::GroupSource)
+    } else if frame.source.is_zero() {
+        Err(DropReason::ZeroSource)
+    } else {
+        Ok(())
+    }
+}
+
+fn learn(
+    table: &mut Table,
+    vlan: VlanId,
+    source: Mac,
+    from: &BridgePort,
+    now: Time,
+    mut odd: impl FnMut(Anomaly),
+) {
+    match table.learn(vlan, source, from.slot, now) {
+        Learned::Held => odd(Anomaly::MoveDamped),
+        Learned::NewForAnother => odd(Anomaly::TableFull),
+        Learned::Known | Learned::New | Learned::Moved | Learned::NotOpen => {}
+    }
+}
+
+fn direct<'a>(
+    snapshot: &'a Snapshot,
+    table: &Table,
+    vlan: VlanId,
+    destination: Mac,
+    from: &BridgePort,
+    now: Time,
+) -> Result<Verdict<'a>, DropReason> {
+    if destination.is_group() {
+        return Ok(Verdict::Flood(vlan));
+    }
+    let known = table.lookup(vlan, destination, now);
+    match known.and_then(|slot| snapshot.holder(slot)) {
+        None => Ok(Verdict::Flood(vlan)),
+        Some(to) if to.slot == from.slot => Err(DropReason::SamePort),
+        Some(to) => Ok(Verdict::Forward(vlan, to)),
+    }
+}
+
+const fn reachable(state: PortState) -> Result<(), DropReason> {
+    match state {
+        PortState::Forwarding => Ok(()),
+        PortState::Shut | PortState::ProfileIncomplete => Err(DropReason::DestinationShut),
+    }
+}
+
+fn membership(to: &BridgePort, vlan: VlanId) -> Result<Membership, DropReason> {
+    match to.vlan.membership(vlan) {
+        Membership::No => Err(DropReason::NotMember),
+        membership => Ok(membership),
+    }
+}
+
+const fn length(to: &BridgePort, frame: &Frame<'_>) -> Result<(), DropReason> {
+    if frame.payload > to.mtu {
+        Err(DropReason::MtuExceeded)
+    } else {
+        Ok(())
+    }
+}

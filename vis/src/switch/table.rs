@@ -1,0 +1,568 @@
+//! The forwarding table: (VLAN, address) -> slot, in one flat open-addressed array.
+//!
+//! Linear probing; a removal closes the gap it leaves, so no tombstones pile up. Positions depend on a
+//! random seed, because the addresses are the attacker's choice. Every entry is in two lists, newest
+//! first: that of all entries, whose end is the next to age out, and that of its owner, whose end the
+//! owner gives up when the table is full and nobody has more. Every step a frame can cause costs the
+//! same however full the table is (design.md section 4.6, 5.6).
+#![expect(
+    clippy::indexing_slicing,
+    reason = "positions are masked to the array's length, or are links this module wrote; owners are \
+              those `open` made room for"
+)]
+
+use super::Time;
+use super::fairness::Ranking;
+use niv::{Mac, Slot, VlanId};
+use siphasher::sip::SipHasher13;
+use std::num::NonZeroU32;
+
+const NONE: u32 = u32::MAX;
+/// Moves of one address that are taken within a second (design.md section 5.6).
+const MOVES_A_SECOND: u8 = 3;
+/// In place of the number of moves: the address is being held where it is.
+const HELD: u8 = u8::MAX;
+
+/// Where entries land in the array. Random, and kept from the network.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Seed(pub u64, pub u64);
+
+impl std::fmt::Debug for Seed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Seed(..)")
+    }
+}
+
+/// What can be changed about the table while it runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableParameters {
+    /// Seconds an address is kept after its last frame; 0: for ever.
+    pub ageing_seconds: u32,
+    /// Milliseconds for which an address that moved too often stays where it is.
+    pub hold_millis: u32,
+}
+
+impl Default for TableParameters {
+    /// 300 seconds (IEEE 802.1Q table 8-6) and a hold of 10 seconds (ours).
+    fn default() -> Self {
+        Self {
+            ageing_seconds: 300,
+            hold_millis: 10_000,
+        }
+    }
+}
+
+/// How an address came to be in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// From the source address of a frame.
+    Dynamic,
+}
+
+impl Kind {
+    /// The name listings use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dynamic => "dynamic",
+        }
+    }
+}
+
+/// One line of a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The filtering id.
+    pub vlan: VlanId,
+    /// The address.
+    pub mac: Mac,
+    /// Behind which bridge port.
+    pub slot: Slot,
+    /// Seconds since the address was last seen.
+    pub age_seconds: u32,
+    /// How it came here.
+    pub kind: Kind,
+}
+
+/// What learning one source address did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Learned {
+    /// It was known here.
+    Known,
+    /// It is new.
+    New,
+    /// It is new, and another entry had to be given up for it.
+    NewForAnother,
+    /// It moved here from another bridge port.
+    Moved,
+    /// It is another's, and stays there: it moved too often.
+    Held,
+    /// The slot was never opened, or is closed.
+    NotOpen,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Record {
+    /// VLAN in the top 16 bits, address below; 0: the position is empty (there is no VLAN 0).
+    key: u64,
+    all: Link,
+    owned: Link,
+    /// Second of the last frame.
+    seen: u32,
+    /// When the first of `moves`, or the hold, began.
+    since: u32,
+    /// Of the owner; once the place has another, the record is dead.
+    tenure: u32,
+    owner: u16,
+    moves: u8,
+}
+
+const EMPTY: Record = Record {
+    key: 0,
+    all: Link::ALONE,
+    owned: Link::ALONE,
+    seen: 0,
+    since: 0,
+    tenure: 0,
+    owner: 0,
+    moves: 0,
+};
+
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    newer: u32,
+    older: u32,
+}
+
+impl Link {
+    const ALONE: Self = Self {
+        newer: NONE,
+        older: NONE,
+    };
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    newest: u32,
+    oldest: u32,
+}
+
+impl Ends {
+    const EMPTY: Self = Self {
+        newest: NONE,
+        oldest: NONE,
+    };
+}
+
+/// An owner's place: who holds it now, and its entries.
+#[derive(Clone, Copy, Debug)]
+struct Owner {
+    slot: Option<Slot>,
+    /// How many holders there have been.
+    tenure: u32,
+    entries: Ends,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum List {
+    All,
+    Of(u16),
+    /// Those whose owner is gone: dead, waiting to be cleared away.
+    Dead,
+}
+
+/// The forwarding table. One worker owns it.
+#[derive(Debug)]
+pub struct Table {
+    records: Box<[Record]>,
+    mask: usize,
+    hasher: SipHasher13,
+    parameters: TableParameters,
+    capacity: usize,
+    stored: usize,
+    all: Ends,
+    ownerless: Ends,
+    owners: Vec<Owner>,
+    ranking: Ranking,
+}
+
+impl Table {
+    /// An empty table for `capacity` addresses, at most 2^30 of them are allowed. 40 octets for each
+    /// of 1.5 to 3 times as many places.
+    pub fn new(capacity: NonZeroU32, seed: Seed) -> Self {
+        let capacity = capacity.get().min(1 << 30) as usize;
+        let places = (capacity + capacity / 2 + 1).next_power_of_two();
+        Self {
+            records: vec![EMPTY; places].into(),
+            mask: places - 1,
+            hasher: SipHasher13::new_with_keys(seed.0, seed.1),
+            parameters: TableParameters::default(),
+            capacity,
+            stored: 0,
+            all: Ends::EMPTY,
+            ownerless: Ends::EMPTY,
+            owners: Vec::new(),
+            ranking: Ranking::new(capacity),
+        }
+    }
+
+    /// Sets ageing and hold time, for what is in the table too.
+    pub const fn set_parameters(&mut self, parameters: TableParameters) {
+        self.parameters = parameters;
+    }
+
+    /// `slot` may learn from now on. An earlier holder of its place is forgotten, in constant time.
+    pub fn open(&mut self, slot: Slot) {
+        let place = usize::from(slot.index);
+        if self.owners.len() <= place {
+            self.owners.resize(
+                place + 1,
+                Owner {
+                    slot: None,
+                    tenure: 0,
+                    entries: Ends::EMPTY,
+                },
+            );
+            self.ranking.reserve(slot.index);
+        }
+        if self.owners[place].slot != Some(slot) {
+            self.close(slot.index);
+            self.owners[place].slot = Some(slot);
+        }
+    }
+
+    /// Whoever holds place `index` is gone, and what it owned is dead at once; in constant time.
+    pub fn close(&mut self, index: u16) {
+        let Some(owner) = self.owners.get_mut(usize::from(index)) else {
+            return;
+        };
+        owner.slot = None;
+        owner.tenure = owner.tenure.wrapping_add(1);
+        let entries = std::mem::replace(&mut owner.entries, Ends::EMPTY);
+        if entries.newest == NONE {
+            return;
+        }
+        self.ranking.clear(index);
+        // In front of the dead there are already.
+        let first = self.ownerless.newest;
+        self.records[entries.oldest as usize].owned.older = first;
+        if first == NONE {
+            self.ownerless.oldest = entries.oldest;
+        } else {
+            self.records[first as usize].owned.newer = entries.oldest;
+        }
+        self.ownerless.newest = entries.newest;
+    }
+
+    /// Places opened so far, closed again or not: 0..=65535.
+    pub fn places(&self) -> u16 {
+        self.owners.len() as u16
+    }
+
+    /// The bridge port behind which `mac` is.
+    #[inline]
+    pub fn lookup(&self, vlan: VlanId, mac: Mac, now: Time) -> Option<Slot> {
+        let record = &self.records[self.find(key(vlan, mac)).ok()?];
+        if self.is_live(record, now) {
+            self.owners[usize::from(record.owner)].slot
+        } else {
+            None
+        }
+    }
+
+    /// `mac` has just sent from `slot`.
+    #[inline]
+    pub fn learn(&mut self, vlan: VlanId, mac: Mac, slot: Slot, now: Time) -> Learned {
+        match self.owners.get(usize::from(slot.index)) {
+            Some(owner) if owner.slot == Some(slot) => {}
+            _ => return Learned::NotOpen,
+        }
+        let key = key(vlan, mac);
+        if let Ok(at) = self.find(key) {
+            let record = &self.records[at];
+            if self.is_live(record, now) {
+                return if record.owner != slot.index {
+                    self.move_to(at, slot.index, now)
+                } else {
+                    if record.seen != now.seconds() {
+                        self.touch(at, slot.index, now);
+                    }
+                    Learned::Known
+                };
+            }
+            self.remove(at);
+        }
+        self.insert(key, slot.index, now)
+    }
+
+    /// Clears away up to `budget` entries that are dead or have aged out. They count as gone before
+    /// that; this only makes their places free.
+    pub fn clear_away(&mut self, budget: usize, now: Time) {
+        for _ in 0..budget {
+            if !self.remove_one_gone(now) {
+                break;
+            }
+        }
+    }
+
+    /// Forgets each entry that `which` picks. Costs a walk over the whole table: for commands.
+    pub fn forget(&mut self, mut which: impl FnMut(&Entry) -> bool, now: Time) {
+        let keys: Vec<u64> = self
+            .records
+            .iter()
+            .filter(|record| self.is_live(record, now))
+            .filter(|record| self.entry(record, now).is_some_and(|entry| which(&entry)))
+            .map(|record| record.key)
+            .collect();
+        for key in keys {
+            if let Ok(at) = self.find(key) {
+                self.remove(at);
+            }
+        }
+    }
+
+    /// The addresses known now, in no order. Costs a walk over the whole table: for listings.
+    pub fn entries(&self, now: Time) -> impl Iterator<Item = Entry> + '_ {
+        self.records
+            .iter()
+            .filter(move |record| self.is_live(record, now))
+            .filter_map(move |record| self.entry(record, now))
+    }
+
+    /// Places taken, by those not yet cleared away too.
+    pub const fn len(&self) -> usize {
+        self.stored
+    }
+
+    /// No place is taken.
+    pub const fn is_empty(&self) -> bool {
+        self.stored == 0
+    }
+
+    /// Addresses there is room for.
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// `None` for an empty place and for a record whose owner is gone.
+    fn entry(&self, record: &Record, now: Time) -> Option<Entry> {
+        let [v, w, a, b, c, d, e, f] = record.key.to_be_bytes();
+        Some(Entry {
+            vlan: u16::from_be_bytes([v, w]).try_into().ok()?,
+            mac: Mac([a, b, c, d, e, f]),
+            slot: self.owners[usize::from(record.owner)].slot?,
+            age_seconds: now.seconds().saturating_sub(record.seen),
+            kind: Kind::Dynamic,
+        })
+    }
+
+    fn is_live(&self, record: &Record, now: Time) -> bool {
+        record.key != 0 && !self.is_aged(record, now) && self.has_owner(record)
+    }
+
+    fn is_aged(&self, record: &Record, now: Time) -> bool {
+        let ageing = self.parameters.ageing_seconds;
+        ageing != 0 && now.seconds().saturating_sub(record.seen) >= ageing
+    }
+
+    fn has_owner(&self, record: &Record) -> bool {
+        self.owners[usize::from(record.owner)].tenure == record.tenure
+    }
+
+    fn owner_list(&self, record: &Record) -> List {
+        if self.has_owner(record) {
+            List::Of(record.owner)
+        } else {
+            List::Dead
+        }
+    }
+
+    fn move_to(&mut self, at: usize, to: u16, now: Time) -> Learned {
+        let now_millis = now.low_millis();
+        let record = &mut self.records[at];
+        let elapsed = now_millis.wrapping_sub(record.since);
+        match record.moves {
+            HELD if elapsed < self.parameters.hold_millis => return Learned::Held,
+            moves if moves == 0 || moves == HELD || elapsed >= 1000 => {
+                record.moves = 1;
+                record.since = now_millis;
+            }
+            moves if moves < MOVES_A_SECOND => record.moves += 1,
+            _ => {
+                record.moves = HELD;
+                record.since = now_millis;
+                return Learned::Held;
+            }
+        }
+        let from = std::mem::replace(&mut record.owner, to);
+        record.tenure = self.owners[usize::from(to)].tenure;
+        record.seen = now.seconds();
+        self.unlink(at, List::All);
+        self.unlink(at, List::Of(from));
+        self.ranking.shrink(from);
+        self.link(at, List::All);
+        self.link(at, List::Of(to));
+        self.ranking.grow(to);
+        Learned::Moved
+    }
+
+    fn touch(&mut self, at: usize, owner: u16, now: Time) {
+        self.records[at].seen = now.seconds();
+        for list in [List::All, List::Of(owner)] {
+            self.unlink(at, list);
+            self.link(at, list);
+        }
+    }
+
+    fn insert(&mut self, key: u64, owner: u16, now: Time) -> Learned {
+        let mut learned = Learned::New;
+        if self.stored == self.capacity && !self.remove_one_gone(now) {
+            if let Some(richest) = self.ranking.richest(owner) {
+                self.remove(self.owners[usize::from(richest)].entries.oldest as usize);
+            }
+            learned = Learned::NewForAnother;
+        }
+        let (Ok(at) | Err(at)) = self.find(key);
+        self.records[at] = Record {
+            key,
+            owner,
+            tenure: self.owners[usize::from(owner)].tenure,
+            seen: now.seconds(),
+            ..EMPTY
+        };
+        self.stored += 1;
+        self.link(at, List::All);
+        self.link(at, List::Of(owner));
+        self.ranking.grow(owner);
+        learned
+    }
+
+    fn remove_one_gone(&mut self, now: Time) -> bool {
+        let at = if self.ownerless.oldest != NONE {
+            self.ownerless.oldest
+        } else if self.all.oldest != NONE
+            && self.is_aged(&self.records[self.all.oldest as usize], now)
+        {
+            self.all.oldest
+        } else {
+            return false;
+        };
+        self.remove(at as usize);
+        true
+    }
+
+    fn remove(&mut self, at: usize) {
+        let record = self.records[at];
+        let list = self.owner_list(&record);
+        self.unlink(at, List::All);
+        self.unlink(at, list);
+        if let List::Of(owner) = list {
+            self.ranking.shrink(owner);
+        }
+        self.stored -= 1;
+        self.close_gap(at);
+    }
+
+    /// Moves later records of the run back to where a search that stops at a gap still finds them.
+    fn close_gap(&mut self, mut gap: usize) {
+        let mut at = gap;
+        loop {
+            at = (at + 1) & self.mask;
+            let record = self.records[at];
+            if record.key == 0 {
+                break;
+            }
+            let home = self.home(record.key);
+            if at.wrapping_sub(home) & self.mask >= at.wrapping_sub(gap) & self.mask {
+                self.records[gap] = record;
+                self.relink(gap, &record);
+                gap = at;
+            }
+        }
+        self.records[gap] = EMPTY;
+    }
+
+    /// The record now stands at `at`: tells its neighbours in both lists.
+    fn relink(&mut self, at: usize, record: &Record) {
+        for (list, link) in [
+            (List::All, record.all),
+            (self.owner_list(record), record.owned),
+        ] {
+            match link.newer {
+                NONE => self.ends(list).newest = at as u32,
+                newer => self.link_of(newer, list).older = at as u32,
+            }
+            match link.older {
+                NONE => self.ends(list).oldest = at as u32,
+                older => self.link_of(older, list).newer = at as u32,
+            }
+        }
+    }
+
+    /// Makes the record at `at` the newest of `list`.
+    fn link(&mut self, at: usize, list: List) {
+        let ends = self.ends(list);
+        let older = std::mem::replace(&mut ends.newest, at as u32);
+        if older == NONE {
+            ends.oldest = at as u32;
+        } else {
+            self.link_of(older, list).newer = at as u32;
+        }
+        *self.link_of(at as u32, list) = Link { newer: NONE, older };
+    }
+
+    fn unlink(&mut self, at: usize, list: List) {
+        let Link { newer, older } = *self.link_of(at as u32, list);
+        match newer {
+            NONE => self.ends(list).newest = older,
+            newer => self.link_of(newer, list).older = older,
+        }
+        match older {
+            NONE => self.ends(list).oldest = newer,
+            older => self.link_of(older, list).newer = newer,
+        }
+    }
+
+    fn link_of(&mut self, at: u32, list: List) -> &mut Link {
+        let record = &mut self.records[at as usize];
+        match list {
+            List::All => &mut record.all,
+            List::Of(_) | List::Dead => &mut record.owned,
+        }
+    }
+
+    fn ends(&mut self, list: List) -> &mut Ends {
+        match list {
+            List::All => &mut self.all,
+            List::Of(owner) => &mut self.owners[usize::from(owner)].entries,
+            List::Dead => &mut self.ownerless,
+        }
+    }
+
+    /// Where the key is, or the gap where the search for it ended. There always is a gap: the array is
+    /// longer than the capacity.
+    #[inline]
+    fn find(&self, key: u64) -> Result<usize, usize> {
+        let mut at = self.home(key);
+        loop {
+            match self.records[at].key {
+                found if found == key => return Ok(at),
+                0 => return Err(at),
+                _ => at = (at + 1) & self.mask,
+            }
+        }
+    }
+
+    #[inline]
+    fn home(&self, key: u64) -> usize {
+        self.hasher.hash(&key.to_ne_bytes()) as usize & self.mask
+    }
+}
+
+fn key(vlan: VlanId, mac: Mac) -> u64 {
+    u64::from(vlan.get()) << 48 | mac.to_u64()
+}
+
+#[cfg(test)]
+#[path = "table_tests.rs"]
+mod tests;

@@ -1,0 +1,224 @@
+//! One worker's switch: the table, the counters, and the way of a frame through them.
+
+use super::balance::Balance;
+use super::pipeline::{self, Frame, Verdict};
+use super::snapshot::{BridgePort, Snapshot};
+use super::{Entry, Membership, Seed, Table, Time};
+use crate::edge::{self, Content};
+use niv::{Counters, DropReason, PortId, Slot, VlanId, VlanTag, Weight};
+use packet_io::RxFrame;
+use packet_io::dispatch::Outgoing;
+use std::num::NonZeroU32;
+use vntag::ethertype;
+
+/// Entries cleared away in one go, as many as one burst can bring.
+const CLEARED_AT_ONCE: usize = packet_io::BURST;
+
+/// Everything that changes while frames are forwarded. Owned by one worker.
+#[derive(Debug)]
+pub struct Switch {
+    table: Table,
+    balance: Balance,
+    epoch: Option<u64>,
+    now: Time,
+}
+
+impl Switch {
+    /// A switch that knows nothing yet, with room for `addresses` in its table.
+    pub fn new(addresses: NonZeroU32, seed: Seed) -> Self {
+        Self {
+            table: Table::new(addresses, seed),
+            balance: Balance::default(),
+            epoch: None,
+            now: Time::default(),
+        }
+    }
+
+    /// Receives one frame: counts it, learns from it, and appends its copies to `out`.
+    ///
+    /// `device` is the device it came in on and `index` its place in the burst; both only for `out`.
+    /// Every copy is owed a fate: [`Switch::sent`] or [`Switch::drop_copy`] of [`Outgoing::account`],
+    /// before a snapshot of another epoch is used.
+    pub fn receive(
+        &mut self,
+        snapshot: &Snapshot,
+        now: Time,
+        device: PortId,
+        index: u16,
+        frame: &RxFrame<'_>,
+        out: &mut Vec<Outgoing>,
+    ) {
+        self.attend(snapshot, now);
+        let arrival = edge::arrive(snapshot.link(device), frame);
+        let from = arrival.owner.and_then(|owner| snapshot.port(owner));
+        let counters = match from {
+            Some(from) => self.balance.port_mut(from.slot.index),
+            None => self.balance.link_mut(device),
+        };
+        for anomaly in arrival.odd.iter() {
+            counters.anomalies.add(anomaly);
+        }
+        match (arrival.content, from) {
+            (Content::Frame(frame), Some(from)) => self.forward(snapshot, from, index, &frame, out),
+            (Content::Frame(_), None) => counters.drop_received(DropReason::Shut, arrival.weight),
+            (Content::Control, _) => counters.consume(arrival.weight),
+            (Content::Refused(reason), _) => counters.drop_received(reason, arrival.weight),
+        }
+    }
+
+    /// Takes up a new snapshot and clears away what has aged. [`Switch::receive`] does it by itself; for
+    /// when nothing is received.
+    pub fn attend(&mut self, snapshot: &Snapshot, now: Time) {
+        if self.epoch != Some(snapshot.epoch()) {
+            self.adopt(snapshot);
+        }
+        if self.now != now {
+            self.now = now;
+            self.table.clear_away(CLEARED_AT_ONCE, now);
+        }
+    }
+
+    /// The device took a copy of `account`'s, `weight` as it left.
+    pub fn sent(&mut self, account: u16, weight: Weight) {
+        self.balance.port_mut(account).sent(weight);
+    }
+
+    /// A copy of `account`'s was dropped after all.
+    pub fn drop_copy(&mut self, account: u16, reason: DropReason, weight: Weight) {
+        self.balance.port_mut(account).drop_copy(reason, weight);
+    }
+
+    /// A bridge port's counters; `None`: it has received no snapshot's attention yet.
+    pub fn counters(&self, slot: Slot) -> Option<&Counters> {
+        self.balance.port(slot)
+    }
+
+    /// A device's frames that did not say whose they are.
+    pub fn link_counters(&self, device: PortId) -> Option<&Counters> {
+        self.balance.link(device)
+    }
+
+    /// The sum over all bridge ports, those gone too, and all links. Its imbalance is 0 whenever every
+    /// copy has met its fate.
+    pub fn total(&self) -> Counters {
+        self.balance.total()
+    }
+
+    /// The addresses known at `now`, by VLAN and address.
+    pub fn addresses(&self, now: Time) -> Vec<Entry> {
+        let mut entries: Vec<_> = self.table.entries(now).collect();
+        entries.sort_unstable_by_key(|entry| (entry.vlan, entry.mac));
+        entries
+    }
+
+    /// Forgets the addresses `which` picks: `clear mac address-table`.
+    pub fn forget_addresses(&mut self, which: impl FnMut(&Entry) -> bool, now: Time) {
+        self.table.forget(which, now);
+    }
+
+    fn adopt(&mut self, snapshot: &Snapshot) {
+        self.epoch = Some(snapshot.epoch());
+        self.balance.adopt(snapshot);
+        self.table.set_parameters(snapshot.table());
+        for index in 0..self.table.places() {
+            if snapshot.port(index).is_none() {
+                self.table.close(index);
+            }
+        }
+        for port in snapshot.ports() {
+            self.table.open(port.slot);
+        }
+    }
+
+    fn forward(
+        &mut self,
+        snapshot: &Snapshot,
+        from: &BridgePort,
+        index: u16,
+        frame: &Frame<'_>,
+        out: &mut Vec<Outgoing>,
+    ) {
+        let counters = self.balance.port_mut(from.slot.index);
+        let odd = |anomaly| counters.anomalies.add(anomaly);
+        let verdict = pipeline::judge(snapshot, &mut self.table, self.now, from, frame, odd);
+        let mut copies = Copies {
+            balance: &mut self.balance,
+            from,
+            index,
+            frame,
+            out,
+        };
+        match verdict {
+            Ok(Verdict::Forward(vlan, to)) => {
+                copies.counters().forward(frame.weight);
+                copies.copy(to, vlan);
+            }
+            Ok(Verdict::Flood(vlan)) => copies.flood(snapshot, vlan),
+            Ok(Verdict::Consumed) => copies.counters().consume(frame.weight),
+            Err(reason) => copies.counters().drop_received(reason, frame.weight),
+        }
+    }
+}
+
+/// The copies of one frame.
+struct Copies<'a> {
+    balance: &'a mut Balance,
+    from: &'a BridgePort,
+    index: u16,
+    frame: &'a Frame<'a>,
+    out: &'a mut Vec<Outgoing>,
+}
+
+impl Copies<'_> {
+    fn counters(&mut self) -> &mut Counters {
+        self.balance.port_mut(self.from.slot.index)
+    }
+
+    fn flood(&mut self, snapshot: &Snapshot, vlan: VlanId) {
+        let mut copies = 0;
+        for &member in snapshot.members(vlan) {
+            if member != self.from.slot.index
+                && let Some(to) = snapshot.port(member)
+            {
+                self.copy(to, vlan);
+                copies += 1;
+            }
+        }
+        let weight = self.frame.weight;
+        if copies == 0 {
+            self.counters().drop_received(DropReason::NoMember, weight);
+        } else {
+            self.counters().flood(weight, copies);
+        }
+    }
+
+    /// One copy for `to`: sent on its way, or dropped and counted there.
+    fn copy(&mut self, to: &BridgePort, vlan: VlanId) {
+        match self.outgoing(to, vlan) {
+            Ok(outgoing) => self.out.push(outgoing),
+            Err(reason) => self
+                .balance
+                .port_mut(to.slot.index)
+                .drop_copy(reason, self.frame.weight),
+        }
+    }
+
+    fn outgoing(&self, to: &BridgePort, vlan: VlanId) -> Result<Outgoing, DropReason> {
+        let tag = match pipeline::admit(to, vlan, self.frame)? {
+            Membership::Tagged => Some(VlanTag {
+                tpid: ethertype::VLAN,
+                tci: pipeline::tag_control(self.from, self.frame, vlan),
+            }),
+            Membership::Untagged | Membership::No => None,
+        };
+        let departure = edge::depart(self.frame, self.from.home, to.home, tag)
+            .map_err(|_| DropReason::Truncated)?;
+        Ok(Outgoing {
+            port: to.home.device,
+            account: to.slot.index,
+            frame: self.index,
+            gather: departure.gather,
+            uncounted: departure.uncounted,
+        })
+    }
+}
