@@ -127,8 +127,8 @@ impl Virtualizer {
         out: &mut Vec<Outgoing>,
     ) {
         match Account::of(port) {
-            Account::Uplink => self.from_link(index, frame, out),
-            Account::Vnic(id) => self.from_vnic(id, index, frame, out),
+            Account::Uplink => self.down(index, frame, out),
+            Account::Vnic(id) => self.up(id, index, frame, out),
         }
     }
 
@@ -151,7 +151,7 @@ impl Virtualizer {
     }
 
     /// vNIC to link (design.md section 5.3).
-    fn from_vnic(&mut self, id: VnicId, index: u16, frame: &RxFrame<'_>, out: &mut Vec<Outgoing>) {
+    fn up(&mut self, id: VnicId, index: u16, frame: &RxFrame<'_>, out: &mut Vec<Outgoing>) {
         let weight = frame.weight(0);
         let verdict = self.push(id, frame);
         let counters = self.account(Account::Vnic(id));
@@ -199,7 +199,7 @@ impl Virtualizer {
     }
 
     /// Link to vNIC (design.md section 5.4, in its order).
-    fn from_link(&mut self, index: u16, frame: &RxFrame<'_>, out: &mut Vec<Outgoing>) {
+    fn down(&mut self, index: u16, frame: &RxFrame<'_>, out: &mut Vec<Outgoing>) {
         let weight = Weight::one(frame.bytes.len().saturating_sub(VnTag::LEN));
         let before = out.len();
         let result = self.pop(index, frame, out);
