@@ -153,8 +153,8 @@ impl PreparedDevice {
     /// Makes the device ready: isolated first, then IPv6 and ARP off, MTU at least `mtu` octets,
     /// promiscuous, and up. What is so already is left alone. If it fails the device is given back.
     ///
-    /// Needs CAP_NET_ADMIN over the network namespace and CAP_SYS_ADMIN to enter it; root of a user
-    /// namespace has both.
+    /// Needs CAP_NET_ADMIN over the network namespace, and CAP_SYS_ADMIN if that is not the calling thread's
+    /// own; root of a user namespace has both.
     ///
     /// # Errors
     /// The device has an address, belongs to a bridge, is gone, or is too small; or privileges are lacking.

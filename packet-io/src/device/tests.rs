@@ -1,7 +1,8 @@
 use super::*;
 use crate::link::{BlockingLinks, VethEnd};
 use crate::netns::NetNs;
-use crate::privileged::privileged;
+use crate::privileged::{privileged, without};
+use rustix::thread::CapabilitySet;
 
 /// A namespace with a veth pair `t-dev`, `t-far`, both down.
 fn lab() -> (NetNs, BlockingLinks) {
@@ -285,4 +286,32 @@ fn the_guests_carrier_follows_set_carrier() {
         })
         .unwrap();
     });
+}
+
+#[test]
+fn a_device_is_prepared_and_given_back_with_cap_net_admin_alone() {
+    privileged(|| {
+        let (ns, _lab) = lab();
+        ns.run(|| {
+            without(!CapabilitySet::NET_ADMIN, || {
+                BlockingLinks::open()?.run(async |links| {
+                    let before = settings(links).await;
+                    let device = prepare(links, Role::Uplink, 1522).await?;
+                    device.restore().await?;
+                    assert_eq!(settings(links).await, before);
+                    Ok::<_, DeviceError>(())
+                })
+            })
+        })
+        .unwrap()
+        .unwrap();
+    });
+}
+
+/// A daemon may run it on any runtime.
+#[test]
+fn preparing_can_move_between_threads() {
+    fn is_send<T: Send>(_: impl FnOnce(&'static Links, Former) -> T) {}
+    is_send(|links, former| PreparedDevice::prepare(links, former, Role::Vnic, 1500));
+    is_send(|links, former| async move { former.restore(links).await });
 }
