@@ -11,8 +11,8 @@
 //! kernel holds it, not the process: after kill -9 it is still in force, and applying it again
 //! replaces it without a moment in between.
 //!
-//! Privileges: CAP_NET_ADMIN in the user namespace that owns the network namespace; CAP_SYS_ADMIN to enter
-//! that, as [`NetNs::run`].
+//! Privileges: CAP_NET_ADMIN in the user namespace that owns the network namespace; for another namespace
+//! than the caller's also CAP_SYS_ADMIN, as [`NetNs::run`].
 
 mod nftables;
 

@@ -4,6 +4,7 @@
 //! that a frame can leave by the port it came in on while it is still lent out by the receiving half.
 
 pub mod afpacket;
+pub mod device;
 pub mod dispatch;
 pub mod isolation;
 pub mod link;

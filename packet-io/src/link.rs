@@ -51,7 +51,7 @@ impl Links {
     /// The devices of namespace `ns`: the socket is made inside it, the caller stays where it is.
     ///
     /// # Errors
-    /// As [`Links::open`]; and entering the namespace needs CAP_SYS_ADMIN there.
+    /// As [`Links::open`]; and entering another namespace than the caller's needs CAP_SYS_ADMIN there.
     pub fn open_in(ns: &NetNs) -> Result<Self, LinkError> {
         let ns = ns.try_clone()?;
         let runtime = tokio::runtime::Handle::current();

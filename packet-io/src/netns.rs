@@ -181,7 +181,8 @@ impl NetNs {
     /// belong to the namespace for good, whoever uses them afterwards. A panic in `work` is passed on.
     ///
     /// # Errors
-    /// Entering needs CAP_SYS_ADMIN in the user namespace that owns the namespace, and in the caller's.
+    /// Entering needs CAP_SYS_ADMIN in the user namespace that owns the namespace, and in the caller's;
+    /// nothing if the caller is there already.
     pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, NetNsError> {
         on_fresh_thread("enter", || {
             self.enter_thread()?;
@@ -194,6 +195,10 @@ impl NetNs {
     /// # Errors
     /// As [`NetNs::run`].
     pub fn enter_thread(&self) -> Result<(), NetNsError> {
+        // The kernel asks for privileges even of who is there already: a daemon with CAP_NET_ADMIN alone.
+        if self.is_same(&Self::current()?)? {
+            return Ok(());
+        }
         move_into_link_name_space(self.fd.as_fd(), Some(LinkNameSpaceType::Network))
             .map_err(|e| NetNsError::of("enter", e.into()))
     }

@@ -1,6 +1,7 @@
 //! Tests that need privileges over a network namespace.
 
 use crate::netns::{NetNs, NetNsError};
+use rustix::thread::CapabilitySet;
 use std::process::Command;
 
 /// Set in the environment of the second run, so that there is no third.
@@ -45,4 +46,17 @@ fn again_in_user_namespace(test: &str) {
         "in a user namespace:\n{said}{}",
         String::from_utf8_lossy(&output.stderr)
     );
+}
+
+/// Runs `body` on a thread that has all capabilities of this one but those.
+pub(crate) fn without<T: Send>(dropped: CapabilitySet, body: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let mut sets = rustix::thread::capabilities(None).unwrap();
+            sets.effective.remove(dropped);
+            rustix::thread::set_capabilities(None, sets).unwrap();
+            body()
+        });
+        thread.join().unwrap()
+    })
 }

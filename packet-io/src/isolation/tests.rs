@@ -5,7 +5,8 @@
 
 use super::*;
 use crate::link::{BlockingLinks, LinkError, LinkIndex, VethEnd};
-use crate::privileged::privileged;
+use crate::privileged::{privileged, without};
+use rustix::thread::CapabilitySet;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
@@ -356,5 +357,27 @@ fn a_device_that_is_not_there_is_refused_by_name() {
         let error = isolate(&ns, "t-nothing", Admit::Nothing).unwrap_err();
         assert!(matches!(&error, IsolationError::Missing { device } if device == "t-nothing"));
         release(&ns, "t-nothing").unwrap();
+    });
+}
+
+#[test]
+fn in_its_own_namespace_a_daemon_needs_no_more_than_cap_net_admin() {
+    privileged(|| {
+        let lab = Lab::new();
+        lab.host
+            .run(|| {
+                let own = NetNs::current().unwrap();
+                without(CapabilitySet::SYS_ADMIN, || {
+                    isolate(&own, "n1", Admit::Link).unwrap();
+                    assert!(is_isolated(&own, "n1").unwrap());
+                    release(&own, "n1").unwrap();
+                });
+                let refused = without(CapabilitySet::NET_ADMIN, || {
+                    isolate(&own, "n1", Admit::Link)
+                });
+                let said = refused.unwrap_err().to_string();
+                assert!(said.contains("CAP_NET_ADMIN"), "{said}");
+            })
+            .unwrap();
     });
 }

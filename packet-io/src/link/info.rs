@@ -63,7 +63,8 @@ pub struct LinkStats {
     pub rx_packets: u64,
     /// Octets received.
     pub rx_octets: u64,
-    /// Frames received and not wanted, by the device or by the stack; those an ingress hook drops too.
+    /// Frames received and not wanted, by the device or by the stack. What an ingress hook drops is not
+    /// among them.
     pub rx_dropped: u64,
     /// Damaged frames.
     pub rx_errors: u64,

@@ -1,5 +1,6 @@
 use super::*;
-use crate::privileged::privileged;
+use crate::privileged::{privileged, without};
+use rustix::thread::CapabilitySet;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -319,20 +320,27 @@ fn refusals_name_the_device_the_command_and_the_kernels_reason() {
 
 #[test]
 fn without_privileges_the_error_says_which_are_needed() {
-    // A thread of root's keeps its capabilities, so this asks the kernel's answer to be read, not given.
-    let mut message = rtnetlink::packet_core::ErrorMessage::default();
-    message.code = std::num::NonZeroI32::new(-libc::EPERM);
-    let error = LinkError::of(rtnetlink::Error::NetlinkError(message), "eth1", || {
-        "ip link set dev eth1 up".to_owned()
-    });
-    assert!(error.is_not_permitted());
-    let said = error.to_string();
-    assert!(
-        said.contains("ip link set dev eth1 up") && said.contains("CAP_NET_ADMIN"),
-        "{said}"
-    );
-}
+    privileged(|| {
+        let (ns, lab) = lab();
+        let bridge = lab.run(async |links| {
+            links.add_bridge("t-br").await.unwrap();
+            links.require("t-br").await.unwrap().index
+        });
+        let error = without(CapabilitySet::NET_ADMIN, || {
+            lab.run(async |links| links.set_up(bridge, true).await)
+        })
+        .unwrap_err();
+        assert!(error.is_not_permitted(), "{error:?}");
+        let said = error.to_string();
+        assert!(said.contains("ip link set dev t-br up"), "{said}");
+        assert!(said.contains("CAP_NET_ADMIN"), "{said}");
 
+        let error = without(CapabilitySet::SYS_ADMIN, || BlockingLinks::open_in(&ns));
+        let error = error.unwrap_err();
+        assert!(error.is_not_permitted(), "{error:?}");
+        assert!(error.to_string().contains("CAP_SYS_ADMIN"), "{error}");
+    });
+}
 #[test]
 fn a_damaged_acknowledgement_has_no_sentence_and_does_no_harm() {
     let mut whole = vec![0; 16];
