@@ -1,1 +1,4 @@
 //! vis
+
+pub mod config;
+pub mod control;
