@@ -1,3 +1,6 @@
 //! vis
 pub mod edge;
 pub mod switch;
+
+pub mod config;
+pub mod control;

@@ -1,0 +1,243 @@
+//! A line changes the configuration, or is refused because of what the configuration already says.
+
+use super::grammar::Mode;
+use super::line::{Allow, Line, PortLine};
+use super::model::{
+    Allowed, Binding, Config, Direction, EthernetId, InterfaceId, MAX_PROFILES, PortLines, VethId,
+    Vlan,
+};
+use super::name::{DeviceName, ProfileName};
+use niv::{VlanId, VlanSet};
+
+/// What the lines that follow are about.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Context {
+    /// The switch as a whole.
+    #[default]
+    Config,
+    /// These VLANs.
+    Vlan(Box<VlanSet>),
+    /// This profile.
+    Profile(ProfileName),
+    /// This interface.
+    Interface(InterfaceId),
+}
+
+impl Context {
+    /// The commands that are understood here, besides those of [`Mode::Config`].
+    pub const fn mode(&self) -> Mode {
+        match self {
+            Self::Config => Mode::Config,
+            Self::Vlan(_) => Mode::Vlan,
+            Self::Profile(_) => Mode::Profile,
+            Self::Interface(InterfaceId::Ethernet(_)) => Mode::Ethernet,
+            Self::Interface(InterfaceId::Veth(_)) => Mode::Veth,
+        }
+    }
+}
+
+/// A line that contradicts what is there. The configuration is as it was.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Conflict {
+    /// It is what ports are in when nothing else is said.
+    #[error("VLAN 1 always exists and cannot be taken away: expected other VLANs")]
+    Vlan1,
+    /// A name names one.
+    #[error(
+        "a name belongs to one VLAN and `vlan {0}` is several: expected `vlan N` with one number before it"
+    )]
+    OneNameForSeveral(Box<VlanSet>),
+    /// One reader per device.
+    #[error("device {device} already belongs to {owner}: expected a device that no interface has")]
+    DeviceTaken {
+        /// The device.
+        device: DeviceName,
+        /// Whose it is.
+        owner: InterfaceId,
+    },
+    /// One vNIC per channel.
+    #[error(
+        "channel {} of {} already belongs to {owner}: expected a channel that no vEth has",
+        binding.channel,
+        InterfaceId::Ethernet(binding.ethernet)
+    )]
+    ChannelTaken {
+        /// The place.
+        binding: Binding,
+        /// Whose it is.
+        owner: InterfaceId,
+    },
+    /// No more fit.
+    #[error("there are {MAX_PROFILES} port profiles, which is the limit: expected one of those")]
+    TooManyProfiles,
+    /// The line is not about anything in this context.
+    #[error(
+        "this line does not belong to the configuration: expected one that configures something"
+    )]
+    NotHere,
+}
+
+impl Config {
+    /// Applies one line said in `context`; the value is the context of the next one.
+    ///
+    /// # Errors
+    /// The line contradicts what is there; nothing has changed.
+    pub fn apply(&mut self, context: &Context, line: Line) -> Result<Context, Conflict> {
+        match line {
+            Line::Hostname(name) => self.hostname = name,
+            Line::AgingTime(seconds) => self.aging_time = seconds,
+            Line::Vlan(vlans) => {
+                for vlan in vlans.iter() {
+                    self.vlans.entry(vlan).or_default();
+                }
+                return Ok(Context::Vlan(vlans));
+            }
+            Line::NoVlan(vlans) => {
+                if vlans.contains(VlanId::DEFAULT) {
+                    return Err(Conflict::Vlan1);
+                }
+                self.vlans.retain(|&vlan, _| !vlans.contains(vlan));
+                return Ok(Context::Config);
+            }
+            Line::Profile(name) => {
+                if self.profiles.len() >= MAX_PROFILES && !self.profiles.contains_key(&name) {
+                    return Err(Conflict::TooManyProfiles);
+                }
+                self.profiles.entry(name.clone()).or_default();
+                return Ok(Context::Profile(name));
+            }
+            Line::NoProfile(name) => {
+                self.profiles.remove(&name);
+                return Ok(Context::Config);
+            }
+            Line::Ethernet(id) => {
+                self.ethernets.entry(id).or_default();
+                return Ok(Context::Interface(InterfaceId::Ethernet(id)));
+            }
+            Line::NoEthernet(id) => {
+                self.ethernets.remove(&id);
+                return Ok(Context::Config);
+            }
+            Line::Veth(id) => {
+                self.veths.entry(id).or_default();
+                return Ok(Context::Interface(InterfaceId::Veth(id)));
+            }
+            Line::NoVeth(id) => {
+                self.veths.remove(&id);
+                return Ok(Context::Config);
+            }
+            Line::Exit | Line::End => return Ok(Context::Config),
+            Line::VlanName(_) | Line::Device(_) | Line::Bind(_) | Line::Port(_) => {
+                self.apply_within(context, line)?;
+            }
+            Line::Show(_) => return Err(Conflict::NotHere),
+        }
+        Ok(context.clone())
+    }
+
+    fn apply_within(&mut self, context: &Context, line: Line) -> Result<(), Conflict> {
+        match (context, line) {
+            (Context::Vlan(vlans), Line::VlanName(name)) => {
+                if name.is_some() && vlans.len() > 1 {
+                    return Err(Conflict::OneNameForSeveral(vlans.clone()));
+                }
+                for vlan in vlans.iter() {
+                    let Vlan { name: place } = self.vlans.entry(vlan).or_default();
+                    place.clone_from(&name);
+                }
+            }
+            (Context::Interface(InterfaceId::Ethernet(id)), Line::Device(device)) => {
+                self.check_device(*id, device.as_ref())?;
+                self.ethernets.entry(*id).or_default().device = device;
+            }
+            (Context::Interface(InterfaceId::Veth(id)), Line::Bind(binding)) => {
+                self.check_binding(*id, binding)?;
+                self.veths.entry(*id).or_default().bind = binding;
+            }
+            (Context::Interface(InterfaceId::Ethernet(id)), Line::Port(line)) => {
+                self.ethernets.entry(*id).or_default().lines.apply(line);
+            }
+            (Context::Interface(InterfaceId::Veth(id)), Line::Port(line)) => {
+                self.veths.entry(*id).or_default().lines.apply(line);
+            }
+            (Context::Profile(name), Line::Port(line)) => {
+                self.profiles.entry(name.clone()).or_default().apply(line);
+            }
+            _ => return Err(Conflict::NotHere),
+        }
+        Ok(())
+    }
+
+    fn check_device(&self, id: EthernetId, device: Option<&DeviceName>) -> Result<(), Conflict> {
+        let Some(device) = device else { return Ok(()) };
+        let owner = self
+            .ethernets
+            .iter()
+            .find(|(other, ethernet)| **other != id && ethernet.device.as_ref() == Some(device));
+        match owner {
+            None => Ok(()),
+            Some((&owner, _)) => Err(Conflict::DeviceTaken {
+                device: device.clone(),
+                owner: InterfaceId::Ethernet(owner),
+            }),
+        }
+    }
+
+    fn check_binding(&self, id: VethId, binding: Option<Binding>) -> Result<(), Conflict> {
+        let taken = binding.and_then(|binding| Some((binding, self.bound_to(binding)?)));
+        match taken {
+            Some((binding, owner)) if owner != id => Err(Conflict::ChannelTaken {
+                binding,
+                owner: InterfaceId::Veth(owner),
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl PortLines {
+    fn apply(&mut self, line: PortLine) {
+        match line {
+            PortLine::Description(text) => self.description = text,
+            PortLine::Inherit(profile) => self.inherit = profile,
+            PortLine::Mode(mode) => self.mode = mode,
+            PortLine::AccessVlan(vlan) => self.access_vlan = vlan,
+            PortLine::NativeVlan(vlan) => self.native_vlan = vlan,
+            PortLine::AllowedVlans(None) => self.allowed_vlans = None,
+            PortLine::AllowedVlans(Some(allow)) => {
+                self.allowed_vlans = Some(merged(self.allowed_vlans.take(), allow));
+            }
+            PortLine::Mtu(mtu) => self.mtu = mtu,
+            PortLine::AccessGroup(Direction::In, acl) => self.acl_in = acl,
+            PortLine::AccessGroup(Direction::Out, acl) => self.acl_out = acl,
+            PortLine::Shutdown(shut) => self.shutdown = Some(shut),
+        }
+    }
+}
+
+/// `add` and `remove` change what the same profile or interface said before; where it said nothing they
+/// change what it inherits.
+fn merged(before: Option<Allowed>, allow: Allow) -> Allowed {
+    let before = before.unwrap_or(Allowed::Changed {
+        add: Box::default(),
+        remove: Box::default(),
+    });
+    match (before, allow) {
+        (_, Allow::Exactly(vlans)) => Allowed::Exactly(vlans),
+        (Allowed::Exactly(before), Allow::Add(vlans)) => {
+            Allowed::Exactly(Box::new(before.union(&vlans)))
+        }
+        (Allowed::Exactly(before), Allow::Remove(vlans)) => {
+            Allowed::Exactly(Box::new(before.difference(&vlans)))
+        }
+        (Allowed::Changed { add, remove }, Allow::Add(vlans)) => Allowed::Changed {
+            add: Box::new(add.union(&vlans)),
+            remove: Box::new(remove.difference(&vlans)),
+        },
+        (Allowed::Changed { add, remove }, Allow::Remove(vlans)) => Allowed::Changed {
+            add: Box::new(add.difference(&vlans)),
+            remove: Box::new(remove.union(&vlans)),
+        },
+    }
+}

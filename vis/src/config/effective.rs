@@ -1,0 +1,228 @@
+//! What an interface has to do, once inheritance is resolved: plain values.
+//!
+//! Nearest wins: the interface's own line, then its profile's, then that one's parent's. What nobody says
+//! is what network people expect of a switch port: access, VLAN 1; a trunk's native VLAN is 1 and it
+//! carries every VLAN that is defined.
+//!
+//! Fail closed (design.md section 4.9): as long as anything said is not in force, nothing is forwarded.
+
+use super::model::{Config, EthernetId, InterfaceId, Mtu, PortLines, PortMode, VethId};
+use super::name::ProfileName;
+use niv::{VlanId, VlanSet};
+use serde::Serialize;
+
+/// Port profiles above each other, at most (design.md section 7).
+pub const MAX_LEVELS: usize = 8;
+
+/// What an interface has to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Effective {
+    /// Whether it carries frames.
+    pub state: State,
+    /// Which frames, and with which tags.
+    pub membership: Membership,
+    /// The most octets behind the Ethernet header; `None`: whatever the device takes.
+    pub mtu: Option<Mtu>,
+}
+
+/// Whether a port carries frames.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It does.
+    Forwarding,
+    /// `shutdown`
+    Shut,
+    /// Part of what is said is not in force.
+    ProfileIncomplete {
+        /// Each part, as a sentence.
+        why: Vec<String>,
+    },
+}
+
+/// Which VLANs a port is in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Membership {
+    /// VNTags: the vEths behind it are the ports.
+    Vntag,
+    /// One, untagged.
+    Access {
+        /// The VLAN.
+        vlan: VlanId,
+    },
+    /// Many, tagged.
+    Trunk {
+        /// The VLAN of untagged frames.
+        native: VlanId,
+        /// The VLANs allowed, whether they are defined or not ([`Config::defined_vlans`]).
+        allowed: Box<VlanSet>,
+    },
+}
+
+/// Something said that is not in force, and by which line.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Missing {
+    Profile(ProfileName),
+    Levels,
+    AccessVlan(VlanId),
+    NativeVlan(VlanId),
+    AccessGroup(String),
+    VntagOnVeth,
+    Link(EthernetId),
+    LinkMode(EthernetId),
+}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Profile(name) => write!(f, "port-profile {name} does not exist"),
+            Self::Levels => write!(
+                f,
+                "more than {MAX_LEVELS} port profiles inherit from each other"
+            ),
+            Self::AccessVlan(vlan) | Self::NativeVlan(vlan) => {
+                write!(f, "VLAN {vlan} does not exist")
+            }
+            Self::AccessGroup(line) => write!(f, "`{line}` is not yet enforced"),
+            Self::VntagOnVeth => f.write_str("`switchport mode vntag` is for ethernet interfaces"),
+            Self::Link(id) => write!(f, "{} does not exist", InterfaceId::Ethernet(*id)),
+            Self::LinkMode(id) => {
+                let link = InterfaceId::Ethernet(*id);
+                write!(f, "{link} is not in `switchport mode vntag`")
+            }
+        }
+    }
+}
+
+impl Config {
+    /// What vEth `id` has to do; `None` when there is no such vEth.
+    pub fn effective_veth(&self, id: VethId) -> Option<Effective> {
+        let veth = self.veths.get(&id)?;
+        let resolved = self.resolve(&veth.lines);
+        let mut missing = resolved.missing;
+        if resolved.mode == PortMode::Vntag {
+            missing.push(Missing::VntagOnVeth);
+        }
+        if let Some(bind) = veth.bind {
+            match self.effective_ethernet(bind.ethernet) {
+                None => missing.push(Missing::Link(bind.ethernet)),
+                Some(link) if link.membership != Membership::Vntag => {
+                    missing.push(Missing::LinkMode(bind.ethernet));
+                }
+                Some(_) => {}
+            }
+        }
+        Some(Effective {
+            state: state(resolved.shut, &missing),
+            membership: resolved.membership,
+            mtu: resolved.mtu,
+        })
+    }
+
+    /// What ethernet interface `id` has to do; `None` when there is no such interface.
+    pub fn effective_ethernet(&self, id: EthernetId) -> Option<Effective> {
+        let resolved = self.resolve(&self.ethernets.get(&id)?.lines);
+        Some(Effective {
+            state: state(resolved.shut, &resolved.missing),
+            membership: resolved.membership,
+            mtu: resolved.mtu,
+        })
+    }
+
+    fn resolve(&self, own: &PortLines) -> Resolved {
+        let mut missing = Vec::new();
+        let mut levels = vec![own];
+        let mut parent = own.inherit.as_ref();
+        while let Some(name) = parent {
+            match self.profiles.get(name) {
+                Some(_) if levels.len() > MAX_LEVELS => {
+                    missing.push(Missing::Levels);
+                    break;
+                }
+                Some(profile) => {
+                    levels.push(profile);
+                    parent = profile.inherit.as_ref();
+                }
+                None => {
+                    missing.push(Missing::Profile(name.clone()));
+                    break;
+                }
+            }
+        }
+
+        let mode = nearest(&levels, |lines| lines.mode).unwrap_or(PortMode::Access);
+        let membership = match mode {
+            PortMode::Vntag => Membership::Vntag,
+            PortMode::Access => {
+                let vlan = nearest(&levels, |lines| lines.access_vlan).unwrap_or(VlanId::DEFAULT);
+                if !self.is_defined(vlan) {
+                    missing.push(Missing::AccessVlan(vlan));
+                }
+                Membership::Access { vlan }
+            }
+            PortMode::Trunk => {
+                let native = nearest(&levels, |lines| lines.native_vlan).unwrap_or(VlanId::DEFAULT);
+                if !self.is_defined(native) {
+                    missing.push(Missing::NativeVlan(native));
+                }
+                let allowed = levels
+                    .iter()
+                    .rev()
+                    .filter_map(|lines| lines.allowed_vlans.as_ref())
+                    .fold(VlanSet::ALL, |inherited, allowed| allowed.over(&inherited));
+                Membership::Trunk {
+                    native,
+                    allowed: Box::new(allowed),
+                }
+            }
+        };
+        for (acl, direction) in [
+            (nearest(&levels, |lines| lines.acl_in.as_ref()), "in"),
+            (nearest(&levels, |lines| lines.acl_out.as_ref()), "out"),
+        ] {
+            if let Some(acl) = acl {
+                let line = format!("ip access-group {acl} {direction}");
+                missing.push(Missing::AccessGroup(line));
+            }
+        }
+        Resolved {
+            mode,
+            membership,
+            missing,
+            mtu: nearest(&levels, |lines| lines.mtu),
+            shut: nearest(&levels, |lines| lines.shutdown).unwrap_or(false),
+        }
+    }
+
+    pub(super) fn is_defined(&self, vlan: VlanId) -> bool {
+        vlan == VlanId::DEFAULT || self.vlans.contains_key(&vlan)
+    }
+}
+
+struct Resolved {
+    mode: PortMode,
+    membership: Membership,
+    missing: Vec<Missing>,
+    mtu: Option<Mtu>,
+    shut: bool,
+}
+
+fn nearest<'a, T>(
+    levels: &[&'a PortLines],
+    line: impl Fn(&'a PortLines) -> Option<T>,
+) -> Option<T> {
+    levels.iter().find_map(|lines| line(lines))
+}
+
+fn state(shut: bool, missing: &[Missing]) -> State {
+    if shut {
+        State::Shut
+    } else if missing.is_empty() {
+        State::Forwarding
+    } else {
+        State::ProfileIncomplete {
+            why: missing.iter().map(Missing::to_string).collect(),
+        }
+    }
+}

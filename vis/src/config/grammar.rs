@@ -1,0 +1,297 @@
+//! The commands: what may be said where. The trees below are the whole language.
+
+use super::line::{Allow, Line, PortLine};
+use super::model::{Binding, Direction, InterfaceId, PortMode};
+use super::tree::{Build, Node, Values, value, word};
+use super::value::Kind;
+use crate::control::show::ShowRequest;
+use niv::VlanSet;
+
+/// What a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// Looking on: `show`.
+    Exec,
+    /// The switch as a whole.
+    Config,
+    /// After `vlan LIST`.
+    Vlan,
+    /// After `port-profile NAME`.
+    Profile,
+    /// After `interface ethernet N`.
+    Ethernet,
+    /// After `interface veth N`.
+    Veth,
+}
+
+impl Mode {
+    /// Those of the configuration, for a reader that looks for a line's proper place.
+    pub(super) const CONFIGURATION: [Self; 5] = [
+        Self::Config,
+        Self::Vlan,
+        Self::Profile,
+        Self::Ethernet,
+        Self::Veth,
+    ];
+
+    /// The commands of this mode alone; those of [`Mode::Config`] are understood in every mode below it.
+    pub const fn commands(self) -> &'static [Node] {
+        match self {
+            Self::Exec => EXEC,
+            Self::Config => CONFIG,
+            Self::Vlan => VLAN,
+            Self::Profile => PROFILE,
+            Self::Ethernet => ETHERNET,
+            Self::Veth => VETH,
+        }
+    }
+
+    /// The line that leads here.
+    pub const fn entered_by(self) -> &'static str {
+        match self {
+            Self::Exec => "end",
+            Self::Config => "exit",
+            Self::Vlan => "vlan LIST",
+            Self::Profile => "port-profile NAME",
+            Self::Ethernet => "interface ethernet N",
+            Self::Veth => "interface veth N",
+        }
+    }
+
+    /// What stands before `>` or `#` in a prompt, after the host name.
+    pub const fn prompt(self) -> &'static str {
+        match self {
+            Self::Exec => "",
+            Self::Config => "(config)",
+            Self::Vlan => "(config-vlan)",
+            Self::Profile => "(config-port-prof)",
+            Self::Ethernet | Self::Veth => "(config-if)",
+        }
+    }
+}
+
+static EXEC: &[Node] = &[word("show", "Show what the switch knows and does").then(&[
+    word(
+        "conservation",
+        "Account for every frame: received, sent, dropped",
+    )
+    .line(|_| Some(Line::Show(ShowRequest::Conservation))),
+    word("interface", "Interfaces: state and counters")
+        .line(|_| Some(Line::Show(ShowRequest::Interface { interface: None })))
+        .then(&[
+            word("ethernet", "One with a device of the machine").then(&[value(
+                Kind::Ethernet,
+                "Its number",
+            )
+            .line(|values| show_interface(InterfaceId::Ethernet(values.take()?)))]),
+            word("vethernet", "The port of one vNIC").then(&[value(Kind::Veth, "Its number")
+                .line(|values| show_interface(InterfaceId::Veth(values.take()?)))]),
+        ]),
+    word("mac", "Addresses").then(&[word("address-table", "Addresses learned, and where")
+        .line(|_| Some(Line::Show(ShowRequest::MacAddressTable)))]),
+    word("running-config", "The configuration in force")
+        .line(|_| Some(Line::Show(ShowRequest::RunningConfig))),
+    word("version", "Release, platform and uptime")
+        .line(|_| Some(Line::Show(ShowRequest::Version))),
+    word("vlan", "VLANs and their ports").line(|_| Some(Line::Show(ShowRequest::Vlan))),
+])];
+
+fn show_interface(interface: InterfaceId) -> Option<Line> {
+    let interface = Some(interface);
+    Some(Line::Show(ShowRequest::Interface { interface }))
+}
+
+static CONFIG: &[Node] = &[
+    word("end", "Leave configuration").line(|_| Some(Line::End)),
+    word("exit", "Leave this mode").line(|_| Some(Line::Exit)),
+    word("hostname", "Name the switch")
+        .no(|_| Some(Line::Hostname(None)))
+        .then(&[value(Kind::Hostname, "The name")
+            .line(|values| Some(Line::Hostname(Some(values.take()?))))]),
+    word("interface", "Configure an interface").then(&[
+        word("ethernet", "One with a device of the machine").then(&[value(
+            Kind::Ethernet,
+            "Its number",
+        )
+        .line(|values| Some(Line::Ethernet(values.take()?)))
+        .no(|values| Some(Line::NoEthernet(values.take()?)))]),
+        word("vethernet", "The port of one vNIC").then(&[value(Kind::Veth, "Its number")
+            .line(|values| Some(Line::Veth(values.take()?)))
+            .no(|values| Some(Line::NoVeth(values.take()?)))]),
+    ]),
+    word("mac", "Addresses").then(&[word("address-table", "The table of addresses").then(&[
+        word("aging-time", "How long an address not heard from is kept")
+            .no(|_| Some(Line::AgingTime(None)))
+            .then(&[value(Kind::Aging, "Seconds; 0 for never")
+                .line(|values| Some(Line::AgingTime(Some(values.take()?))))
+                .no(|_| Some(Line::AgingTime(None)))]),
+    ])]),
+    word("port-profile", "Configure a port profile").then(&[value(Kind::Profile, "Its name")
+        .line(|values| Some(Line::Profile(values.take()?)))
+        .no(|values| Some(Line::NoProfile(values.take()?)))]),
+    word("vlan", "Define VLANs").then(&[value(Kind::Vlans, "Which")
+        .line(|values| Some(Line::Vlan(values.take()?)))
+        .no(|values| Some(Line::NoVlan(values.take()?)))]),
+];
+
+static VLAN: &[Node] = &[word("name", "Name the VLAN")
+    .no(|_| Some(Line::VlanName(None)))
+    .then(&[
+        value(Kind::VlanName, "The name").line(|values| Some(Line::VlanName(Some(values.take()?))))
+    ])];
+
+static PROFILE: &[Node] = &[DESCRIPTION, INHERIT, IP, MTU, SHUTDOWN, SWITCHPORT];
+
+static ETHERNET: &[Node] = &[
+    DESCRIPTION,
+    word("device", "The device of the machine behind this interface")
+        .no(|_| Some(Line::Device(None)))
+        .then(&[value(Kind::Device, "Its name, as `ip link` prints it")
+            .line(|values| Some(Line::Device(Some(values.take()?))))]),
+    INHERIT,
+    IP,
+    MTU,
+    SHUTDOWN,
+    SWITCHPORT_ETHERNET,
+];
+
+static VETH: &[Node] = &[
+    word("bind", "Say by hand where the vNIC is")
+        .no(|_| Some(Line::Bind(None)))
+        .then(&[word("interface", "The link").then(&[word(
+            "ethernet",
+            "A port with an interface virtualizer behind it",
+        )
+        .then(&[value(Kind::Ethernet, "Its number").then(&[word(
+            "channel",
+            "The VIF id on that link",
+        )
+        .then(&[value(Kind::Channel, "The id").line(bind)])])])])]),
+    DESCRIPTION,
+    INHERIT,
+    IP,
+    MTU,
+    SHUTDOWN,
+    SWITCHPORT,
+];
+
+fn bind(values: &mut Values) -> Option<Line> {
+    Some(Line::Bind(Some(Binding {
+        ethernet: values.take()?,
+        channel: values.take()?,
+    })))
+}
+
+const fn port(line: PortLine) -> Option<Line> {
+    Some(Line::Port(line))
+}
+
+const DESCRIPTION: Node = word("description", "A remark for people")
+    .no(|_| port(PortLine::Description(None)))
+    .then(&[value(Kind::Description, "The remark")
+        .line(|values| port(PortLine::Description(Some(values.take()?))))]);
+
+const NO_INHERIT: Build = |_| port(PortLine::Inherit(None));
+const INHERIT: Node =
+    word("inherit", "Take over the lines of a port profile").then(&[word("port-profile", "Which")
+        .no(NO_INHERIT)
+        .then(&[value(Kind::Profile, "Its name")
+            .line(|values| port(PortLine::Inherit(Some(values.take()?))))
+            .no(NO_INHERIT)])]);
+
+const IP: Node = word("ip", "Policy by IP address").then(&[word(
+    "access-group",
+    "Apply an access list (kept; not yet enforced, so the port stays down)",
+)
+.then(&[value(Kind::Acl, "Which list").then(&[
+    word("in", "To frames from the port")
+        .line(|values| access_group(Direction::In, values))
+        .no(|_| port(PortLine::AccessGroup(Direction::In, None))),
+    word("out", "To frames towards the port")
+        .line(|values| access_group(Direction::Out, values))
+        .no(|_| port(PortLine::AccessGroup(Direction::Out, None))),
+])])]);
+
+fn access_group(direction: Direction, values: &mut Values) -> Option<Line> {
+    port(PortLine::AccessGroup(direction, Some(values.take()?)))
+}
+
+const NO_MTU: Build = |_| port(PortLine::Mtu(None));
+const MTU: Node = word("mtu", "The most octets behind the Ethernet header")
+    .no(NO_MTU)
+    .then(&[value(Kind::Mtu, "Octets")
+        .line(|values| port(PortLine::Mtu(Some(values.take()?))))
+        .no(NO_MTU)]);
+
+const SHUTDOWN: Node = word("shutdown", "Carry nothing")
+    .line(|_| port(PortLine::Shutdown(true)))
+    .no(|_| port(PortLine::Shutdown(false)));
+
+const SWITCHPORT: Node = switchport(&[ACCESS, MODE, TRUNK]);
+const SWITCHPORT_ETHERNET: Node = switchport(&[ACCESS, MODE_ETHERNET, TRUNK]);
+
+const fn switchport(next: &'static [Node]) -> Node {
+    word("switchport", "VLANs and tags").then(next)
+}
+
+const NO_ACCESS_VLAN: Build = |_| port(PortLine::AccessVlan(None));
+const ACCESS: Node = word("access", "A port in one VLAN, untagged").then(&[word("vlan", "Which")
+    .no(NO_ACCESS_VLAN)
+    .then(&[value(Kind::Vlan, "The VLAN")
+        .line(|values| port(PortLine::AccessVlan(Some(values.take()?))))
+        .no(NO_ACCESS_VLAN)])]);
+
+const NO_MODE: Build = |_| port(PortLine::Mode(None));
+const MODE_ACCESS: Node = word("access", "One VLAN, untagged")
+    .line(|_| port(PortLine::Mode(Some(PortMode::Access))))
+    .no(NO_MODE);
+const MODE_TRUNK: Node = word("trunk", "Many VLANs, tagged")
+    .line(|_| port(PortLine::Mode(Some(PortMode::Trunk))))
+    .no(NO_MODE);
+const MODE_VNTAG: Node = word("vntag", "VNTags: an interface virtualizer is behind it")
+    .line(|_| port(PortLine::Mode(Some(PortMode::Vntag))))
+    .no(NO_MODE);
+
+const MODE: Node = mode(&[MODE_ACCESS, MODE_TRUNK]);
+const MODE_ETHERNET: Node = mode(&[MODE_ACCESS, MODE_TRUNK, MODE_VNTAG]);
+
+const fn mode(next: &'static [Node]) -> Node {
+    word("mode", "What the port carries").no(NO_MODE).then(next)
+}
+
+const NO_NATIVE: Build = |_| port(PortLine::NativeVlan(None));
+const TRUNK: Node = word("trunk", "A port in many VLANs, tagged").then(&[
+    word("allowed", "The VLANs it carries").then(&[word("vlan", "Which")
+        .no(|_| port(PortLine::AllowedVlans(None)))
+        .then(&[
+            word("add", "These too")
+                .then(&[value(Kind::Vlans, "Which").line(|values| allow(Allow::Add, values))]),
+            word("all", "Every one that is defined").line(|_| {
+                port(PortLine::AllowedVlans(Some(Allow::Exactly(Box::new(
+                    VlanSet::ALL,
+                )))))
+            }),
+            word("except", "All but these").then(&[value(Kind::Vlans, "Which").line(|values| {
+                let except =
+                    |vlans: Box<VlanSet>| Allow::Exactly(Box::new(VlanSet::ALL.difference(&vlans)));
+                allow(except, values)
+            })]),
+            word("none", "None but the native one").line(|_| {
+                port(PortLine::AllowedVlans(Some(Allow::Exactly(Box::new(
+                    VlanSet::EMPTY,
+                )))))
+            }),
+            word("remove", "Not these")
+                .then(&[value(Kind::Vlans, "Which").line(|values| allow(Allow::Remove, values))]),
+            value(Kind::Vlans, "Exactly these").line(|values| allow(Allow::Exactly, values)),
+        ])]),
+    word("native", "The VLAN of untagged frames").then(&[word("vlan", "Which")
+        .no(NO_NATIVE)
+        .then(&[value(Kind::Vlan, "The VLAN")
+            .line(|values| port(PortLine::NativeVlan(Some(values.take()?))))
+            .no(NO_NATIVE)])]),
+]);
+
+fn allow(kind: impl Fn(Box<VlanSet>) -> Allow, values: &mut Values) -> Option<Line> {
+    port(PortLine::AllowedVlans(Some(kind(values.take()?))))
+}

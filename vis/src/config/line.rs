@@ -1,0 +1,80 @@
+//! What one line means, once it has been matched.
+
+use super::model::{AgingTime, Binding, Direction, EthernetId, Mtu, PortMode, VethId};
+use super::name::{AclName, Description, DeviceName, Hostname, ProfileName, VlanName};
+use crate::control::show::ShowRequest;
+use niv::{VlanId, VlanSet};
+
+/// A whole line. Where the value is optional, `None` is the line with `no` in front: it takes the line
+/// away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Line {
+    /// `hostname NAME`
+    Hostname(Option<Hostname>),
+    /// `mac address-table aging-time N`
+    AgingTime(Option<AgingTime>),
+    /// `vlan LIST`: makes them, and what follows is about them.
+    Vlan(Box<VlanSet>),
+    /// `no vlan LIST`
+    NoVlan(Box<VlanSet>),
+    /// `name X`, about VLANs.
+    VlanName(Option<VlanName>),
+    /// `port-profile NAME`: makes it, and what follows is about it.
+    Profile(ProfileName),
+    /// `no port-profile NAME`
+    NoProfile(ProfileName),
+    /// `interface ethernet N`: makes it, and what follows is about it.
+    Ethernet(EthernetId),
+    /// `no interface ethernet N`
+    NoEthernet(EthernetId),
+    /// `interface veth N`: makes it, and what follows is about it.
+    Veth(VethId),
+    /// `no interface veth N`
+    NoVeth(VethId),
+    /// `device NAME`
+    Device(Option<DeviceName>),
+    /// `bind interface ethernet N channel V`
+    Bind(Option<Binding>),
+    /// What profiles and interfaces have in common.
+    Port(PortLine),
+    /// `exit`: back to what is about the switch as a whole.
+    Exit,
+    /// `end`: nothing more to configure.
+    End,
+    /// `show ...`
+    Show(ShowRequest),
+}
+
+/// A line about a profile or an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortLine {
+    /// `description TEXT`
+    Description(Option<Description>),
+    /// `inherit port-profile NAME`
+    Inherit(Option<ProfileName>),
+    /// `switchport mode MODE`
+    Mode(Option<PortMode>),
+    /// `switchport access vlan N`
+    AccessVlan(Option<VlanId>),
+    /// `switchport trunk native vlan N`
+    NativeVlan(Option<VlanId>),
+    /// `switchport trunk allowed vlan ...`
+    AllowedVlans(Option<Allow>),
+    /// `mtu N`
+    Mtu(Option<Mtu>),
+    /// `ip access-group NAME in|out`
+    AccessGroup(Direction, Option<AclName>),
+    /// `shutdown`: true; `no shutdown`: false.
+    Shutdown(bool),
+}
+
+/// What follows `switchport trunk allowed vlan`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Allow {
+    /// `LIST`, `all`, `none`, `except LIST`: exactly these.
+    Exactly(Box<VlanSet>),
+    /// `add LIST`: these too.
+    Add(Box<VlanSet>),
+    /// `remove LIST`: not these.
+    Remove(Box<VlanSet>),
+}

@@ -1,0 +1,322 @@
+//! What the configuration says: plain data.
+//!
+//! An absent value means that the line is absent: what holds then is said by the profile inherited, or
+//! by the language (see [`super::Effective`]).
+
+use super::name::{AclName, Description, DeviceName, Hostname, ProfileName, VlanName};
+use niv::{VifId, VlanId, VlanSet};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Port profiles, at most.
+pub const MAX_PROFILES: usize = 1024;
+
+/// Everything that is configured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// `hostname NAME`
+    pub hostname: Option<Hostname>,
+    /// `mac address-table aging-time N`
+    pub aging_time: Option<AgingTime>,
+    /// The VLANs that are defined. VLAN 1 always is.
+    pub vlans: BTreeMap<VlanId, Vlan>,
+    /// `port-profile NAME`
+    pub profiles: BTreeMap<ProfileName, PortLines>,
+    /// `interface ethernet N`
+    pub ethernets: BTreeMap<EthernetId, Ethernet>,
+    /// `interface veth N`
+    pub veths: BTreeMap<VethId, Veth>,
+}
+
+impl Config {
+    /// Of a file without a line in it: VLAN 1 and nothing else.
+    pub fn empty() -> Self {
+        Self {
+            hostname: None,
+            aging_time: None,
+            vlans: BTreeMap::from([(VlanId::DEFAULT, Vlan::default())]),
+            profiles: BTreeMap::new(),
+            ethernets: BTreeMap::new(),
+            veths: BTreeMap::new(),
+        }
+    }
+
+    /// Without a file: one profile, `default`, access to VLAN 1 (design.md section 3).
+    pub fn without_file() -> Self {
+        let mut config = Self::empty();
+        if let Ok(name) = "default".parse() {
+            let lines = PortLines {
+                mode: Some(PortMode::Access),
+                access_vlan: Some(VlanId::DEFAULT),
+                ..PortLines::default()
+            };
+            config.profiles.insert(name, lines);
+        }
+        config
+    }
+
+    /// The VLANs that exist.
+    pub fn defined_vlans(&self) -> VlanSet {
+        let mut vlans: VlanSet = self.vlans.keys().copied().collect();
+        vlans.insert(VlanId::DEFAULT);
+        vlans
+    }
+
+    /// How long an address that is not heard from is kept; `None`: for ever.
+    pub fn aging(&self) -> Option<std::time::Duration> {
+        let seconds = self.aging_time.unwrap_or(AgingTime::DEFAULT).0;
+        (seconds > 0).then(|| std::time::Duration::from_secs(u64::from(seconds)))
+    }
+
+    /// The vEth bound to a channel of an ethernet interface.
+    pub fn bound_to(&self, binding: Binding) -> Option<VethId> {
+        self.veths
+            .iter()
+            .find(|(_, veth)| veth.bind == Some(binding))
+            .map(|(&id, _)| id)
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::without_file()
+    }
+}
+
+/// A VLAN.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vlan {
+    /// `name X`
+    pub name: Option<VlanName>,
+}
+
+/// The lines that port profiles and interfaces have in common.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PortLines {
+    /// `description TEXT`. Of this profile or interface: it is not inherited.
+    pub description: Option<Description>,
+    /// `inherit port-profile NAME`
+    pub inherit: Option<ProfileName>,
+    /// `switchport mode ...`
+    pub mode: Option<PortMode>,
+    /// `switchport access vlan N`
+    pub access_vlan: Option<VlanId>,
+    /// `switchport trunk native vlan N`
+    pub native_vlan: Option<VlanId>,
+    /// `switchport trunk allowed vlan ...`
+    pub allowed_vlans: Option<Allowed>,
+    /// `mtu N`
+    pub mtu: Option<Mtu>,
+    /// `ip access-group NAME in`. Not yet enforced.
+    pub acl_in: Option<AclName>,
+    /// `ip access-group NAME out`. Not yet enforced.
+    pub acl_out: Option<AclName>,
+    /// `shutdown`, or `no shutdown` said in so many words.
+    pub shutdown: Option<bool>,
+}
+
+/// An interface with a device of the machine.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ethernet {
+    /// `device NAME`. Without one the interface is there and carries nothing.
+    pub device: Option<DeviceName>,
+    /// The other lines.
+    pub lines: PortLines,
+}
+
+/// The switch's port of one vNIC.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Veth {
+    /// `bind interface ethernet N channel V`
+    pub bind: Option<Binding>,
+    /// The other lines.
+    pub lines: PortLines,
+}
+
+/// Where the vNIC of a vEth is, said by hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Binding {
+    /// The link.
+    pub ethernet: EthernetId,
+    /// The VIF id on it.
+    pub channel: VifId,
+}
+
+/// What a port carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PortMode {
+    /// One VLAN, untagged.
+    Access,
+    /// Many VLANs, tagged, and one untagged.
+    Trunk,
+    /// VNTags: an interface virtualizer is at the other end. Ethernet interfaces only.
+    Vntag,
+}
+
+impl PortMode {
+    /// As it is typed.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Access => "access",
+            Self::Trunk => "trunk",
+            Self::Vntag => "vntag",
+        }
+    }
+}
+
+/// The VLANs a trunk carries, as the lines of one profile or interface say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Allowed {
+    /// These, whatever is inherited.
+    Exactly(Box<VlanSet>),
+    /// What is inherited, with and without these. The two sets have no VLAN in common.
+    Changed {
+        /// `add LIST`
+        add: Box<VlanSet>,
+        /// `remove LIST`
+        remove: Box<VlanSet>,
+    },
+}
+
+impl Allowed {
+    /// The VLANs, given what is inherited.
+    pub fn over(&self, inherited: &VlanSet) -> VlanSet {
+        match self {
+            Self::Exactly(vlans) => (**vlans).clone(),
+            Self::Changed { add, remove } => inherited.union(add).difference(remove),
+        }
+    }
+}
+
+/// Which way frames go, as the port sees it: in is towards the switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// From the guest or neighbour.
+    In,
+    /// To the guest or neighbour.
+    Out,
+}
+
+impl Direction {
+    /// As it is typed.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::In => "in",
+            Self::Out => "out",
+        }
+    }
+}
+
+/// A number outside its range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{value} is not a {what}: {range}")]
+pub struct OutOfRange {
+    value: u32,
+    what: &'static str,
+    range: &'static str,
+}
+
+macro_rules! number {
+    ($(#[$doc:meta])* $type:ident($int:ty), $valid:pat, $what:literal, $range:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "u32", into = "u32")]
+        pub struct $type($int);
+
+        impl $type {
+            /// The number itself.
+            pub const fn get(self) -> $int {
+                self.0
+            }
+        }
+
+        impl TryFrom<u32> for $type {
+            type Error = OutOfRange;
+
+            fn try_from(value: u32) -> Result<Self, OutOfRange> {
+                match value {
+                    $valid => Ok(Self(value as $int)),
+                    _ => Err(OutOfRange { value, what: $what, range: $range }),
+                }
+            }
+        }
+
+        impl From<$type> for u32 {
+            fn from(number: $type) -> u32 {
+                u32::from(number.0)
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number!(
+    /// Numbers an ethernet interface.
+    EthernetId(u16),
+    1..=64,
+    "number of an ethernet interface",
+    "those are 1 to 64"
+);
+number!(
+    /// Numbers a vEth: a label of this switch, no more (design.md section 2).
+    VethId(u16),
+    1..=4096,
+    "number of a vEth",
+    "those are 1 to 4096"
+);
+number!(
+    /// The most octets behind the 14 of the Ethernet header, a guest's VLAN tag not counted.
+    Mtu(u16),
+    68..=9216,
+    "MTU",
+    "those are 68 to 9216"
+);
+number!(
+    /// Seconds that an address not heard from is kept; 0: for ever.
+    AgingTime(u32),
+    0 | 10..=1_000_000,
+    "aging time",
+    "those are 0 (never) and 10 to 1000000 seconds"
+);
+
+impl AgingTime {
+    /// When nothing is said (IEEE 802.1Q table 8-6).
+    pub const DEFAULT: Self = Self(300);
+}
+
+/// An interface of the switch. Prints as `Ethernet1` or `Vethernet3`; with `{:#}` as `Eth1` or `Veth3`,
+/// for tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InterfaceId {
+    /// A device of the machine.
+    Ethernet(EthernetId),
+    /// The port of one vNIC.
+    Veth(VethId),
+}
+
+impl fmt::Display for InterfaceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self, f.alternate()) {
+            (Self::Ethernet(id), false) => write!(f, "Ethernet{}", id.0),
+            (Self::Ethernet(id), true) => write!(f, "Eth{}", id.0),
+            (Self::Veth(id), false) => write!(f, "Vethernet{}", id.0),
+            (Self::Veth(id), true) => write!(f, "Veth{}", id.0),
+        }
+    }
+}

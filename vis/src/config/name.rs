@@ -1,0 +1,179 @@
+//! Names and texts. Each is a type of its own, and none can hold text that would not survive being
+//! printed and read again.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// Text that is not what was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{rule}")]
+pub struct InvalidName {
+    /// What is asked for.
+    pub rule: &'static str,
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $type:ident, $valid:expr, $rule:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $type(Box<str>);
+
+        impl $type {
+            /// What such a text looks like.
+            pub const RULE: &'static str = $rule;
+
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = InvalidName;
+
+            fn from_str(text: &str) -> Result<Self, InvalidName> {
+                let valid: fn(&str) -> bool = $valid;
+                if valid(text) { Ok(Self(text.into())) } else { Err(InvalidName { rule: $rule }) }
+            }
+        }
+
+        impl TryFrom<String> for $type {
+            type Error = InvalidName;
+
+            fn try_from(text: String) -> Result<Self, InvalidName> {
+                text.parse()
+            }
+        }
+
+        impl From<$type> for String {
+            fn from(name: $type) -> String {
+                name.0.into()
+            }
+        }
+
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// Names a port profile.
+    ProfileName,
+    |text| is_word(text, 80),
+    "a name of 1 to 80 letters, digits and any of . _ - : / @ +"
+);
+name!(
+    /// Names a VLAN.
+    VlanName,
+    |text| is_word(text, 32),
+    "a name of 1 to 32 letters, digits and any of . _ - : / @ +"
+);
+name!(
+    /// Names an access list.
+    AclName,
+    |text| is_word(text, 64),
+    "a name or number of 1 to 64 letters, digits and any of . _ - : / @ +"
+);
+name!(
+    /// Names the switch.
+    Hostname,
+    |text| text.len() <= 63 && text.split('.').all(is_label),
+    "a host name of 1 to 63 letters, digits, - and ."
+);
+name!(
+    /// Names a network device of the machine, as `ip link` prints it.
+    DeviceName,
+    is_device,
+    "a device name of 1 to 15 characters as `ip link` prints it"
+);
+name!(
+    /// A remark for people.
+    Description,
+    |text| (1..=254).contains(&text.len())
+        && text.trim_matches([' ', '\t']) == text
+        && text.chars().all(is_printable),
+    "a text of 1 to 254 octets without control characters"
+);
+
+fn is_word(text: &str, max: usize) -> bool {
+    (1..=max).contains(&text.len())
+        && text
+            .bytes()
+            .all(|octet| octet.is_ascii_alphanumeric() || b"._-:/@+".contains(&octet))
+}
+
+/// RFC 1123 section 2.1.
+fn is_label(text: &str) -> bool {
+    !text.is_empty()
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && text
+            .bytes()
+            .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+}
+
+/// The kernel's own rule (`dev_valid_name`), and ASCII only.
+fn is_device(text: &str) -> bool {
+    (1..=15).contains(&text.len())
+        && text != "."
+        && text != ".."
+        && text
+            .bytes()
+            .all(|octet| octet.is_ascii_graphic() && octet != b'/' && octet != b':')
+}
+
+/// Not a control character, and none of those that turn the reading direction of a terminal.
+pub(super) fn is_printable(character: char) -> bool {
+    !character.is_control()
+        && !matches!(character, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_name_is_what_the_kernel_takes() {
+        for good in ["eth0", "enp3s0f1", "veth@x", "a", "123456789012345"] {
+            assert!(good.parse::<DeviceName>().is_ok(), "{good}");
+        }
+        for bad in ["", ".", "..", "a/b", "a:b", "a b", "1234567890123456", "é"] {
+            assert!(bad.parse::<DeviceName>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_description_cannot_reach_a_terminal_as_a_command() {
+        for bad in [
+            "",
+            " a",
+            "a ",
+            "a\u{1b}[2J",
+            "a\nb",
+            "\u{202E}a",
+            "\u{9b}2J",
+        ] {
+            assert!(bad.parse::<Description>().is_err(), "{bad:?}");
+        }
+        assert!(
+            "rack 4, ünder ! the # stairs"
+                .parse::<Description>()
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn a_host_name_is_labels_and_dots() {
+        for good in ["vis", "vis-1.lab.example", "7"] {
+            assert!(good.parse::<Hostname>().is_ok(), "{good}");
+        }
+        for bad in ["", ".", "a.", "-a", "a-", "a_b", "a..b"] {
+            assert!(bad.parse::<Hostname>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,498 @@
+//! From text to configuration: line by line, every fault with its place, nothing taken when one is found.
+
+use super::apply::Context;
+use super::diagnostic::{Diagnostic, Place, Source, Warning};
+use super::effective::{MAX_LEVELS, Missing};
+use super::grammar::Mode;
+use super::line::{Line, PortLine};
+use super::model::{Config, InterfaceId, PortLines, PortMode};
+use super::name::{ProfileName, is_printable};
+use super::tree::{Fault, Mismatch, walk};
+use crate::control::show::ShowRequest;
+use miette::Severity;
+use std::collections::{HashMap, HashSet};
+
+/// Octets of a file, at most: 4,096 vEths with every line they can have.
+pub const MAX_FILE: usize = 4 * 1024 * 1024;
+
+/// Octets of a line, at most.
+pub const MAX_LINE: usize = 512;
+
+/// Faults reported of one text, at most: the first ones matter.
+pub const MAX_DIAGNOSTICS: usize = 50;
+
+/// Reads a configuration. `filename` is what places are named after.
+///
+/// # Errors
+/// Every fault found, at least one; then there is no configuration.
+pub fn parse(text: &str, filename: &str) -> Result<(Config, Vec<Warning>), Vec<Diagnostic>> {
+    let mut reader = Reader::new(text, filename);
+    if text.len() > MAX_FILE {
+        reader.report(
+            0,
+            0,
+            format!(
+                "the file has {} octets: expected {MAX_FILE} at most",
+                text.len()
+            ),
+            None,
+        );
+        return Err(reader.diagnostics);
+    }
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        reader.line(line.trim_end_matches(['\n', '\r']), start);
+        start += line.len();
+        if reader.diagnostics.len() >= MAX_DIAGNOSTICS {
+            break;
+        }
+    }
+    if reader.diagnostics.is_empty() {
+        reader.check_inheritance();
+    }
+    if reader.diagnostics.is_empty() {
+        let warnings = reader.warnings();
+        Ok((reader.config, warnings))
+    } else {
+        Err(reader.diagnostics)
+    }
+}
+
+/// Reads a configuration as it stands in a file.
+///
+/// # Errors
+/// Every fault found, at least one; octets that are no UTF-8 are one.
+pub fn parse_bytes(
+    octets: &[u8],
+    filename: &str,
+) -> Result<(Config, Vec<Warning>), Vec<Diagnostic>> {
+    match std::str::from_utf8(octets) {
+        Ok(text) => parse(text, filename),
+        Err(error) => {
+            let good = octets.get(..error.valid_up_to()).unwrap_or_default();
+            let mut reader = Reader::new(&String::from_utf8_lossy(good), filename);
+            let message = "this octet is no part of any character: expected UTF-8 text".to_owned();
+            reader.report(good.len(), 0, message, None);
+            Err(reader.diagnostics)
+        }
+    }
+}
+
+/// Reads a `show` command, as `vis show` and the shell take it: with or without the word `show`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn parse_show(words: &str) -> Result<ShowRequest, Diagnostic> {
+    let text = match words.split_whitespace().next() {
+        Some(first) if "show".starts_with(&first.to_ascii_lowercase()) && first.len() > 1 => {
+            words.to_owned()
+        }
+        _ => format!("show {words}"),
+    };
+    let mut reader = Reader::new(&text, "command");
+    if text.len() > MAX_LINE {
+        reader.too_long(text.len(), 0);
+    } else {
+        match walk(Mode::Exec.commands(), &text) {
+            Ok(Line::Show(request)) => return Ok(request),
+            Ok(_) => reader.report(0, text.len(), "expected a `show` command".to_owned(), None),
+            Err(mismatch) => reader.mismatch(&text, 0, &mismatch, None),
+        }
+    }
+    reader
+        .diagnostics
+        .pop()
+        .ok_or_else(|| Diagnostic {
+            severity: Severity::Error,
+            message: "expected a `show` command".to_owned(),
+            help: None,
+            place: None,
+        })
+        .and_then(Err)
+}
+
+/// What a remembered place says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Topic {
+    Inherit,
+    AccessVlan,
+    NativeVlan,
+    AccessGroup(super::model::Direction),
+    Bind,
+}
+
+struct Reader {
+    source: Source,
+    config: Config,
+    context: Context,
+    /// The block could not be entered: its lines would be misread.
+    skipping: bool,
+    ended: bool,
+    diagnostics: Vec<Diagnostic>,
+    places: HashMap<(Context, Topic), (usize, usize)>,
+}
+
+impl Reader {
+    fn new(text: &str, filename: &str) -> Self {
+        Self {
+            source: Source::new(text, filename),
+            config: Config::empty(),
+            context: Context::Config,
+            skipping: false,
+            ended: false,
+            diagnostics: Vec::new(),
+            places: HashMap::new(),
+        }
+    }
+
+    fn line(&mut self, raw: &str, start: usize) {
+        let text = if start == 0 {
+            raw.trim_start_matches('\u{FEFF}')
+        } else {
+            raw
+        };
+        let start = start + (raw.len() - text.len());
+        let content = text.trim_matches([' ', '\t']);
+        if content.is_empty() || content.starts_with(['!', '#']) {
+            return;
+        }
+        if text.len() > MAX_LINE {
+            return self.too_long(text.len(), start);
+        }
+        if let Some((at, character)) = text
+            .char_indices()
+            .find(|&(_, character)| character != '\t' && !is_printable(character))
+        {
+            let message = format!(
+                "the character {} cannot be in a configuration: expected printable text",
+                character.escape_unicode()
+            );
+            return self.report(start + at, character.len_utf8(), message, None);
+        }
+        let indented = text.starts_with([' ', '\t']);
+        if self.skipping && indented {
+            return;
+        }
+        self.skipping = false;
+        if self.ended {
+            let message = "text after `end`: expected the end of the file".to_owned();
+            self.skipping = true;
+            return self.report(start, text.trim_end().len(), message, None);
+        }
+        match self.read(text) {
+            Ok(line) => self.apply(line, text, start),
+            Err((mismatch, help)) => {
+                self.skipping = !indented;
+                self.mismatch(text, start, &mismatch, help);
+            }
+        }
+    }
+
+    /// In the mode the text is in, else as a line about the whole switch.
+    fn read(&self, text: &str) -> Result<Line, (Box<Mismatch>, Option<String>)> {
+        let mode = self.context.mode();
+        let mut mismatch = match walk(mode.commands(), text) {
+            Ok(line) => return Ok(line),
+            Err(mismatch) => mismatch,
+        };
+        let first_word = |mismatch: &Mismatch| {
+            matches!(mismatch.fault, Fault::Unknown(_) | Fault::TooMuch(_))
+                && mismatch.depth <= usize::from(is_negated(text))
+        };
+        if !first_word(&mismatch) {
+            return Err((mismatch, None));
+        }
+        if mode != Mode::Config {
+            match walk(Mode::Config.commands(), text) {
+                Ok(line) => return Ok(line),
+                Err(global) if !first_word(&global) => return Err((global, None)),
+                Err(global) => {
+                    mismatch.expected.extend(global.expected);
+                    mismatch.nearest = mismatch.nearest.or(global.nearest);
+                }
+            }
+        }
+        let elsewhere = Mode::CONFIGURATION
+            .into_iter()
+            .find(|&other| other != mode && walk(other.commands(), text).is_ok());
+        let help =
+            elsewhere.map(|other| format!("this line belongs below `{}`", other.entered_by()));
+        Err((mismatch, help))
+    }
+
+    fn apply(&mut self, line: Line, text: &str, start: usize) {
+        let topic = match &line {
+            Line::Port(PortLine::Inherit(Some(_))) => Some(Topic::Inherit),
+            Line::Port(PortLine::AccessVlan(Some(_))) => Some(Topic::AccessVlan),
+            Line::Port(PortLine::NativeVlan(Some(_))) => Some(Topic::NativeVlan),
+            Line::Port(PortLine::AccessGroup(direction, Some(_))) => {
+                Some(Topic::AccessGroup(*direction))
+            }
+            Line::Bind(Some(_)) => Some(Topic::Bind),
+            _ => None,
+        };
+        self.ended = line == Line::End;
+        let indent = text.len() - text.trim_start().len();
+        let place = (start + indent, text.trim().len());
+        match self.config.apply(&self.context, line) {
+            Ok(context) => {
+                if let Some(topic) = topic {
+                    self.places.insert((self.context.clone(), topic), place);
+                }
+                self.context = context;
+            }
+            Err(conflict) => self.report(place.0, place.1, conflict.to_string(), None),
+        }
+    }
+
+    /// Loops, and too many levels: what no single line can show.
+    fn check_inheritance(&mut self) {
+        let mut faults = Vec::new();
+        let mut in_a_loop = HashSet::new();
+        for name in self.config.profiles.keys() {
+            let chain = chain(&self.config, name);
+            if chain.looped {
+                // One report per loop, at its first member by name; what leads into it is no fault.
+                let first = chain.names.iter().all(|member| !in_a_loop.contains(member));
+                let closed = chain
+                    .names
+                    .last()
+                    .and_then(|last| parent(&self.config, last));
+                if first && closed == Some(name) {
+                    let path: Vec<&str> = chain.names.iter().map(|name| name.as_str()).collect();
+                    let message = format!(
+                        "port-profile {name} inherits from itself: {} -> {name}: expected profiles without a \
+                         loop",
+                        path.join(" -> ")
+                    );
+                    faults.push((name.clone(), message));
+                    in_a_loop.extend(chain.names);
+                }
+            } else if chain.names.len() == MAX_LEVELS + 1 {
+                let message = format!(
+                    "port-profile {name} would be level {} of inheritance: expected {MAX_LEVELS} levels at \
+                     most",
+                    MAX_LEVELS + 1
+                );
+                faults.push((name.clone(), message));
+            }
+        }
+        for (name, message) in faults {
+            let (start, length) = self
+                .places
+                .get(&(Context::Profile(name), Topic::Inherit))
+                .copied()
+                .unwrap_or_default();
+            self.report(start, length, message, None);
+        }
+    }
+
+    fn warnings(&self) -> Vec<Warning> {
+        let concerns = concerns(&self.config);
+        let mut warnings: Vec<_> = concerns
+            .into_iter()
+            .map(|(context, topic, missing)| {
+                let place = self
+                    .places
+                    .get(&(context.clone(), topic))
+                    .map(|&(start, length)| self.source.place(start, length));
+                warning(&context, &missing, place)
+            })
+            .collect();
+        warnings.sort_by_key(|warning| warning.place.as_ref().map_or(0, |place| place.line));
+        warnings
+    }
+
+    fn mismatch(&mut self, text: &str, start: usize, mismatch: &Mismatch, help: Option<String>) {
+        let expected = one_of(&mismatch.expected);
+        let no = if is_negated(text) { " after `no`" } else { "" };
+        let message = match &mismatch.fault {
+            Fault::Unknown(word) => format!(
+                "`{}` is not known here{no}: expected {expected}",
+                shown(word)
+            ),
+            Fault::Ambiguous(word, keywords) => format!(
+                "`{}` is short for several words: expected {}",
+                shown(word),
+                one_of(keywords)
+            ),
+            Fault::Invalid(word) => format!("`{}` will not do: expected {expected}", shown(word)),
+            Fault::Incomplete => format!("the line ends too soon: expected {expected}"),
+            Fault::TooMuch(word) => {
+                format!(
+                    "`{}` is one word too many: expected {expected}",
+                    shown(word)
+                )
+            }
+        };
+        let help = match mismatch.nearest {
+            Some(nearest) => Some(format!("did you mean `{nearest}`?")),
+            None => help,
+        };
+        self.report(start + mismatch.at, mismatch.length, message, help);
+    }
+
+    fn too_long(&mut self, length: usize, start: usize) {
+        let message = format!("the line has {length} octets: expected {MAX_LINE} at most");
+        self.report(start + MAX_LINE, 0, message, None);
+    }
+
+    fn report(&mut self, start: usize, length: usize, message: String, help: Option<String>) {
+        self.diagnostics.push(Diagnostic {
+            severity: Severity::Error,
+            message,
+            help,
+            place: Some(self.source.place(start, length)),
+        });
+    }
+}
+
+impl Config {
+    /// What is kept and not in force, without places: for a configuration that no text said.
+    pub fn warnings(&self) -> Vec<Warning> {
+        concerns(self)
+            .into_iter()
+            .map(|(context, _, missing)| warning(&context, &missing, None))
+            .collect()
+    }
+}
+
+fn warning(context: &Context, missing: &Missing, place: Option<Place>) -> Warning {
+    let held = match context {
+        Context::Interface(interface) => format!("{interface} stays down until it is"),
+        _ => "what uses this stays down until it is".to_owned(),
+    };
+    let held = match missing {
+        Missing::Profile(_)
+        | Missing::AccessVlan(_)
+        | Missing::NativeVlan(_)
+        | Missing::Link(_) => held.replace("until it is", "until it does"),
+        _ => held,
+    };
+    Diagnostic {
+        severity: Severity::Warning,
+        message: format!("{missing}: {held} (profile_incomplete)"),
+        help: match missing {
+            Missing::Profile(name) => Some(format!("`port-profile {name}` makes it")),
+            Missing::AccessVlan(vlan) | Missing::NativeVlan(vlan) => {
+                Some(format!("`vlan {vlan}` makes it"))
+            }
+            _ => None,
+        },
+        place,
+    }
+}
+
+/// Every line whose meaning is not in force.
+fn concerns(config: &Config) -> Vec<(Context, Topic, Missing)> {
+    let mut found = Vec::new();
+    for (name, lines) in &config.profiles {
+        line_concerns(config, &Context::Profile(name.clone()), lines, &mut found);
+    }
+    for (&id, ethernet) in &config.ethernets {
+        let context = Context::Interface(InterfaceId::Ethernet(id));
+        line_concerns(config, &context, &ethernet.lines, &mut found);
+    }
+    for (&id, veth) in &config.veths {
+        let context = Context::Interface(InterfaceId::Veth(id));
+        line_concerns(config, &context, &veth.lines, &mut found);
+        if let Some(bind) = veth.bind {
+            match config.effective_ethernet(bind.ethernet) {
+                None => found.push((context, Topic::Bind, Missing::Link(bind.ethernet))),
+                Some(link) if link.membership != super::effective::Membership::Vntag => {
+                    found.push((context, Topic::Bind, Missing::LinkMode(bind.ethernet)));
+                }
+                Some(_) => {}
+            }
+        }
+    }
+    found
+}
+
+fn line_concerns(
+    config: &Config,
+    context: &Context,
+    lines: &PortLines,
+    found: &mut Vec<(Context, Topic, Missing)>,
+) {
+    use super::model::Direction::{In, Out};
+    let mut add = |topic, missing| found.push((context.clone(), topic, missing));
+    if let Some(parent) = &lines.inherit
+        && !config.profiles.contains_key(parent)
+    {
+        add(Topic::Inherit, Missing::Profile(parent.clone()));
+    }
+    // A line about VLANs says nothing on a port that carries VNTags.
+    if lines.mode != Some(PortMode::Vntag) {
+        if let Some(vlan) = lines.access_vlan.filter(|&vlan| !config.is_defined(vlan)) {
+            add(Topic::AccessVlan, Missing::AccessVlan(vlan));
+        }
+        if let Some(vlan) = lines.native_vlan.filter(|&vlan| !config.is_defined(vlan)) {
+            add(Topic::NativeVlan, Missing::NativeVlan(vlan));
+        }
+    }
+    for (direction, acl) in [(In, &lines.acl_in), (Out, &lines.acl_out)] {
+        if let Some(acl) = acl {
+            let line = format!("ip access-group {acl} {}", direction.as_str());
+            add(Topic::AccessGroup(direction), Missing::AccessGroup(line));
+        }
+    }
+}
+
+struct Chain<'a> {
+    /// From a profile to its last ancestor, each once.
+    names: Vec<&'a ProfileName>,
+    looped: bool,
+}
+
+/// Far enough up to know whether there are too many levels or a loop.
+fn chain<'a>(config: &'a Config, from: &'a ProfileName) -> Chain<'a> {
+    let mut names = vec![from];
+    let mut seen = HashSet::from([from]);
+    let mut at = from;
+    while let Some(next) = parent(config, at).filter(|next| config.profiles.contains_key(*next)) {
+        if !seen.insert(next) {
+            return Chain {
+                names,
+                looped: true,
+            };
+        }
+        names.push(next);
+        at = next;
+    }
+    Chain {
+        names,
+        looped: false,
+    }
+}
+
+fn parent<'a>(config: &'a Config, name: &ProfileName) -> Option<&'a ProfileName> {
+    config.profiles.get(name)?.inherit.as_ref()
+}
+
+fn is_negated(text: &str) -> bool {
+    text.split_whitespace()
+        .next()
+        .is_some_and(|first| first.eq_ignore_ascii_case("no"))
+}
+
+/// A word as a message shows it: not longer than it helps.
+fn shown(word: &str) -> String {
+    const LONGEST: usize = 60;
+    if word.len() <= LONGEST {
+        return word.to_owned();
+    }
+    let cut = word.floor_char_boundary(LONGEST);
+    format!("{}...", word.get(..cut).unwrap_or_default())
+}
+
+fn one_of<T: AsRef<str>>(choices: &[T]) -> String {
+    match choices {
+        [] => "nothing".to_owned(),
+        [only] => only.as_ref().to_owned(),
+        [several @ .., last] => {
+            let several: Vec<&str> = several.iter().map(AsRef::as_ref).collect();
+            format!("{} or {}", several.join(", "), last.as_ref())
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! The configuration as lines that lead back to it.
+
+use super::model::{Allowed, Config, PortLines};
+use niv::{VlanId, VlanSet};
+use std::fmt::{self, Write};
+
+/// Octets of VLAN list in one line, about; longer lists go on in further lines.
+const LIST_WIDTH: usize = 100;
+
+impl Config {
+    /// The configuration in the language it is written in. Reading it gives the same configuration.
+    pub fn running_config(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, out: &mut String) -> fmt::Result {
+        if let Some(name) = &self.hostname {
+            writeln!(out, "hostname {name}")?;
+        }
+        if let Some(seconds) = self.aging_time {
+            writeln!(out, "mac address-table aging-time {seconds}")?;
+        }
+        let unnamed: VlanSet = self
+            .vlans
+            .iter()
+            .filter(|(id, vlan)| vlan.name.is_none() && **id != VlanId::DEFAULT)
+            .map(|(&id, _)| id)
+            .collect();
+        for list in lists(&unnamed) {
+            writeln!(out, "vlan {list}")?;
+        }
+        for (id, vlan) in &self.vlans {
+            if let Some(name) = &vlan.name {
+                writeln!(out, "vlan {id}\n  name {name}")?;
+            }
+        }
+        for (name, lines) in &self.profiles {
+            writeln!(out, "port-profile {name}")?;
+            lines.write(out)?;
+        }
+        for (id, ethernet) in &self.ethernets {
+            writeln!(out, "interface ethernet{id}")?;
+            if let Some(device) = &ethernet.device {
+                writeln!(out, "  device {device}")?;
+            }
+            ethernet.lines.write(out)?;
+        }
+        for (id, veth) in &self.veths {
+            writeln!(out, "interface veth{id}")?;
+            if let Some(bind) = veth.bind {
+                writeln!(
+                    out,
+                    "  bind interface ethernet {} channel {}",
+                    bind.ethernet, bind.channel
+                )?;
+            }
+            veth.lines.write(out)?;
+        }
+        Ok(())
+    }
+}
+
+impl PortLines {
+    fn write(&self, out: &mut String) -> fmt::Result {
+        if let Some(text) = &self.description {
+            writeln!(out, "  description {text}")?;
+        }
+        if let Some(mode) = self.mode {
+            writeln!(out, "  switchport mode {}", mode.as_str())?;
+        }
+        if let Some(vlan) = self.access_vlan {
+            writeln!(out, "  switchport access vlan {vlan}")?;
+        }
+        if let Some(vlan) = self.native_vlan {
+            writeln!(out, "  switchport trunk native vlan {vlan}")?;
+        }
+        if let Some(allowed) = &self.allowed_vlans {
+            write_allowed(out, allowed)?;
+        }
+        if let Some(mtu) = self.mtu {
+            writeln!(out, "  mtu {mtu}")?;
+        }
+        if let Some(acl) = &self.acl_in {
+            writeln!(out, "  ip access-group {acl} in")?;
+        }
+        if let Some(acl) = &self.acl_out {
+            writeln!(out, "  ip access-group {acl} out")?;
+        }
+        if let Some(profile) = &self.inherit {
+            writeln!(out, "  inherit port-profile {profile}")?;
+        }
+        match self.shutdown {
+            Some(true) => writeln!(out, "  shutdown"),
+            Some(false) => writeln!(out, "  no shutdown"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn write_allowed(out: &mut String, allowed: &Allowed) -> fmt::Result {
+    const LINE: &str = "  switchport trunk allowed vlan";
+    match allowed {
+        Allowed::Exactly(vlans) if vlans.is_empty() => writeln!(out, "{LINE} none"),
+        Allowed::Exactly(vlans) if **vlans == VlanSet::ALL => writeln!(out, "{LINE} all"),
+        Allowed::Exactly(vlans) => {
+            for (i, list) in lists(vlans).iter().enumerate() {
+                let add = if i == 0 { "" } else { " add" };
+                writeln!(out, "{LINE}{add} {list}")?;
+            }
+            Ok(())
+        }
+        Allowed::Changed { add, remove } => {
+            for list in lists(add) {
+                writeln!(out, "{LINE} add {list}")?;
+            }
+            for list in lists(remove) {
+                writeln!(out, "{LINE} remove {list}")?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// The set as lists of bounded length; none when it is empty.
+fn lists(vlans: &VlanSet) -> Vec<String> {
+    let mut lists: Vec<String> = Vec::new();
+    for (first, last) in vlans.ranges() {
+        let range = VlanSet::range(first, last).to_string();
+        match lists.last_mut().filter(|list| list.len() < LIST_WIDTH) {
+            Some(list) => {
+                list.push(',');
+                list.push_str(&range);
+            }
+            None => lists.push(range),
+        }
+    }
+    lists
+}

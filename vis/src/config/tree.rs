@@ -1,0 +1,417 @@
+//! The command tree: what may follow what, and what a line means that ends somewhere.
+//!
+//! The tree knows nothing of any command; those are in [`super::grammar`]. It is walked word by word:
+//! keywords may be shortened as long as they stay unique, a number may stand right behind its keyword
+//! (`veth1`), and `no` in front walks the same tree to a different end.
+
+use super::line::Line;
+use super::value::{Kind, Value};
+use std::collections::VecDeque;
+
+/// One word of a command, and what may follow it.
+#[derive(Debug)]
+pub struct Node {
+    /// What stands here.
+    pub token: Token,
+    /// What it is for, in a few words.
+    pub help: &'static str,
+    /// What may follow.
+    pub next: &'static [Node],
+    /// What a line that ends here means.
+    pub line: Option<Build>,
+    /// What it means with `no` in front.
+    pub no: Option<Build>,
+}
+
+/// What stands at one place of a command.
+#[derive(Clone, Copy, Debug)]
+pub enum Token {
+    /// This word.
+    Word(&'static str),
+    /// A value.
+    Value(Kind),
+}
+
+/// Makes a line of the values met on the way to its end.
+pub type Build = fn(&mut Values) -> Option<Line>;
+
+/// The values met so far, first one first.
+#[derive(Debug, Default)]
+pub struct Values(VecDeque<Value>);
+
+impl Values {
+    /// The next one, which must be a `T`.
+    pub fn take<T: TryFrom<Value>>(&mut self) -> Option<T> {
+        self.0.pop_front().and_then(|value| value.try_into().ok())
+    }
+}
+
+/// A keyword.
+pub const fn word(word: &'static str, help: &'static str) -> Node {
+    node(Token::Word(word), help)
+}
+
+/// A value.
+pub const fn value(kind: Kind, help: &'static str) -> Node {
+    node(Token::Value(kind), help)
+}
+
+const fn node(token: Token, help: &'static str) -> Node {
+    Node {
+        token,
+        help,
+        next: &[],
+        line: None,
+        no: None,
+    }
+}
+
+impl Node {
+    /// With what may follow.
+    #[must_use]
+    pub const fn then(mut self, next: &'static [Node]) -> Self {
+        self.next = next;
+        self
+    }
+
+    /// A line may end here.
+    #[must_use]
+    pub const fn line(mut self, build: Build) -> Self {
+        self.line = Some(build);
+        self
+    }
+
+    /// A line with `no` in front may end here.
+    #[must_use]
+    pub const fn no(mut self, build: Build) -> Self {
+        self.no = Some(build);
+        self
+    }
+
+    /// As help lists it.
+    pub const fn label(&self) -> &'static str {
+        match self.token {
+            Token::Word(word) => word,
+            Token::Value(kind) => kind.placeholder(),
+        }
+    }
+
+    fn asked(&self) -> String {
+        match self.token {
+            Token::Word(word) => format!("`{word}`"),
+            Token::Value(kind) => kind.asked().to_owned(),
+        }
+    }
+
+    fn end(&self, negated: bool) -> Option<Build> {
+        if negated { self.no } else { self.line }
+    }
+
+    /// Something can end here or further on.
+    fn leads_on(&self, negated: bool) -> bool {
+        self.end(negated).is_some() || self.next.iter().any(|node| node.leads_on(negated))
+    }
+}
+
+/// A line that means nothing, and where it goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Octets from the start of the text to the fault.
+    pub at: usize,
+    /// Octets of it.
+    pub length: usize,
+    /// Words that were understood before it.
+    pub depth: usize,
+    /// What is wrong.
+    pub fault: Fault,
+    /// What could stand there.
+    pub expected: Vec<String>,
+    /// The keyword that was probably meant.
+    pub nearest: Option<&'static str>,
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing like it is known here.
+    Unknown(String),
+    /// It shortens several keywords.
+    Ambiguous(String, Vec<&'static str>),
+    /// A value that cannot be.
+    Invalid(String),
+    /// Words are missing.
+    Incomplete,
+    /// Words are left over.
+    TooMuch(String),
+}
+
+/// Walks `text` from `roots` to the line it means.
+///
+/// # Errors
+/// It means none.
+pub fn walk(roots: &'static [Node], text: &str) -> Result<Line, Box<Mismatch>> {
+    let mut words = Words { text, at: 0 };
+    let mut at = Position {
+        nodes: roots,
+        here: None,
+        negated: false,
+        depth: 0,
+    };
+    let mut values = Values::default();
+
+    if let Some((_, first)) = words.peek()
+        && first.eq_ignore_ascii_case("no")
+    {
+        words.next();
+        at.negated = true;
+        at.depth = 1;
+    }
+    while let Some((offset, word)) = words.peek() {
+        match at.step(word) {
+            Step::Word(node) => {
+                words.next();
+                at.enter(node);
+            }
+            Step::Glued(node, keyword) => {
+                words.at = offset + keyword;
+                at.enter(node);
+            }
+            Step::Value(node, kind) => {
+                let taken = if kind.takes_the_rest() {
+                    words.rest()
+                } else {
+                    word
+                };
+                let value = kind.read(taken).map_err(|invalid| {
+                    let fault = Fault::Invalid(taken.to_owned());
+                    let fault_at = offset + invalid.at;
+                    at.mismatch(fault_at, taken.len().saturating_sub(invalid.at), fault)
+                })?;
+                words.next();
+                if kind.takes_the_rest() {
+                    words.at = text.len();
+                }
+                at.enter(node);
+                values.0.push_back(value);
+            }
+            Step::None(fault) => return Err(at.mismatch(offset, word.len(), fault)),
+        }
+    }
+    let incomplete = |at: &Position| at.mismatch(text.trim_end().len(), 0, Fault::Incomplete);
+    let build = at
+        .here
+        .and_then(|node| node.end(at.negated))
+        .ok_or_else(|| incomplete(&at))?;
+    build(&mut values).ok_or_else(|| incomplete(&at))
+}
+
+/// What may stand where `text` ends: for `?` and TAB. With a space at its end, what may follow its last
+/// word; without, what its last word may become. Empty when `text` goes wrong before that.
+pub fn offers(roots: &'static [Node], text: &str) -> Vec<&'static Node> {
+    let complete = match text.rfind([' ', '\t']) {
+        Some(at) => at + 1,
+        None => 0,
+    };
+    let (before, last) = text.split_at_checked(complete).unwrap_or((text, ""));
+    let mut at = Position {
+        nodes: roots,
+        here: None,
+        negated: false,
+        depth: 0,
+    };
+    let mut words = Words {
+        text: before,
+        at: 0,
+    };
+    while let Some((offset, word)) = words.next() {
+        if at.depth == 0 && !at.negated && word.eq_ignore_ascii_case("no") {
+            at.negated = true;
+            continue;
+        }
+        match at.step(word) {
+            Step::Word(node) => at.enter(node),
+            Step::Value(node, kind) if !kind.takes_the_rest() => at.enter(node),
+            Step::Glued(node, keyword) => {
+                words.at = offset + keyword;
+                at.enter(node);
+            }
+            _ => return Vec::new(),
+        }
+    }
+    at.open()
+        .filter(|node| match node.token {
+            Token::Word(word) => begins(word, last),
+            Token::Value(_) => true,
+        })
+        .collect()
+}
+
+struct Position {
+    nodes: &'static [Node],
+    here: Option<&'static Node>,
+    negated: bool,
+    depth: usize,
+}
+
+enum Step {
+    Word(&'static Node),
+    Value(&'static Node, Kind),
+    /// The keyword is the first so many octets of the word; a value follows without a space.
+    Glued(&'static Node, usize),
+    None(Fault),
+}
+
+impl Position {
+    fn enter(&mut self, node: &'static Node) {
+        self.nodes = node.next;
+        self.here = Some(node);
+        self.depth += 1;
+    }
+
+    fn open(&self) -> impl Iterator<Item = &'static Node> + use<> {
+        let negated = self.negated;
+        self.nodes.iter().filter(move |node| node.leads_on(negated))
+    }
+
+    fn keywords(&self) -> impl Iterator<Item = (&'static Node, &'static str)> + use<> {
+        self.open().filter_map(|node| match node.token {
+            Token::Word(word) => Some((node, word)),
+            Token::Value(_) => None,
+        })
+    }
+
+    fn step(&self, word: &str) -> Step {
+        if let Some((node, _)) = self
+            .keywords()
+            .find(|(_, keyword)| keyword.eq_ignore_ascii_case(word))
+        {
+            return Step::Word(node);
+        }
+        let begun: Vec<_> = self
+            .keywords()
+            .filter(|(_, keyword)| begins(keyword, word))
+            .collect();
+        match begun.as_slice() {
+            [] => {}
+            [(node, _)] => return Step::Word(node),
+            several => {
+                let keywords = several.iter().map(|&(_, keyword)| keyword).collect();
+                return Step::None(Fault::Ambiguous(word.to_owned(), keywords));
+            }
+        }
+        if let Some(step) = self.glued(word) {
+            return step;
+        }
+        let value = self.open().find_map(|node| match node.token {
+            Token::Value(kind) => Some((node, kind)),
+            Token::Word(_) => None,
+        });
+        if let Some((node, kind)) = value {
+            return Step::Value(node, kind);
+        }
+        let word = word.to_owned();
+        Step::None(if self.open().next().is_none() {
+            Fault::TooMuch(word)
+        } else {
+            Fault::Unknown(word)
+        })
+    }
+
+    /// A keyword and its value in one word: `veth1`, `vlan10,20`.
+    fn glued(&self, word: &str) -> Option<Step> {
+        let digit = word.find(|letter: char| letter.is_ascii_digit())?;
+        let (keyword, rest) = word
+            .split_at_checked(digit)
+            .filter(|(k, _)| !k.is_empty())?;
+        let Step::Word(node) = self.step(keyword) else {
+            return None;
+        };
+        let numbered = node
+            .next
+            .iter()
+            .any(|next| matches!(next.token, Token::Value(kind) if kind.is_a_number()));
+        (numbered && !rest.is_empty()).then_some(Step::Glued(node, digit))
+    }
+
+    fn mismatch(&self, at: usize, length: usize, fault: Fault) -> Box<Mismatch> {
+        let mut expected: Vec<String> = self.open().map(Node::asked).collect();
+        if self
+            .here
+            .is_some_and(|node| node.end(self.negated).is_some())
+        {
+            expected.push("the end of the line".to_owned());
+        }
+        let nearest = match &fault {
+            Fault::Unknown(word) | Fault::Invalid(word) => {
+                nearest(word, self.keywords().map(|(_, keyword)| keyword))
+            }
+            _ => None,
+        };
+        Box::new(Mismatch {
+            at,
+            length,
+            depth: self.depth,
+            fault,
+            expected,
+            nearest,
+        })
+    }
+}
+
+fn begins(keyword: &str, beginning: &str) -> bool {
+    keyword
+        .get(..beginning.len())
+        .is_some_and(|start| start.eq_ignore_ascii_case(beginning))
+}
+
+/// The keyword `word` was probably meant to be: a third of it may be wrong.
+pub(super) fn nearest(
+    word: &str,
+    keywords: impl Iterator<Item = &'static str>,
+) -> Option<&'static str> {
+    // The distance costs the product of both lengths.
+    if word.len() > 40 {
+        return None;
+    }
+    let word = word.to_ascii_lowercase();
+    keywords
+        .map(|keyword| (strsim::damerau_levenshtein(&word, keyword), keyword))
+        .filter(|(distance, keyword)| distance * 3 <= keyword.len().max(3))
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, keyword)| keyword)
+}
+
+/// The words of a text with their places in it.
+#[derive(Clone, Copy)]
+struct Words<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Words<'a> {
+    fn peek(&self) -> Option<(usize, &'a str)> {
+        self.clone().next()
+    }
+
+    /// From the next word to the last.
+    fn rest(&self) -> &'a str {
+        self.text
+            .get(self.at..)
+            .unwrap_or_default()
+            .trim_matches(BLANKS)
+    }
+}
+
+const BLANKS: [char; 2] = [' ', '\t'];
+
+impl<'a> Iterator for Words<'a> {
+    type Item = (usize, &'a str);
+
+    fn next(&mut self) -> Option<(usize, &'a str)> {
+        let rest = self.text.get(self.at..)?;
+        let start = self.at + (rest.len() - rest.trim_start_matches(BLANKS).len());
+        let word = self.text.get(start..)?.split(BLANKS).next()?;
+        self.at = start + word.len();
+        (!word.is_empty()).then_some((start, word))
+    }
+}

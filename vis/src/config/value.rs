@@ -1,0 +1,147 @@
+//! The values a line can hold: how each is read, and how it is asked for.
+
+use super::model::{AgingTime, EthernetId, Mtu, VethId};
+use super::name::{AclName, Description, DeviceName, Hostname, ProfileName, VlanName};
+use niv::{VifId, VlanId, VlanSet};
+
+/// Text that is not the value asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidValue {
+    /// Octets from the start of the text to the fault.
+    pub at: usize,
+}
+
+macro_rules! values {
+    ($($(#[$doc:meta])* $kind:ident($type:ty), $placeholder:literal, $asked:expr, $read:expr;)+) => {
+        /// What kind of value a place in a line holds.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Kind {
+            $($(#[$doc])* $kind,)+
+        }
+
+        /// A value.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Value {
+            $($(#[$doc])* $kind($type),)+
+        }
+
+        impl Kind {
+            /// As help lists it.
+            pub const fn placeholder(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $placeholder,)+
+                }
+            }
+
+            /// As a refusal asks for it.
+            pub const fn asked(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $asked,)+
+                }
+            }
+
+            /// Reads it.
+            ///
+            /// # Errors
+            /// The text is something else.
+            pub fn read(self, text: &str) -> Result<Value, InvalidValue> {
+                match self {
+                    $(Self::$kind => {
+                        let read: fn(&str) -> Result<$type, InvalidValue> = $read;
+                        read(text).map(Value::$kind)
+                    })+
+                }
+            }
+        }
+
+        $(impl TryFrom<Value> for $type {
+            type Error = Value;
+
+            fn try_from(value: Value) -> Result<Self, Value> {
+                match value {
+                    Value::$kind(inner) => Ok(inner),
+                    other => Err(other),
+                }
+            }
+        })+
+    };
+}
+
+values! {
+    /// One VLAN.
+    Vlan(VlanId), "<1-4094>", "a VLAN from 1 to 4094", number16;
+    /// A list of VLANs.
+    Vlans(Box<VlanSet>), "LIST", "a list of VLANs such as 10,20-30", vlans;
+    /// An ethernet interface.
+    Ethernet(EthernetId), "<1-64>", "the number of an ethernet interface from 1 to 64", number32;
+    /// A vEth.
+    Veth(VethId), "<1-4096>", "the number of a vEth from 1 to 4096", number32;
+    /// A VIF id.
+    Channel(VifId), "<1-4095>", "a channel (VIF id) from 1 to 4095", number16;
+    /// An MTU.
+    Mtu(Mtu), "<68-9216>", "an MTU from 68 to 9216", number32;
+    /// An aging time.
+    Aging(AgingTime), "<0,10-1000000>", "seconds: 10 to 1000000, or 0 for never", number32;
+    /// A port profile.
+    Profile(ProfileName), "NAME", ProfileName::RULE, name;
+    /// A VLAN's name.
+    VlanName(VlanName), "NAME", VlanName::RULE, name;
+    /// An access list.
+    Acl(AclName), "NAME", AclName::RULE, name;
+    /// The switch's name.
+    Hostname(Hostname), "NAME", Hostname::RULE, name;
+    /// A device of the machine.
+    Device(DeviceName), "DEVICE", DeviceName::RULE, name;
+    /// The rest of the line.
+    Description(Description), "TEXT", Description::RULE, name;
+}
+
+impl Kind {
+    /// The value may stand right behind its keyword: `veth1`.
+    pub const fn is_a_number(self) -> bool {
+        matches!(
+            self,
+            Self::Vlan | Self::Vlans | Self::Ethernet | Self::Veth | Self::Channel
+        )
+    }
+
+    /// The value is the rest of the line, spaces and all.
+    pub const fn takes_the_rest(self) -> bool {
+        matches!(self, Self::Description)
+    }
+}
+
+fn number32<T: TryFrom<u32>>(text: &str) -> Result<T, InvalidValue> {
+    // `u32::from_str` takes a sign; nothing here has one.
+    Some(text)
+        .filter(|text| text.bytes().all(|octet| octet.is_ascii_digit()))
+        .and_then(|text| text.parse::<u32>().ok())
+        .and_then(|number| T::try_from(number).ok())
+        .ok_or(InvalidValue { at: 0 })
+}
+
+fn number16<T: TryFrom<u16>>(text: &str) -> Result<T, InvalidValue> {
+    struct Narrow<T>(T);
+    impl<T: TryFrom<u16>> TryFrom<u32> for Narrow<T> {
+        type Error = ();
+        fn try_from(number: u32) -> Result<Self, ()> {
+            let number = u16::try_from(number).map_err(|_| ())?;
+            T::try_from(number).map(Self).map_err(|_| ())
+        }
+    }
+    number32::<Narrow<T>>(text).map(|narrow| narrow.0)
+}
+
+fn vlans(text: &str) -> Result<Box<VlanSet>, InvalidValue> {
+    // `none` and `all` are keywords where they are allowed.
+    if text.starts_with(|first: char| first.is_ascii_alphabetic()) {
+        return Err(InvalidValue { at: 0 });
+    }
+    text.parse()
+        .map(Box::new)
+        .map_err(|error: niv::InvalidVlanList| InvalidValue { at: error.at() })
+}
+
+fn name<T: std::str::FromStr>(text: &str) -> Result<T, InvalidValue> {
+    text.parse().map_err(|_| InvalidValue { at: 0 })
+}

@@ -1,0 +1,3 @@
+//! What the daemon is asked, and what it answers.
+
+pub mod show;
