@@ -5,7 +5,9 @@
 
 pub mod afpacket;
 pub mod dispatch;
+pub mod mailbox;
 pub mod offload;
+pub mod poll;
 pub mod port;
 pub mod wire;
 
