@@ -9,7 +9,9 @@ pub mod dispatch;
 pub mod isolation;
 pub mod link;
 pub mod netns;
+pub mod mailbox;
 pub mod offload;
+pub mod poll;
 pub mod port;
 #[cfg(test)]
 mod privileged;
