@@ -1,0 +1,523 @@
+//! The executable specification of forwarding: small, pure, slow, and written without a look at how the
+//! switch does it. Frames are whole octet strings, tables are lists, tags are strings of bits.
+
+use std::collections::BTreeMap;
+use vis::switch::{LinkKind, PortPlan, PortState, Topology, VlanPolicy};
+
+/// A frame as it was on the wire.
+#[derive(Clone, Debug)]
+pub(crate) struct Wire {
+    pub(crate) device: u16,
+    /// The VLAN tag a kernel may have put aside is in here.
+    pub(crate) octets: Vec<u8>,
+    /// How long it was before it was cut to `octets`.
+    pub(crate) length: usize,
+}
+
+/// Whose counters: a bridge port, by the slot it has, or a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Whose {
+    Port(u16, u16),
+    Device(u16),
+}
+
+/// A copy on its way out.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Copy {
+    pub(crate) device: u16,
+    pub(crate) to: Whose,
+    pub(crate) octets: Vec<u8>,
+    /// What it counts for.
+    pub(crate) counted: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) vlan: u16,
+    pub(crate) mac: [u8; 6],
+    pub(crate) owner: Whose,
+    second: u64,
+    window: Option<(u64, u32)>,
+    held_until: u64,
+}
+
+pub(crate) struct Model {
+    /// Longest unseen first.
+    pub(crate) table: Vec<Known>,
+    pub(crate) capacity: usize,
+    pub(crate) counts: BTreeMap<(Whose, String), u64>,
+}
+
+type Verdict = Result<(), &'static str>;
+
+const NIV_TAGS: [u16; 2] = [0x8926, 0x893F];
+const VLAN_TAGS: [u16; 2] = [0x8100, 0x88A8];
+
+impl Model {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            table: Vec::new(),
+            capacity,
+            counts: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn count(&mut self, whose: Whose, what: &str, by: u64) {
+        if by > 0 {
+            *self.counts.entry((whose, what.to_owned())).or_default() += by;
+        }
+    }
+
+    /// What the switch is to send for `wire`. Where the rules leave open who gives up a table entry,
+    /// `gone` says which one did.
+    pub(crate) fn receive(
+        &mut self,
+        topology: &Topology,
+        now: u64,
+        wire: &Wire,
+        gone: impl Fn(u16, [u8; 6]) -> bool,
+    ) -> Vec<Copy> {
+        self.forget(topology, now);
+        let device = Whose::Device(wire.device);
+        let link = topology
+            .links
+            .iter()
+            .find(|link| link.device.0 == wire.device);
+        let plain = topology
+            .ports
+            .iter()
+            .find(|port| port.device.0 == wire.device && port.vif.is_none());
+        match (link.map(|link| link.kind), plain) {
+            (Some(LinkKind::Niv), _) => {
+                let mark = if ethertype(&wire.octets, 12) == Some(0x8926) {
+                    6
+                } else {
+                    0
+                };
+                let length = wire.length.saturating_sub(mark);
+                match self.niv_link(topology, wire) {
+                    Ok(None) => self.end(device, length, "consumed"),
+                    Err(reason) => self.end(device, length, reason),
+                    Ok(Some((port, odd))) => {
+                        for odd in odd {
+                            self.count(whose(port), odd, 1);
+                        }
+                        let inner = [&wire.octets[..12], &wire.octets[18..]].concat();
+                        return self.bridge_port(
+                            topology,
+                            now,
+                            port,
+                            &inner,
+                            length,
+                            "nested_tag",
+                            gone,
+                        );
+                    }
+                }
+            }
+            (Some(LinkKind::Plain), Some(port)) => {
+                let (octets, length) = (&wire.octets, wire.length);
+                let reason = "tag_on_plain_port";
+                return self.bridge_port(topology, now, port, octets, length, reason, gone);
+            }
+            (Some(LinkKind::Plain), None) | (None, _) => self.end(device, wire.length, "shut"),
+        }
+        Vec::new()
+    }
+
+    /// Section 5.5. `None` is control; else whose frame it is, and what is odd about it.
+    fn niv_link<'a>(
+        &self,
+        topology: &'a Topology,
+        wire: &Wire,
+    ) -> Result<Option<(&'a PortPlan, Vec<&'static str>)>, &'static str> {
+        let octets = &wire.octets;
+        match ethertype(octets, 12) {
+            Some(0x8940 | 0x88CC) => return Ok(None),
+            Some(0x8926) => {}
+            _ => return Err("untagged"),
+        }
+        if octets.len() <= 20 {
+            return Err("runt");
+        }
+        let bits: String = octets[14..18]
+            .iter()
+            .map(|octet| format!("{octet:08b}"))
+            .collect();
+        let field = |from: usize, length: usize| {
+            u16::from_str_radix(&bits[from..from + length], 2).unwrap()
+        };
+        let (d, p, dvif) = (field(0, 1), field(1, 1), field(2, 14));
+        let (l, r, ver, svif) = (field(16, 1), field(17, 1), field(18, 2), field(20, 12));
+        let port = topology
+            .ports
+            .iter()
+            .find(|port| port.device.0 == wire.device && port.vif.map(u16::from) == Some(svif));
+        let refusals = [
+            (ver != 0, "bad_version"),
+            (d == 1, "wrong_direction"),
+            (p == 1, "uplink_list"),
+            (l == 1, "uplink_looped"),
+            (svif == 0, "vif_zero"),
+            (port.is_none(), "vif_not_owned"),
+        ];
+        if let Some((_, reason)) = refusals.iter().find(|(refused, _)| *refused) {
+            // From here on the reserved bit was seen.
+            return Err(match (*reason, r) {
+                ("uplink_list", 1) => "reserved_bit+uplink_list",
+                ("uplink_looped", 1) => "reserved_bit+uplink_looped",
+                ("vif_zero", 1) => "reserved_bit+vif_zero",
+                ("vif_not_owned", 1) => "reserved_bit+vif_not_owned",
+                (reason, _) => reason,
+            });
+        }
+        let odd = [(r == 1, "reserved_bit"), (dvif != 0, "uplink_destination")];
+        let odd = odd
+            .iter()
+            .filter(|(is, _)| *is)
+            .map(|(_, odd)| *odd)
+            .collect();
+        Ok(port.map(|port| (port, odd)))
+    }
+
+    /// Sections 5.2, 5.6 and 5.7.
+    #[expect(clippy::too_many_arguments, reason = "everything the rules speak of")]
+    fn bridge_port(
+        &mut self,
+        topology: &Topology,
+        now: u64,
+        from: &PortPlan,
+        octets: &[u8],
+        length: usize,
+        hidden: &'static str,
+        gone: impl Fn(u16, [u8; 6]) -> bool,
+    ) -> Vec<Copy> {
+        let source = whose(from);
+        let standing = match from.state {
+            PortState::Forwarding => Ok(()),
+            PortState::Shut => Err("shut"),
+            PortState::ProfileIncomplete => Err("profile_incomplete"),
+        };
+        let checked = whole(octets, length)
+            .and_then(|()| no_hidden_tag(octets, hidden))
+            .and(standing)
+            .and_then(|()| sane(octets));
+        if let Err(reason) = checked {
+            self.end(source, length, reason);
+            return Vec::new();
+        }
+        if octets[..5] == [1, 0x80, 0xC2, 0, 0] && octets[5] < 16 {
+            self.end(source, length, "consumed");
+            return Vec::new();
+        }
+        let (tag, rest) = match ethertype(octets, 12) {
+            Some(kind) if VLAN_TAGS.contains(&kind) => {
+                (Some((kind, ethertype(octets, 14).unwrap())), &octets[16..])
+            }
+            _ => (None, &octets[12..]),
+        };
+        let vlan = match classify(topology, &from.vlan, tag) {
+            Ok(vlan) => vlan,
+            Err(reason) => {
+                self.end(source, length, reason);
+                return Vec::new();
+            }
+        };
+        self.learn(
+            topology,
+            now,
+            vlan,
+            octets[6..12].try_into().unwrap(),
+            source,
+            gone,
+        );
+
+        let destination: [u8; 6] = octets[..6].try_into().unwrap();
+        let known = self
+            .table
+            .iter()
+            .find(|known| (known.vlan, known.mac) == (vlan, destination))
+            .map(|known| known.owner);
+        let to: Vec<&PortPlan> = match known {
+            Some(owner) if owner == source => {
+                self.end(source, length, "same_port");
+                return Vec::new();
+            }
+            Some(owner) => {
+                self.end(source, length, "forwarded");
+                topology
+                    .ports
+                    .iter()
+                    .filter(|port| whose(port) == owner)
+                    .collect()
+            }
+            None => {
+                let members: Vec<_> = topology
+                    .ports
+                    .iter()
+                    .filter(|port| port.state == PortState::Forwarding)
+                    .filter(|port| leaves(&port.vlan, vlan).is_some())
+                    .filter(|port| whose(port) != source)
+                    .collect();
+                let reason = if members.is_empty() {
+                    "no_member"
+                } else {
+                    "flooded"
+                };
+                self.end(source, length, reason);
+                members
+            }
+        };
+        self.count(source, "copies", to.len() as u64);
+        let mut copies = Vec::new();
+        for to in to {
+            let refusals = [
+                (to.state != PortState::Forwarding, "out:destination_shut"),
+                (leaves(&to.vlan, vlan).is_none(), "out:not_member"),
+                (rest.len() - 2 > to.mtu as usize, "out:mtu_exceeded"),
+            ];
+            if let Some((_, reason)) = refusals.iter().find(|(refused, _)| *refused) {
+                self.count(whose(to), reason, 1);
+                continue;
+            }
+            copies.push(copy(from, to, vlan, tag, &octets[..12], rest));
+        }
+        copies
+    }
+
+    /// Counts a received frame and what became of it.
+    fn end(&mut self, whose: Whose, length: usize, what: &str) {
+        self.count(whose, "received", 1);
+        self.count(whose, "received octets", length.max(60) as u64);
+        match what.split_once('+') {
+            Some((odd, what)) => {
+                self.count(whose, odd, 1);
+                self.count(whose, what, 1);
+            }
+            None => self.count(whose, what, 1),
+        }
+    }
+
+    /// Takes out what has aged and what belongs to nobody any more.
+    pub(crate) fn forget(&mut self, topology: &Topology, now: u64) {
+        let ageing = u64::from(topology.table.ageing_seconds);
+        self.table.retain(|known| {
+            topology.ports.iter().any(|port| whose(port) == known.owner)
+                && (ageing == 0 || now / 1000 - known.second < ageing)
+        });
+    }
+
+    fn learn(
+        &mut self,
+        topology: &Topology,
+        now: u64,
+        vlan: u16,
+        mac: [u8; 6],
+        owner: Whose,
+        gone: impl Fn(u16, [u8; 6]) -> bool,
+    ) {
+        let second = now / 1000;
+        let at = self
+            .table
+            .iter()
+            .position(|known| (known.vlan, known.mac) == (vlan, mac));
+        let Some(at) = at else {
+            if self.table.len() == self.capacity {
+                self.count(owner, "table_full", 1);
+                let victim = self.victim(owner, gone);
+                self.table.remove(victim);
+            }
+            self.table.push(Known {
+                vlan,
+                mac,
+                owner,
+                second,
+                window: None,
+                held_until: 0,
+            });
+            return;
+        };
+        let mut known = self.table.remove(at);
+        let stays_where_it_is = known.second == second && known.owner == owner;
+        if known.owner != owner {
+            if now < known.held_until {
+                self.count(owner, "move_damped", 1);
+                self.table.insert(at, known);
+                return;
+            }
+            known.window = match known.window {
+                Some((start, moves)) if now - start < 1000 => Some((start, moves + 1)),
+                _ => Some((now, 1)),
+            };
+            if known.window.is_some_and(|(_, moves)| moves > 3) {
+                known.window = None;
+                known.held_until = now + u64::from(topology.table.hold_millis);
+                self.count(owner, "move_damped", 1);
+                self.table.insert(at, known);
+                return;
+            }
+            known.owner = owner;
+        }
+        known.second = second;
+        let at = if stays_where_it_is {
+            at
+        } else {
+            self.table.len()
+        };
+        self.table.insert(at, known);
+    }
+
+    /// The oldest entry of a bridge port that has the most; the learner's own, if it has as many.
+    fn victim(&self, learner: Whose, gone: impl Fn(u16, [u8; 6]) -> bool) -> usize {
+        let count = |owner| {
+            self.table
+                .iter()
+                .filter(|known| known.owner == owner)
+                .count()
+        };
+        let most = self
+            .table
+            .iter()
+            .map(|known| count(known.owner))
+            .max()
+            .unwrap();
+        let oldest = |owner| {
+            self.table
+                .iter()
+                .position(|known| known.owner == owner)
+                .unwrap()
+        };
+        if count(learner) == most {
+            return oldest(learner);
+        }
+        let mut candidates = (0..self.table.len()).filter(|&at| {
+            let owner = self.table[at].owner;
+            count(owner) == most && at == oldest(owner)
+        });
+        candidates
+            .find(|&at| gone(self.table[at].vlan, self.table[at].mac))
+            .expect("none of those with the most gave up its oldest entry")
+    }
+}
+
+pub(crate) fn whose(port: &PortPlan) -> Whose {
+    Whose::Port(port.slot.index, port.slot.generation)
+}
+
+fn ethertype(octets: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes([*octets.get(at)?, *octets.get(at + 1)?]))
+}
+
+fn whole(octets: &[u8], length: usize) -> Verdict {
+    // `length` counts the frame without its VNTag, and so do `octets`.
+    if octets.len() < length {
+        Err("truncated")
+    } else {
+        Ok(())
+    }
+}
+
+fn no_hidden_tag(octets: &[u8], hidden: &'static str) -> Verdict {
+    let mut at = 12;
+    for tags in 0.. {
+        match ethertype(octets, at) {
+            _ if tags > 4 => return Err("too_many_tags"),
+            None => return Err("runt"),
+            Some(kind) if NIV_TAGS.contains(&kind) => return Err(hidden),
+            Some(kind) if VLAN_TAGS.contains(&kind) => at += 4,
+            Some(_) if octets.len() == at + 2 => return Err("runt"),
+            Some(_) => break,
+        }
+    }
+    Ok(())
+}
+
+fn sane(octets: &[u8]) -> Verdict {
+    if octets[6] % 2 == 1 {
+        Err("group_source")
+    } else if octets[6..12] == [0; 6] {
+        Err("zero_source")
+    } else {
+        Ok(())
+    }
+}
+
+fn classify(
+    topology: &Topology,
+    policy: &VlanPolicy,
+    tag: Option<(u16, u16)>,
+) -> Result<u16, &'static str> {
+    if tag.is_some_and(|(kind, _)| kind == 0x88A8) {
+        return Err("service_tag");
+    }
+    let vid = tag.map_or(0, |(_, control)| control & 0xFFF);
+    let vlan = match policy {
+        VlanPolicy::Access(own) => (vid == 0).then_some(own.get()),
+        VlanPolicy::Trunk { native, .. } if vid == 0 => native.map(u16::from),
+        VlanPolicy::Trunk { allowed, .. } => {
+            allowed.iter().map(u16::from).find(|&vlan| vlan == vid)
+        }
+    };
+    let vlan = vlan.ok_or("vlan_not_allowed")?;
+    if topology.vlans.iter().any(|defined| defined.get() == vlan) {
+        Ok(vlan)
+    } else {
+        Err("vlan_undefined")
+    }
+}
+
+/// Whether frames of `vlan` leave by a port with `policy`, and if so whether tagged.
+fn leaves(policy: &VlanPolicy, vlan: u16) -> Option<bool> {
+    match policy {
+        VlanPolicy::Access(own) => (own.get() == vlan).then_some(false),
+        VlanPolicy::Trunk { allowed, native } => {
+            if native.map(u16::from) == Some(vlan) {
+                Some(false)
+            } else {
+                allowed
+                    .iter()
+                    .any(|allowed| allowed.get() == vlan)
+                    .then_some(true)
+            }
+        }
+    }
+}
+
+fn copy(
+    from: &PortPlan,
+    to: &PortPlan,
+    vlan: u16,
+    tag: Option<(u16, u16)>,
+    addresses: &[u8],
+    rest: &[u8],
+) -> Copy {
+    let mut body = Vec::new();
+    if leaves(&to.vlan, vlan) == Some(true) {
+        let priority = match tag {
+            Some((_, control)) if from.trust_priority => control / 0x1000,
+            _ => 0,
+        };
+        body.extend([0x81, 0x00]);
+        body.extend((priority * 0x1000 + vlan).to_be_bytes());
+    }
+    body.extend(rest);
+    let counted = (12 + body.len()).max(60);
+    let mark = match to.vif {
+        None => Vec::new(),
+        Some(vif) => {
+            let (l, svif) = match from.vif {
+                Some(source) if from.device == to.device => (1, source.get()),
+                _ => (0, 0),
+            };
+            let bits = format!("10{:014b}{l}000{svif:012b}", vif.get());
+            let word = u32::from_str_radix(&bits, 2).unwrap();
+            [&[0x89, 0x26][..], &word.to_be_bytes()].concat()
+        }
+    };
+    Copy {
+        device: to.device.0,
+        to: whose(to),
+        octets: [addresses, &mark, &body].concat(),
+        counted,
+    }
+}
