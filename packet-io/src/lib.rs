@@ -6,16 +6,19 @@
 pub mod afpacket;
 pub mod device;
 pub mod dispatch;
+pub mod former;
 pub mod isolation;
 pub mod link;
-pub mod netns;
 pub mod mailbox;
+pub mod netns;
 pub mod offload;
 pub mod poll;
 pub mod port;
 #[cfg(test)]
 mod privileged;
+pub mod supervise;
 pub mod wire;
+pub mod worker;
 
 pub use dispatch::Outgoing;
 pub use port::{

@@ -98,6 +98,22 @@ impl<T: 'static> Handle<T> {
         })?;
         answered.recv().map_err(|_| WorkerGone)
     }
+
+    /// The same for an async thread, which goes on with other tasks meanwhile.
+    ///
+    /// # Errors
+    /// As [`Handle::ask`].
+    pub async fn answer<R: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut T) -> R + Send + 'static,
+    ) -> Result<R, WorkerGone> {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        self.tell(move |worker| {
+            // Nobody waits any more if the asking task was dropped.
+            let _ = answer.send(job(worker));
+        })?;
+        answered.await.map_err(|_| WorkerGone)
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,439 @@
+//! Devices that come and go under a running worker.
+//!
+//! A daemon names the devices it wants. Those that are there are prepared, opened and handed to the
+//! worker at start; the others whenever they appear. A device that vanishes is taken from the worker. At a
+//! clean exit every device gets back the settings it had.
+
+use crate::afpacket::{self, OpenError, PacketOptions};
+use crate::device::{DeviceError, Former, PreparedDevice, Role};
+use crate::former::{FormerFile, FormerFileError};
+use crate::link::{LinkError, LinkEvent, LinkInfo, LinkStats, Links};
+use crate::mailbox::{Handle, WorkerGone};
+use crate::port::Capabilities;
+use crate::worker::{Forward, Passed, PortUse, Worker};
+use niv::PortId;
+use std::io;
+use std::time::Duration;
+use thiserror::Error;
+use tracing::{info, warn};
+
+/// The kernel has counted a frame before we can have it; after this long we must have it.
+const SETTLE: Duration = Duration::from_millis(30);
+
+/// A device a daemon wants.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The worker's number for it.
+    pub id: PortId,
+    /// Its name.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// The least MTU it must have, in octets.
+    pub mtu: u32,
+    /// How the worker uses it.
+    pub usage: PortUse,
+}
+
+/// What happened to a wanted device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Frames can pass, or can no longer, because the link came or went.
+    Carrier {
+        /// Which device.
+        id: PortId,
+        /// There is a link.
+        up: bool,
+    },
+}
+
+/// A device could not be taken at start. Whatever was changed before has been put back.
+#[derive(Debug, Error)]
+pub enum SuperviseError {
+    /// The device is not fit.
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    /// Its queue cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Its settings cannot be kept.
+    #[error(transparent)]
+    Former(#[from] FormerFileError),
+    /// The kernel's list of devices cannot be read.
+    #[error(transparent)]
+    Links(#[from] LinkError),
+    /// The worker cannot watch it.
+    #[error("the kernel cannot watch the device: {0}")]
+    Attach(#[source] io::Error),
+    /// The worker has ended.
+    #[error(transparent)]
+    Worker(#[from] WorkerGone),
+}
+
+/// How a wanted device is, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// There is no such device now.
+    Missing,
+    /// It is there and cannot be used; the sentence says why and what to do.
+    Refused(String),
+    /// It is in use.
+    InUse {
+        /// There is a link.
+        carrier: bool,
+        /// Its own address, in the usual spelling.
+        mac: Option<String>,
+        /// What was obtained from it.
+        capabilities: Capabilities,
+    },
+}
+
+enum State {
+    Missing,
+    Refused(String),
+    InUse(Box<InUse>),
+}
+
+struct InUse {
+    prepared: PreparedDevice,
+    info: LinkInfo,
+    capabilities: Capabilities,
+    baseline: LinkStats,
+}
+
+struct Device {
+    wanted: Wanted,
+    state: State,
+}
+
+/// A port's account against the kernel's, since the port was opened. Buffers: an oversized frame is one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Balance {
+    /// The device received, as its driver counts.
+    pub kernel_received: u64,
+    /// The kernel had no room in our queue.
+    pub ring_dropped: u64,
+    /// We took out of the queue.
+    pub taken: u64,
+    /// The device sent, as its driver counts.
+    pub kernel_sent: u64,
+    /// We handed to the device.
+    pub handed: u64,
+    /// Frames the driver counted and we did not, or (negative) the other way round.
+    pub unexplained_received: i64,
+    /// Frames we handed over and the driver did not count, or (negative) the other way round.
+    pub unexplained_sent: i64,
+}
+
+/// The devices of one worker.
+pub struct Supervisor<F> {
+    links: Links,
+    worker: Handle<Worker<F>>,
+    devices: Vec<Device>,
+    ring: PacketOptions,
+    formers: FormerFile,
+}
+
+impl<F: Forward + Send + 'static> Supervisor<F> {
+    /// Takes every wanted device that is there. One that is missing is taken when it appears.
+    ///
+    /// # Errors
+    /// A device is there and cannot be taken; all others have been put back.
+    pub async fn start(
+        links: Links,
+        worker: Handle<Worker<F>>,
+        wanted: Vec<Wanted>,
+        ring: PacketOptions,
+        formers: FormerFile,
+    ) -> Result<Self, SuperviseError> {
+        let devices = wanted.into_iter().map(|wanted| Device {
+            wanted,
+            state: State::Missing,
+        });
+        let mut this = Self {
+            links,
+            worker,
+            devices: devices.collect(),
+            ring,
+            formers,
+        };
+        for index in 0..this.devices.len() {
+            let result = this.take(index).await;
+            match result {
+                Ok(true) => {}
+                Ok(false) => {
+                    if let Some(device) = this.devices.get(index) {
+                        let name = &device.wanted.name;
+                        warn!(
+                            "there is no device {name} yet: waiting for it (`ip link` lists those there are)"
+                        );
+                    }
+                }
+                Err(error) => {
+                    this.restore().await;
+                    return Err(error);
+                }
+            }
+        }
+        Ok(this)
+    }
+
+    /// Prepares, opens and attaches one device; false when it is missing.
+    async fn take(&mut self, index: usize) -> Result<bool, SuperviseError> {
+        let Some(device) = self.devices.get(index) else {
+            return Ok(false);
+        };
+        let wanted = device.wanted.clone();
+        if self.links.get(&wanted.name).await?.is_none() {
+            return Ok(false);
+        }
+        let saved = self.formers.get(&wanted.name).cloned();
+        let former = Former::of(&self.links, &wanted.name, saved).await?;
+        self.formers.keep(former.clone())?;
+        let prepared = PreparedDevice::prepare(&self.links, former, wanted.role, wanted.mtu).await;
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                self.formers.forget(&wanted.name)?;
+                return Err(error.into());
+            }
+        };
+        let (capabilities, info, baseline) = match self.open(&wanted).await {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.give_back(prepared).await;
+                return Err(error);
+            }
+        };
+        if let Some(device) = self.devices.get_mut(index) {
+            device.state = State::InUse(Box::new(InUse {
+                prepared,
+                info,
+                capabilities,
+                baseline,
+            }));
+        }
+        Ok(true)
+    }
+
+    async fn open(
+        &self,
+        wanted: &Wanted,
+    ) -> Result<(Capabilities, LinkInfo, LinkStats), SuperviseError> {
+        // Read before the queue is opened: at start a device is quiet or its first frames are not ours.
+        let info = self.links.require(&wanted.name).await?;
+        let port = afpacket::open(&wanted.name, self.ring)?;
+        let capabilities = port.capabilities;
+        let (id, usage) = (wanted.id, wanted.usage);
+        let attached = self
+            .worker
+            .answer(move |worker| worker.attach(id, port, usage))
+            .await?;
+        attached.map_err(SuperviseError::Attach)?;
+        let baseline = info.stats;
+        Ok((capabilities, info, baseline))
+    }
+
+    /// Takes a device that has appeared, lets go of one that has vanished, notes a carrier.
+    pub async fn on_event(&mut self, event: &LinkEvent) -> Option<Change> {
+        match event {
+            LinkEvent::Gone { name, .. } => {
+                let device = self
+                    .devices
+                    .iter_mut()
+                    .find(|device| device.wanted.name == *name)?;
+                if matches!(device.state, State::InUse(_)) {
+                    warn!("device {name} is gone: waiting for it");
+                }
+                device.state = State::Missing;
+                let id = device.wanted.id;
+                let _ = self.worker.answer(move |worker| worker.detach(id)).await;
+                Some(Change::Carrier { id, up: false })
+            }
+            LinkEvent::Changed(info) => {
+                let index = self
+                    .devices
+                    .iter()
+                    .position(|d| d.wanted.name == info.name)?;
+                let device = self.devices.get_mut(index)?;
+                let id = device.wanted.id;
+                match &mut device.state {
+                    State::InUse(used) if used.info.index == info.index => {
+                        let changed = used.info.carrier != info.carrier;
+                        used.info = info.clone();
+                        return changed.then_some(Change::Carrier {
+                            id,
+                            up: info.carrier,
+                        });
+                    }
+                    State::Refused(_) => return None,
+                    State::InUse(_) | State::Missing => {}
+                }
+                match self.take(index).await {
+                    Ok(true) => {
+                        info!("device {} is in use", info.name);
+                        Some(Change::Carrier {
+                            id,
+                            up: info.carrier,
+                        })
+                    }
+                    Ok(false) => None,
+                    Err(error) => {
+                        warn!("{error}");
+                        let device = self.devices.get_mut(index)?;
+                        device.state = State::Refused(error.to_string());
+                        None
+                    }
+                }
+            }
+        }
+    }
+
+    /// How a device is.
+    pub fn status(&self, id: PortId) -> Option<Status> {
+        let device = self.devices.iter().find(|device| device.wanted.id == id)?;
+        Some(match &device.state {
+            State::Missing => Status::Missing,
+            State::Refused(why) => Status::Refused(why.clone()),
+            State::InUse(used) => Status::InUse {
+                carrier: used.info.carrier,
+                mac: used.info.mac.map(|mac| mac.to_string()),
+                capabilities: used.capabilities,
+            },
+        })
+    }
+
+    /// Holds our counts against the kernel's, for every device in use, and in the same moment asks the
+    /// worker for its own account.
+    ///
+    /// A frame counts as unexplained when the driver had counted it a while before we looked and we had
+    /// not, or when we had counted it and the driver has not even afterwards. So traffic that goes on
+    /// meanwhile is no error, and at rest the sums must be equal.
+    ///
+    /// # Errors
+    /// The worker or the kernel does not answer.
+    pub async fn balance<R: Send + 'static>(
+        &self,
+        account: impl FnOnce(&mut Worker<F>) -> R + Send + 'static,
+    ) -> Result<(R, Vec<(PortId, Balance)>), SuperviseError> {
+        let before = self.kernel_stats().await?;
+        tokio::time::sleep(SETTLE).await;
+        let ids: Vec<PortId> = before.iter().map(|&(id, _)| id).collect();
+        let (account, passed) = self
+            .worker
+            .answer(move |worker| {
+                let passed: Vec<Option<Passed>> = ids.iter().map(|&id| worker.passed(id)).collect();
+                (account(worker), passed)
+            })
+            .await?;
+        let after = self.kernel_stats().await?;
+        let mut balances = Vec::with_capacity(before.len());
+        for ((id, before), passed) in before.into_iter().zip(passed) {
+            let after = after
+                .iter()
+                .find(|(other, _)| *other == id)
+                .map_or(before, |&(_, s)| s);
+            let Some(passed) = passed else { continue };
+            let received = passed.taken + passed.queue.dropped;
+            balances.push((
+                id,
+                Balance {
+                    kernel_received: after.rx_packets,
+                    ring_dropped: passed.queue.dropped,
+                    taken: passed.taken,
+                    kernel_sent: after.tx_packets,
+                    handed: passed.handed,
+                    unexplained_received: outside(received, before.rx_packets, after.rx_packets),
+                    unexplained_sent: -outside(passed.handed, before.tx_packets, after.tx_packets),
+                },
+            ));
+        }
+        Ok((account, balances))
+    }
+
+    /// The kernel's counts of every device in use, since it was taken.
+    async fn kernel_stats(&self) -> Result<Vec<(PortId, LinkStats)>, SuperviseError> {
+        let mut stats = Vec::with_capacity(self.devices.len());
+        for device in &self.devices {
+            let State::InUse(used) = &device.state else {
+                continue;
+            };
+            let Some(now) = self.links.by_index(used.info.index).await? else {
+                continue;
+            };
+            let base = used.baseline;
+            let since = LinkStats {
+                rx_packets: now.stats.rx_packets.saturating_sub(base.rx_packets),
+                tx_packets: now.stats.tx_packets.saturating_sub(base.tx_packets),
+                ..now.stats
+            };
+            stats.push((device.wanted.id, since));
+        }
+        Ok(stats)
+    }
+
+    /// Gives every device back the settings it had.
+    pub async fn restore(mut self) {
+        for device in std::mem::take(&mut self.devices) {
+            let id = device.wanted.id;
+            if let State::InUse(used) = device.state {
+                // A worker that has ended holds no device.
+                let _ = self.worker.answer(move |worker| worker.detach(id)).await;
+                self.give_back(used.prepared).await;
+            }
+        }
+    }
+
+    async fn give_back(&mut self, prepared: PreparedDevice) {
+        let name = prepared.name().to_owned();
+        match prepared.restore().await {
+            Ok(()) => {
+                if let Err(error) = self.formers.forget(&name) {
+                    warn!("{error}");
+                }
+            }
+            Err(error) => warn!("{name} is not quite as it was: {error}"),
+        }
+    }
+
+    /// Isolates again whatever somebody else has opened to the host's stack. To be called now and then.
+    pub async fn keep_isolated(&self) {
+        for device in &self.devices {
+            let State::InUse(used) = &device.state else {
+                continue;
+            };
+            let name = &device.wanted.name;
+            match used.prepared.keep_isolated().await {
+                Ok(false) => {}
+                Ok(true) => {
+                    warn!("{name} was open to this host's own stack, and is isolated again")
+                }
+                Err(error) => warn!("{name} may be open to this host's own stack: {error}"),
+            }
+        }
+    }
+}
+
+/// By how much the kernel's count, which lay between `before` and `after`, exceeds ours.
+fn outside(ours: u64, before: u64, after: u64) -> i64 {
+    if ours < before {
+        (before - ours) as i64
+    } else if ours > after {
+        -((ours - after) as i64)
+    } else {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traffic_that_goes_on_is_no_error_and_a_lost_frame_is() {
+        assert_eq!(outside(100, 90, 110), 0);
+        assert_eq!(outside(100, 100, 100), 0);
+        assert_eq!(outside(99, 100, 100), 1);
+        assert_eq!(outside(101, 100, 100), -1);
+    }
+}
