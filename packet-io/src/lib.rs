@@ -5,10 +5,12 @@
 
 pub mod afpacket;
 pub mod dispatch;
+mod interface;
 pub mod mailbox;
 pub mod offload;
 pub mod poll;
 pub mod port;
+pub mod tap;
 pub mod wire;
 
 pub use port::{
