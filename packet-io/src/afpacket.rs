@@ -14,6 +14,7 @@ mod ring;
 mod socket;
 mod transmit;
 
+use crate::interface;
 use crate::offload::VIRTIO_HEADER;
 use crate::{BURST, Capabilities, Port};
 use receive::PacketReceive;
@@ -132,8 +133,7 @@ pub fn open(device: &str, options: PacketOptions) -> Result<Port, OpenError> {
     let index = receiver
         .index_of(device)
         .map_err(failed("to look the interface up"))?;
-    let kind = receiver
-        .hardware_type(device)
+    let kind = interface::hardware_type(&receiver, device)
         .map_err(failed("to say what the interface is"))?;
     if kind != libc::ARPHRD_ETHER {
         return Err(OpenError::NotEthernet {
@@ -141,7 +141,7 @@ pub fn open(device: &str, options: PacketOptions) -> Result<Port, OpenError> {
             kind,
         });
     }
-    let mtu = receiver.mtu(device).map_err(failed("to state its MTU"))?;
+    let mtu = interface::mtu(&receiver, device).map_err(failed("to state its MTU"))?;
     let shape = shape(device, options, mtu)?;
 
     receiver

@@ -9,6 +9,7 @@ pub mod dispatch;
 pub mod former;
 pub mod isolation;
 pub mod link;
+mod interface;
 pub mod mailbox;
 pub mod netns;
 pub mod offload;
@@ -17,6 +18,7 @@ pub mod port;
 #[cfg(test)]
 mod privileged;
 pub mod supervise;
+pub mod tap;
 pub mod wire;
 pub mod worker;
 

@@ -1,9 +1,10 @@
 //! Packet sockets: the system calls no library wraps.
 #![expect(
     unsafe_code,
-    reason = "socket options, addresses and ioctls of packet sockets have no safe wrapper"
+    reason = "options and addresses of packet sockets have no safe wrapper"
 )]
 
+use crate::interface;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
 use std::io;
 use std::mem::size_of;
@@ -131,19 +132,6 @@ impl PacketSocket {
         })
     }
 
-    /// ARPHRD number of a device.
-    pub(crate) fn hardware_type(&self, device: &str) -> io::Result<u16> {
-        let request = self.ask(device, libc::SIOCGIFHWADDR)?;
-        // SAFETY: SIOCGIFHWADDR filled this member in.
-        Ok(unsafe { request.ifr_ifru.ifru_hwaddr.sa_family })
-    }
-
-    pub(crate) fn mtu(&self, device: &str) -> io::Result<u32> {
-        let request = self.ask(device, libc::SIOCGIFMTU)?;
-        // SAFETY: SIOCGIFMTU filled this member in.
-        Ok(unsafe { request.ifr_ifru.ifru_mtu } as u32)
-    }
-
     /// Whether the device is there and up, in the namespace the socket was made in.
     pub(crate) fn device_state(&self, index: u32) -> io::Result<DeviceState> {
         let name = match netdevice::index_to_name(&self.0, index) {
@@ -153,13 +141,12 @@ impl PacketSocket {
             }
             Err(other) => return Err(other.into()),
         };
-        let request = self.ask(&name, libc::SIOCGIFFLAGS)?;
-        // SAFETY: SIOCGIFFLAGS filled this member in.
-        let flags = unsafe { request.ifr_ifru.ifru_flags };
-        if i32::from(flags) & libc::IFF_UP != 0 {
-            Ok(DeviceState::Up)
-        } else {
-            Ok(DeviceState::Down)
+        match interface::is_up(&self.0, &name) {
+            Ok(true) => Ok(DeviceState::Up),
+            Ok(false) => Ok(DeviceState::Down),
+            // It went between the two questions.
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => Ok(DeviceState::Gone),
+            Err(error) => Err(error),
         }
     }
 
@@ -167,20 +154,6 @@ impl PacketSocket {
     pub(crate) fn take_error(&self) -> io::Result<()> {
         rustix::net::sockopt::socket_error(&self.0)??;
         Ok(())
-    }
-
-    fn ask(&self, device: &str, question: libc::Ioctl) -> io::Result<libc::ifreq> {
-        // SAFETY: all zero is a valid value of this plain structure.
-        let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
-        if device.len() >= request.ifr_name.len() {
-            return Err(io::Error::from_raw_os_error(libc::ENODEV));
-        }
-        for (to, from) in request.ifr_name.iter_mut().zip(device.bytes()) {
-            *to = from as libc::c_char;
-        }
-        // SAFETY: the pointer is to a live request, which is what these ioctls read and write.
-        check(unsafe { libc::ioctl(self.0.as_raw_fd(), question, &raw mut request) })?;
-        Ok(request)
     }
 
     fn set<T: Copy>(&self, option: i32, value: &T) -> io::Result<()> {

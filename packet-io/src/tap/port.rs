@@ -1,0 +1,104 @@
+//! The two halves of a TAP's port.
+
+use crate::offload::VIRTIO_HEADER;
+use crate::{BURST, Offload, PortError, Receive, Refusal, RxFrame, RxStats, Transmit, TxFrame};
+use arrayvec::ArrayVec;
+use rustix::io::Errno;
+use std::io::IoSlice;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
+
+/// The longest frame a guest can make: 64 KiB of IP, an Ethernet header, tags; with its virtio header. A read with
+/// less room would cut it without a word.
+const LONGEST: usize = VIRTIO_HEADER + 64 * 1024 + 64;
+/// Room for a burst of frames of common size, or four of the longest.
+const ROOM: usize = 4 * LONGEST;
+
+pub(super) struct TapReceive {
+    file: Arc<OwnedFd>,
+    room: Box<[u8]>,
+    stats: RxStats,
+}
+
+impl TapReceive {
+    pub(super) fn new(file: Arc<OwnedFd>) -> Self {
+        Self {
+            file,
+            room: vec![0; ROOM].into_boxed_slice(),
+            stats: RxStats::default(),
+        }
+    }
+}
+
+impl Receive for TapReceive {
+    fn receive<'a>(
+        &'a mut self,
+        burst: &mut ArrayVec<RxFrame<'a>, BURST>,
+    ) -> Result<(), PortError> {
+        let mut room: &'a mut [u8] = &mut self.room;
+        while !burst.is_full() && room.len() >= LONGEST {
+            let length = match rustix::io::read(&*self.file, &mut *room) {
+                Ok(length) => length,
+                Err(Errno::AGAIN) => break,
+                Err(Errno::INTR) => continue,
+                // What was read before is delivered first; the error comes again.
+                Err(_) if !burst.is_empty() => break,
+                Err(Errno::BADFD) => return Err(PortError::Gone),
+                Err(error) => return Err(PortError::Io(error.into())),
+            };
+            let length = length.min(room.len());
+            let (taken, rest) = room.split_at_mut(length);
+            room = rest;
+            self.stats.buffers += 1;
+            let taken: &'a [u8] = taken;
+            let Some((header, bytes)) = taken.split_first_chunk() else {
+                continue;
+            };
+            burst.push(RxFrame {
+                bytes,
+                vlan: None,
+                offload: Offload::from_virtio(header),
+                original_length: bytes.len() as u32,
+            });
+        }
+        Ok(())
+    }
+
+    fn readiness(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.file.as_fd())
+    }
+
+    /// What a TAP has no room for, its own device counts as dropped on transmit (`ip -s link`): `dropped` stays 0.
+    fn stats(&mut self) -> RxStats {
+        self.stats
+    }
+}
+
+pub(super) struct TapTransmit {
+    file: Arc<OwnedFd>,
+}
+
+impl TapTransmit {
+    pub(super) fn new(file: Arc<OwnedFd>) -> Self {
+        Self { file }
+    }
+}
+
+impl Transmit for TapTransmit {
+    fn send(&mut self, frames: &[TxFrame<'_>], refused: &mut dyn FnMut(usize, Refusal)) {
+        for (index, frame) in frames.iter().enumerate() {
+            let header = frame.offload.to_virtio();
+            let [a, b, c] = frame.parts;
+            let parts = [&header, a, b, c].map(IoSlice::new);
+            let result = rustix::io::retry_on_intr(|| rustix::io::writev(&*self.file, &parts));
+            let why = match result {
+                Ok(_) => continue,
+                Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => Refusal::Full,
+                Err(Errno::MSGSIZE) => Refusal::TooBig,
+                Err(Errno::IO | Errno::BADFD | Errno::NETDOWN) => Refusal::Down,
+                Err(_) => Refusal::Error,
+            };
+            refused(index, why);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The kernel's own TCP, through two ports and the dispatcher: what is left undone is passed on or finished,
+//! and the receiving kernel judges.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test ends where something is not as it must be"
+)]
+
+mod support;
+
+use arrayvec::ArrayVec;
+use niv::{Gather, PortId, Weight};
+use packet_io::afpacket::{PacketOptions, open};
+use packet_io::dispatch::{Dispatcher, Outgoing};
+use packet_io::{BURST, Capabilities, Port, tap};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use support::Namespace;
+
+const OCTETS: usize = 4 << 20;
+
+#[derive(Default, Debug)]
+struct Passed {
+    buffers: u64,
+    oversized: u64,
+    unfinished: u64,
+    frames: u64,
+    sent: u64,
+    refused: u64,
+}
+
+/// Passes one burst from `from` to `to`.
+fn pass(
+    from: &mut Port,
+    to: &mut Port,
+    capabilities: &Capabilities,
+    dispatcher: &mut Dispatcher,
+    passed: &mut Passed,
+) {
+    let mut burst = ArrayVec::new();
+    from.rx.receive(&mut burst).unwrap();
+    let mut copies = ArrayVec::<Outgoing, BURST>::new();
+    for (n, frame) in burst.iter().enumerate() {
+        assert_eq!(frame.original_length as usize, frame.bytes.len());
+        let weight = frame.weight(0).unwrap();
+        passed.buffers += 1;
+        passed.oversized += u64::from(frame.offload.segmentation.is_some());
+        passed.unfinished += u64::from(frame.offload.checksum.is_some());
+        passed.frames += u64::from(weight.frames);
+        copies.push(Outgoing {
+            port: PortId(0),
+            account: 0,
+            frame: n as u16,
+            gather: Gather::new(frame.bytes, 12, None, frame.vlan).unwrap(),
+            uncounted: 0,
+        });
+    }
+    let mut done = |_: &Outgoing, weight: Weight, fate: Result<(), niv::DropReason>| {
+        match fate {
+            Ok(()) => passed.sent += u64::from(weight.frames),
+            Err(_) => passed.refused += u64::from(weight.frames),
+        };
+    };
+    dispatcher.send(&mut *to.tx, capabilities, true, &burst, &copies, &mut done);
+}
+
+/// Sends 4 MiB by TCP from one namespace to another, through `left` and `right`.
+fn transfer(
+    client: &Namespace,
+    server: &Namespace,
+    mut left: Port,
+    mut right: Port,
+    offload: bool,
+) -> Passed {
+    let listener = server.run(|| TcpListener::bind("10.0.0.2:2000").unwrap());
+    let receiver = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut octets = Vec::new();
+        stream.read_to_end(&mut octets).unwrap();
+        octets
+    });
+    let over = Arc::new(AtomicBool::new(false));
+    let stop = over.clone();
+    let worker = std::thread::spawn(move || {
+        let mut dispatcher = Dispatcher::new();
+        let (mut there, mut back) = (Passed::default(), Passed::default());
+        let cap = |port: &Port| Capabilities {
+            offload,
+            ..port.capabilities
+        };
+        let (left_cap, right_cap) = (cap(&left), cap(&right));
+        while !stop.load(Ordering::Relaxed) {
+            pass(
+                &mut left,
+                &mut right,
+                &right_cap,
+                &mut dispatcher,
+                &mut there,
+            );
+            pass(&mut right, &mut left, &left_cap, &mut dispatcher, &mut back);
+            std::thread::yield_now();
+        }
+        there
+    });
+    let pattern: Vec<u8> = (0..OCTETS).map(|n| (n / 7) as u8).collect();
+    let sent = pattern.clone();
+    client.run(move || {
+        let mut stream = TcpStream::connect("10.0.0.2:2000").unwrap();
+        stream.write_all(&sent).unwrap();
+    });
+    assert!(receiver.join().unwrap() == pattern);
+    over.store(true, Ordering::Relaxed);
+    worker.join().unwrap()
+}
+
+/// Checksum errors the namespace's TCP has seen.
+fn checksum_errors(namespace: &Namespace) -> u64 {
+    namespace.run(|| {
+        let text = std::fs::read_to_string("/proc/thread-self/net/snmp").unwrap();
+        let mut lines = text.lines().filter(|line| line.starts_with("Tcp:"));
+        let (names, values) = (lines.next().unwrap(), lines.next().unwrap());
+        let at = names
+            .split(' ')
+            .position(|name| name == "InCsumErrors")
+            .unwrap();
+        values.split(' ').nth(at).unwrap().parse().unwrap()
+    })
+}
+
+struct Lab {
+    client: Namespace,
+    middle: Namespace,
+    server: Namespace,
+}
+
+/// A client on one veth, a server on another; the other ends in the middle.
+fn lab() -> Option<Lab> {
+    let (client, middle, server) = (Namespace::new()?, Namespace::new()?, Namespace::new()?);
+    for (namespace, name, address) in [(&client, "vl", 1), (&server, "vr", 2)] {
+        middle.ip(&format!(
+            "link add {name} type veth peer name v0 netns {}",
+            namespace.id()
+        ));
+        middle.ip(&format!("link set {name} up"));
+        namespace.ip(&format!("addr add 10.0.0.{address}/24 dev v0"));
+        namespace.ip("link set v0 up");
+    }
+    Some(Lab {
+        client,
+        middle,
+        server,
+    })
+}
+
+fn transfer_over_veth(offload: bool) -> Option<Passed> {
+    let lab = lab()?;
+    let (left, right) = lab.middle.run(|| {
+        let options = PacketOptions::default();
+        (open("vl", options).unwrap(), open("vr", options).unwrap())
+    });
+    let passed = transfer(&lab.client, &lab.server, left, right, offload);
+    println!("offload {offload}: {passed:?}");
+    assert_eq!(checksum_errors(&lab.server), 0);
+    assert_eq!(checksum_errors(&lab.client), 0);
+    assert!(passed.oversized > 0 && passed.unfinished >= passed.oversized);
+    assert!(passed.frames > passed.buffers);
+    assert_eq!(passed.frames, passed.sent + passed.refused);
+    Some(passed)
+}
+
+#[test]
+fn oversized_frames_pass_whole_between_devices_that_take_them() {
+    transfer_over_veth(true);
+}
+
+#[test]
+fn oversized_frames_are_cut_and_finished_for_a_device_that_does_not() {
+    transfer_over_veth(false);
+}
+
+#[test]
+fn oversized_frames_pass_whole_into_a_tap_and_out_of_it() {
+    let Some(lab) = lab() else {
+        return;
+    };
+    lab.client.ip("link del v0");
+    let left = lab.client.run(|| tap::open("t0").unwrap());
+    lab.client.ip("addr add 10.0.0.1/24 dev t0");
+    lab.client.ip("link set t0 up");
+    let right = lab
+        .middle
+        .run(|| open("vr", PacketOptions::default()).unwrap());
+    let passed = transfer(&lab.client, &lab.server, left.port, right, true);
+    println!("{passed:?}");
+    assert!(passed.oversized > 0);
+    assert_eq!(checksum_errors(&lab.server), 0);
+}
