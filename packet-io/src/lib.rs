@@ -9,6 +9,7 @@ pub mod netns;
 pub mod port;
 #[cfg(test)]
 mod privileged;
+pub mod sandbox;
 
 pub use port::{
     BURST, Capabilities, Checksum, Offload, Port, PortError, Receive, Refusal, RxFrame, RxStats,
