@@ -86,6 +86,11 @@ id!(
     4094
 );
 
+impl VlanId {
+    /// VLAN 1, which always exists and is what a port is in when nothing else is said.
+    pub const DEFAULT: Self = Self(NonZeroU16::MIN);
+}
+
 impl TryFrom<Svif> for VifId {
     type Error = InvalidId;
 

@@ -10,9 +10,11 @@ mod counters;
 mod id;
 mod mac;
 mod reason;
+mod vlan_set;
 
 pub use counters::{Anomalies, Counters, Dropped, Egress, Imbalance, Ingress, Total, Weight};
 pub use id::{InvalidId, ListId, PortId, Slot, VifId, VlanId};
 pub use mac::{Dotted, InvalidMac, Mac};
 pub use reason::{Anomaly, DropReason};
+pub use vlan_set::{InvalidVlanList, VlanSet};
 pub use vntag::{Gather, Head, VlanTag};

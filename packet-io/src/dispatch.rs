@@ -1,6 +1,9 @@
 //! From verdicts to devices: the last step both daemons share.
 
-use niv::{Gather, PortId};
+use crate::offload::{HEADER_ROOM, Layout, Segments, finish};
+use crate::{BURST, Capabilities, Offload, RxFrame, Transmit, TxFrame};
+use arrayvec::ArrayVec;
+use niv::{DropReason, Gather, PortId, Weight};
 
 /// One copy of a received frame, on its way out.
 #[derive(Clone, Copy, Debug)]
@@ -16,3 +19,302 @@ pub struct Outgoing {
     /// Octets of VNTag in it, which never count (design.md section 4.10): 0 or 6.
     pub uncounted: u8,
 }
+
+/// The smallest Ethernet frame, without FCS.
+const MINIMUM: usize = 60;
+const PADDING: [u8; MINIMUM] = [0; MINIMUM];
+const ETHERNET_HEADER: usize = 14;
+
+/// Hands copies to devices: builds the gathers, finishes or passes on what senders left undone, and says
+/// what became of each copy. Owns the room that needs; one for each worker.
+pub struct Dispatcher {
+    rooms: Box<[[u8; HEADER_ROOM]; BURST]>,
+}
+
+impl Default for Dispatcher {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Told of each copy's fate, perhaps in parts: the frames and octets, and why they were dropped if they were.
+pub type Done<'a> = dyn FnMut(&Outgoing, Weight, Result<(), DropReason>) + 'a;
+
+/// Frames of one call to the device, and where each came from.
+struct Batch<'a> {
+    frames: ArrayVec<TxFrame<'a>, BURST>,
+    origins: ArrayVec<(&'a Outgoing, Weight), BURST>,
+}
+
+/// How to send one copy.
+enum Plan<'a> {
+    /// One frame.
+    Whole(TxFrame<'a>, Weight),
+    /// One frame, whose octets up to and with the checksum are rewritten.
+    Finished {
+        /// Where the checksum ends in the received frame.
+        end: usize,
+        sum: [u8; 2],
+        weight: Weight,
+    },
+    /// Several frames.
+    Cut(Segments<'a>),
+}
+
+impl Dispatcher {
+    /// A dispatcher with its room.
+    pub fn new() -> Self {
+        Self {
+            rooms: Box::new([[0; HEADER_ROOM]; BURST]),
+        }
+    }
+
+    /// Sends `copies`, all of them by `port` and in order, made of the frames in `burst`.
+    ///
+    /// Pass `capabilities` with `offload` unset for a link whose other end did not announce that it
+    /// takes unfinished frames. `pad_to_60` adds zeros up to 60 octets, as a wire wants them.
+    ///
+    /// `done` hears of every copy; of an oversized one possibly more than once, since some of its
+    /// segments may be sent and others not, and the weights add up to the whole.
+    ///
+    /// An oversized frame leaves whole by a port with offload, but not behind a VNTag: the kernel has no
+    /// segmentation for EtherType 0x8926 and drops it. Those are cut here, their checksums left to the device.
+    pub fn send(
+        &mut self,
+        port: &mut dyn Transmit,
+        capabilities: &Capabilities,
+        pad_to_60: bool,
+        burst: &[RxFrame<'_>],
+        copies: &[Outgoing],
+        done: &mut Done<'_>,
+    ) {
+        let mut copies = copies.iter();
+        let mut cutting: Option<(&Outgoing, Segments<'_>)> = None;
+        loop {
+            let mut batch = Batch {
+                frames: ArrayVec::new(),
+                origins: ArrayVec::new(),
+            };
+            for room in self.rooms.iter_mut() {
+                if let Some((copy, segments)) = &mut cutting
+                    && !segments.is_over()
+                {
+                    batch.push_segment(copy, segments, room, pad_to_60);
+                    continue;
+                }
+                let Some((copy, plan)) = next_plan(&mut copies, capabilities, burst, done) else {
+                    break;
+                };
+                match plan {
+                    Plan::Whole(frame, weight) => batch.push(copy, frame, weight, pad_to_60),
+                    Plan::Finished { end, sum, weight } => {
+                        batch.push_finished(copy, burst, room, (end, sum), weight, pad_to_60);
+                    }
+                    Plan::Cut(mut segments) => {
+                        batch.push_segment(copy, &mut segments, room, pad_to_60);
+                        cutting = Some((copy, segments));
+                    }
+                }
+            }
+            if batch.frames.is_empty() {
+                return;
+            }
+            batch.send(port, done);
+        }
+    }
+}
+
+/// Plans the next copy that can be sent, and reports those before it that cannot.
+#[inline]
+fn next_plan<'a>(
+    copies: &mut std::slice::Iter<'a, Outgoing>,
+    capabilities: &Capabilities,
+    burst: &'a [RxFrame<'_>],
+    done: &mut Done<'_>,
+) -> Option<(&'a Outgoing, Plan<'a>)> {
+    for copy in copies {
+        // A copy of a frame that is not there, or that is shorter than its verdict supposed, is a fault of the
+        // caller: counted as an error, like everything else that does not leave.
+        let frame = burst.get(usize::from(copy.frame));
+        let parts = frame.and_then(|frame| {
+            let body = frame.bytes.get(usize::from(copy.gather.skip)..)?;
+            Some((frame, body))
+        });
+        let Some((frame, body)) = parts else {
+            done(copy, Weight::one(0), Err(DropReason::TxError));
+            continue;
+        };
+        let head = copy.gather.head.as_bytes();
+        let counted = (head.len() + body.len()).saturating_sub(usize::from(copy.uncounted));
+        let plan = if frame.offload.is_none() {
+            let frame = TxFrame {
+                parts: [head, body, &[]],
+                offload: Offload::NONE,
+            };
+            Ok(Plan::Whole(frame, Weight::one(counted)))
+        } else {
+            plan_offload(capabilities, copy, frame, body, counted)
+        };
+        match plan {
+            Ok(plan) => return Some((copy, plan)),
+            Err((weight, reason)) => done(copy, weight, Err(reason)),
+        }
+    }
+    None
+}
+
+#[inline(never)]
+fn plan_offload<'a>(
+    capabilities: &Capabilities,
+    copy: &'a Outgoing,
+    frame: &'a RxFrame<'_>,
+    body: &'a [u8],
+    counted: usize,
+) -> Result<Plan<'a>, (Weight, DropReason)> {
+    let Gather { head, skip } = &copy.gather;
+    let (head, skip) = (head.as_bytes(), usize::from(*skip));
+    let length = frame.bytes.len();
+    let layout = Layout::parse(frame.bytes, skip)
+        .and_then(|layout| {
+            layout.check(frame.bytes, length, &frame.offload)?;
+            Ok(layout)
+        })
+        .map_err(|bad| (Weight::one(counted), bad.into()))?;
+    let weight = layout.weight(length, counted, &frame.offload);
+
+    if let Some(segmentation) = frame.offload.segmentation {
+        if !capabilities.offload || copy.uncounted > 0 {
+            let segments = Segments::new(
+                frame.bytes,
+                &layout,
+                segmentation,
+                head,
+                skip,
+                !capabilities.offload,
+            );
+            return match segments {
+                Ok(segments) => Ok(Plan::Cut(segments)),
+                Err(bad) => Err((weight, bad.into())),
+            };
+        }
+        // The kernel lets any oversized frame pass, so that its segments are ours to measure.
+        let payload = length.saturating_sub(layout.payload());
+        let headers = (head.len() + body.len()).saturating_sub(payload);
+        let longest = headers + payload.min(usize::from(segmentation.size));
+        if longest > longest_frame(capabilities, head, body) {
+            return Err((weight, DropReason::MtuExceeded));
+        }
+    }
+    match frame.offload.checksum {
+        Some(checksum) if !capabilities.offload => {
+            let (at, sum) =
+                finish(frame.bytes, checksum).map_err(|bad| (weight, DropReason::from(bad)))?;
+            let end = at + sum.len();
+            if end < skip + sum.len() || head.len() + end - skip > HEADER_ROOM {
+                return Err((weight, DropReason::BadOffload));
+            }
+            Ok(Plan::Finished { end, sum, weight })
+        }
+        _ => {
+            let frame = TxFrame {
+                parts: [head, body, &[]],
+                offload: frame.offload.shifted(copy.gather.growth()),
+            };
+            Ok(Plan::Whole(frame, weight))
+        }
+    }
+}
+
+/// What the device takes: a VLAN tag comes on top of its MTU, as in the kernel.
+fn longest_frame(capabilities: &Capabilities, head: &[u8], body: &[u8]) -> usize {
+    let ethertype = head.get(12..14).or_else(|| body.get(..2));
+    let tag = if ethertype == Some(&[0x81, 0x00]) {
+        4
+    } else {
+        0
+    };
+    capabilities.mtu as usize + ETHERNET_HEADER + tag
+}
+
+impl<'a> Batch<'a> {
+    #[inline]
+    fn push(&mut self, copy: &'a Outgoing, mut frame: TxFrame<'a>, weight: Weight, pad: bool) {
+        if pad {
+            let missing = MINIMUM.saturating_sub(frame.len());
+            let [_, _, last] = &mut frame.parts;
+            *last = PADDING.get(..missing).unwrap_or_default();
+        }
+        self.frames.push(frame);
+        self.origins.push((copy, weight));
+    }
+
+    fn push_finished(
+        &mut self,
+        copy: &'a Outgoing,
+        burst: &'a [RxFrame<'_>],
+        room: &'a mut [u8; HEADER_ROOM],
+        (end, sum): (usize, [u8; 2]),
+        weight: Weight,
+        pad: bool,
+    ) {
+        let head = copy.gather.head.as_bytes();
+        let skip = usize::from(copy.gather.skip);
+        let bytes = burst
+            .get(usize::from(copy.frame))
+            .map(|frame| frame.bytes)
+            .unwrap_or_default();
+        let kept = bytes.get(skip..end - sum.len()).unwrap_or_default();
+        let mut length = 0;
+        for piece in [head, kept, &sum] {
+            if let Some(space) = room.get_mut(length..length + piece.len()) {
+                space.copy_from_slice(piece);
+                length += piece.len();
+            }
+        }
+        let rewritten = room.get(..length).unwrap_or_default();
+        let rest = bytes.get(end..).unwrap_or_default();
+        let frame = TxFrame {
+            parts: [rewritten, rest, &[]],
+            offload: Offload::NONE,
+        };
+        self.push(copy, frame, weight, pad);
+    }
+
+    fn push_segment<'s: 'a>(
+        &mut self,
+        copy: &'s Outgoing,
+        segments: &mut Segments<'s>,
+        room: &'a mut [u8; HEADER_ROOM],
+        pad: bool,
+    ) {
+        let Some(segment) = segments.next(room) else {
+            return;
+        };
+        let header = room.get(..segment.header).unwrap_or_default();
+        let counted = header.len() + segment.payload.len() - usize::from(copy.uncounted);
+        let frame = TxFrame {
+            parts: [header, segment.payload, &[]],
+            offload: Offload {
+                checksum: segment.checksum,
+                segmentation: None,
+            },
+        };
+        self.push(copy, frame, Weight::one(counted), pad);
+    }
+
+    fn send(self, port: &mut dyn Transmit, done: &mut Done<'_>) {
+        let mut fates = [Ok(()); BURST];
+        port.send(&self.frames, &mut |index, refusal| {
+            if let Some(fate) = fates.get_mut(index) {
+                *fate = Err(refusal.into());
+            }
+        });
+        for ((copy, weight), fate) in self.origins.iter().zip(fates) {
+            done(copy, *weight, fate);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "dispatch_tests.rs"]
+mod tests;

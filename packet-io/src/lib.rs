@@ -6,11 +6,14 @@
 pub mod dispatch;
 pub mod link;
 pub mod netns;
+pub mod offload;
 pub mod port;
 #[cfg(test)]
 mod privileged;
 pub mod sandbox;
+pub mod wire;
 
+pub use dispatch::Outgoing;
 pub use port::{
     BURST, Capabilities, Checksum, Offload, Port, PortError, Receive, Refusal, RxFrame, RxStats,
     Segmentation, SegmentationKind, Transmit, TxFrame,

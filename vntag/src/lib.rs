@@ -2,13 +2,26 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod edit;
+mod etag;
+mod field;
+mod frame;
 mod gather;
+mod tag;
 mod vlan;
 mod vntag;
 
+pub use edit::{EditError, FrameMut};
+pub use etag::{ETag, ETagReserved, ETagView, EcidBase, Group, Pcp};
+pub use field::OutOfRange;
+pub use frame::{Frame, Inner, Vlans, VnTagView, hidden_tag};
 pub use gather::{Gather, Head, Truncated};
+pub use tag::Tag;
 pub use vlan::{MAX_VLAN_TAGS, VlanTag};
-pub use vntag::{Direction, Dvif, OutOfRange, Svif, Version, VnTag};
+pub use vntag::{Direction, Dvif, Svif, Version, VnTag};
+
+/// Octets of the two addresses, and so where a frame's EtherType stands.
+pub const ETHERTYPE_AT: usize = 12;
 
 /// EtherType values this project reads or writes.
 pub mod ethertype {

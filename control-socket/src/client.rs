@@ -1,0 +1,243 @@
+//! The command line's end. Blocking: a command asks one thing and prints the answer.
+
+use crate::frame::{self, Chunk, End, Frame, FrameError, Hello, Kind, Refusal};
+use bytes::BytesMut;
+use serde::Serialize;
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long a daemon may be silent.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A connection to a daemon.
+#[derive(Debug)]
+pub struct Client {
+    stream: UnixStream,
+    path: PathBuf,
+    input: BytesMut,
+    daemon: Hello,
+}
+
+/// Why a daemon cannot be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens.
+    #[error(
+        "{program} is not running: nothing answers on {path}; start it with `{program} run`, or name its \
+         socket with --socket PATH"
+    )]
+    NotRunning {
+        /// The daemon.
+        program: String,
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Somebody listens, and this user may not ask.
+    #[error(
+        "this user may not use {path}: its owner and mode say who may; ask with sudo, or as a member of the \
+         socket's group"
+    )]
+    NotAllowed {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The daemon said no.
+    #[error("{reason}")]
+    Refused {
+        /// Its own sentence.
+        reason: String,
+    },
+    /// Somebody else's socket.
+    #[error(
+        "{path} is the socket of {found}, not of {program}: name the socket of {program} with --socket PATH"
+    )]
+    OtherDaemon {
+        /// The daemon asked for.
+        program: String,
+        /// The one that answered.
+        found: String,
+        /// The socket.
+        path: PathBuf,
+    },
+    /// The other end speaks something else.
+    #[error("what answers on {path} does not speak this protocol: is it a control socket?")]
+    Protocol {
+        /// The socket.
+        path: PathBuf,
+        /// What was wrong.
+        source: FrameError,
+    },
+    /// A frame came out of turn.
+    #[error(
+        "the daemon on {path} sent a {kind:?} frame out of turn: are both of the same release?"
+    )]
+    OutOfTurn {
+        /// The socket.
+        path: PathBuf,
+        /// What came.
+        kind: Kind,
+    },
+    /// The request is longer than the protocol takes.
+    #[error("the request cannot be sent: is the command longer than 64 KiB?")]
+    Request {
+        /// What is wrong with it.
+        source: FrameError,
+    },
+    /// The connection ended in the middle.
+    #[error("the daemon on {path} went away before it had answered: look at its log")]
+    Lost {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The output cannot be written.
+    #[error("the answer cannot be written")]
+    Output {
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Client {
+    /// Connects to the daemon `program` on `path`.
+    ///
+    /// # Errors
+    /// It is not running, not to be asked, or something else.
+    pub fn connect(path: &Path, program: &str, release: &str) -> Result<Self, ClientError> {
+        let stream = UnixStream::connect(path).map_err(|source| {
+            let path = path.to_owned();
+            if source.kind() == io::ErrorKind::PermissionDenied {
+                ClientError::NotAllowed { path, source }
+            } else {
+                ClientError::NotRunning {
+                    program: program.to_owned(),
+                    path,
+                    source,
+                }
+            }
+        })?;
+        let lost = |source| ClientError::Lost {
+            path: path.to_owned(),
+            source,
+        };
+        stream.set_read_timeout(Some(PATIENCE)).map_err(lost)?;
+        stream.set_write_timeout(Some(PATIENCE)).map_err(lost)?;
+        let mut client = Self {
+            stream,
+            path: path.to_owned(),
+            input: BytesMut::new(),
+            daemon: Hello::of(program, release),
+        };
+        client.send(Kind::Hello, &Hello::of(program, release))?;
+        let answer = client.receive()?;
+        client.daemon = client.expect(Kind::Hello, &answer)?;
+        if client.daemon.program != program {
+            return Err(ClientError::OtherDaemon {
+                program: program.to_owned(),
+                found: client.daemon.program,
+                path: client.path,
+            });
+        }
+        Ok(client)
+    }
+
+    /// What the daemon said of itself.
+    pub fn daemon(&self) -> &Hello {
+        &self.daemon
+    }
+
+    /// Sends `request`; `print` gets each piece of the answer as it comes. The value is the exit status.
+    ///
+    /// # Errors
+    /// The daemon refuses, goes away or breaks the protocol, or `print` fails.
+    pub fn call<T: Serialize>(
+        &mut self,
+        request: &T,
+        mut print: impl FnMut(Chunk) -> io::Result<()>,
+    ) -> Result<u8, ClientError> {
+        self.send(Kind::Request, request)?;
+        loop {
+            let frame = self.receive()?;
+            if frame.kind == Kind::Chunk {
+                print(self.expect(Kind::Chunk, &frame)?)
+                    .map_err(|source| ClientError::Output { source })?;
+            } else {
+                let end: End = self.expect(Kind::End, &frame)?;
+                return Ok(end.status);
+            }
+        }
+    }
+
+    fn send<T: Serialize>(&mut self, kind: Kind, body: &T) -> Result<(), ClientError> {
+        let mut buffer = BytesMut::new();
+        frame::write(&mut buffer, kind, body, frame::MAX_FROM_CLIENT)
+            .map_err(|source| ClientError::Request { source })?;
+        match self.stream.write_all(&buffer) {
+            // A daemon that refuses says why before it closes: that is waiting to be read.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(|source| self.lost(source)),
+        }
+    }
+
+    fn receive(&mut self) -> Result<Frame, ClientError> {
+        let mut space = [0; 4096];
+        loop {
+            let parsed =
+                frame::parse(&mut self.input, frame::MAX_FROM_DAEMON).map_err(|source| {
+                    ClientError::Protocol {
+                        path: self.path.clone(),
+                        source,
+                    }
+                })?;
+            if let Some(frame) = parsed {
+                return Ok(frame);
+            }
+            match self.stream.read(&mut space) {
+                Ok(0) => return Err(self.lost(io::ErrorKind::UnexpectedEof.into())),
+                Ok(n) => self
+                    .input
+                    .extend_from_slice(space.get(..n).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.lost(error)),
+            }
+        }
+    }
+
+    fn expect<T: serde::de::DeserializeOwned>(
+        &self,
+        kind: Kind,
+        frame: &Frame,
+    ) -> Result<T, ClientError> {
+        let protocol = |source| ClientError::Protocol {
+            path: self.path.clone(),
+            source,
+        };
+        if frame.kind == Kind::Refusal {
+            let refusal: Refusal = frame.read().map_err(protocol)?;
+            return Err(ClientError::Refused {
+                reason: refusal.reason,
+            });
+        }
+        if frame.kind != kind {
+            return Err(ClientError::OutOfTurn {
+                path: self.path.clone(),
+                kind: frame.kind,
+            });
+        }
+        frame.read().map_err(protocol)
+    }
+
+    fn lost(&self, source: io::Error) -> ClientError {
+        ClientError::Lost {
+            path: self.path.clone(),
+            source,
+        }
+    }
+}

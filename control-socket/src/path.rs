@@ -1,0 +1,140 @@
+//! Where the sockets are.
+
+use std::path::{Path, PathBuf};
+
+/// The longest path the kernel takes for a socket (`sun_path` less its final zero).
+const MAX_PATH: usize = 107;
+
+/// Who a socket is for. Its owner and mode say who may use it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Network people: everything. `vis.sock`, mode 0600.
+    Network,
+    /// Operators: looking on. `vis-operator.sock`, mode 0660, so that a group can be given it.
+    Operator,
+}
+
+impl Role {
+    /// The mode of the role's socket.
+    pub const fn mode(self) -> u32 {
+        match self {
+            Self::Network => 0o600,
+            Self::Operator => 0o660,
+        }
+    }
+
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::Network => "",
+            Self::Operator => "-operator",
+        }
+    }
+}
+
+/// No place for a socket.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum PathError {
+    /// Not root, and no directory of the user's own.
+    #[error(
+        "no place for the socket of {program}: without root it lives under XDG_RUNTIME_DIR, which is \
+         not set; name a place with --socket PATH or {variable}=PATH"
+    )]
+    NoRuntimeDirectory {
+        /// The daemon.
+        program: String,
+        /// The variable that names a place.
+        variable: String,
+    },
+    /// More octets than the kernel takes.
+    #[error(
+        "the socket path {path} has {length} octets and the kernel takes {MAX_PATH}: name a shorter one \
+         with --socket PATH"
+    )]
+    TooLong {
+        /// The path.
+        path: PathBuf,
+        /// Its octets.
+        length: usize,
+    },
+}
+
+/// Where the socket of `program` for `role` is: `given` (from `--socket`), else the variable
+/// `PROGRAM_SOCKET`, else `/run/niv` as root and `$XDG_RUNTIME_DIR/niv` without.
+///
+/// With a place given by hand, the network role has exactly that path and the operator role its
+/// neighbour: `/tmp/a.sock` and `/tmp/a-operator.sock`.
+///
+/// # Errors
+/// There is no such place, or its path is too long for a socket.
+pub fn socket_path(program: &str, role: Role, given: Option<&Path>) -> Result<PathBuf, PathError> {
+    let variable = format!("{}_SOCKET", program.to_uppercase());
+    let place = given
+        .map(Path::to_owned)
+        .or_else(|| std::env::var_os(&variable).map(PathBuf::from));
+    let path = match place {
+        Some(path) => beside(path, role),
+        None => runtime_directory()
+            .ok_or_else(|| PathError::NoRuntimeDirectory {
+                program: program.to_owned(),
+                variable,
+            })?
+            .join(format!("{program}{}.sock", role.suffix())),
+    };
+    check_length(path)
+}
+
+fn runtime_directory() -> Option<PathBuf> {
+    if rustix::process::geteuid().is_root() {
+        Some(PathBuf::from("/run/niv"))
+    } else {
+        std::env::var_os("XDG_RUNTIME_DIR").map(|directory| Path::new(&directory).join("niv"))
+    }
+}
+
+fn beside(path: PathBuf, role: Role) -> PathBuf {
+    if role == Role::Network {
+        return path;
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path
+        .extension()
+        .map(|extension| format!(".{}", extension.to_string_lossy()))
+        .unwrap_or_default();
+    path.with_file_name(format!("{stem}{}{extension}", role.suffix()))
+}
+
+fn check_length(path: PathBuf) -> Result<PathBuf, PathError> {
+    let length = path.as_os_str().len();
+    if length <= MAX_PATH {
+        Ok(path)
+    } else {
+        Err(PathError::TooLong { path, length })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_role_has_a_socket_of_its_own() {
+        let given = Path::new("/tmp/x/a.sock");
+        assert_eq!(
+            socket_path("vis", Role::Network, Some(given)).unwrap(),
+            given
+        );
+        assert_eq!(
+            socket_path("vis", Role::Operator, Some(given)).unwrap(),
+            Path::new("/tmp/x/a-operator.sock")
+        );
+    }
+
+    #[test]
+    fn a_path_the_kernel_would_cut_is_refused() {
+        let long = PathBuf::from(format!("/{}", "a".repeat(107)));
+        assert!(matches!(
+            socket_path("vis", Role::Network, Some(&long)),
+            Err(PathError::TooLong { length: 108, .. })
+        ));
+    }
+}

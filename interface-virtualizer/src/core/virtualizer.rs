@@ -1,0 +1,318 @@
+//! Both directions of one link.
+
+use super::vnic::Vnics;
+use super::{Lists, Vnic, VnicError, VnicId};
+use niv::{Anomaly, Counters, DropReason, Gather, ListId, PortId, VifId, Weight};
+use packet_io::{Outgoing, RxFrame};
+use vntag::{
+    Direction, Dvif, ETHERTYPE_AT, Frame, Inner, Svif, Version, VnTag, ethertype, hidden_tag,
+};
+
+/// The uplink's port; vNIC `n` is port `n + 1`.
+pub const UPLINK: PortId = PortId(0);
+
+/// Where in a downlink frame the EtherType behind the VNTag stands.
+const INNER_TYPE: usize = 18;
+
+/// Whose counters: the uplink's or a vNIC's. The same number as the port's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Account {
+    /// The link to the switch.
+    Uplink,
+    /// One vNIC.
+    Vnic(VnicId),
+}
+
+impl Account {
+    /// The account behind a port number or an [`Outgoing::account`].
+    pub const fn of(port: PortId) -> Self {
+        match port.0.checked_sub(1) {
+            None => Self::Uplink,
+            Some(index) => Self::Vnic(VnicId(index)),
+        }
+    }
+
+    /// The port of that account.
+    pub const fn port(self) -> PortId {
+        match self {
+            Self::Uplink => UPLINK,
+            Self::Vnic(VnicId(index)) => PortId(index + 1),
+        }
+    }
+}
+
+/// The state of one link: vNICs, lists and counters.
+#[derive(Debug)]
+pub struct Virtualizer {
+    vnics: Vnics,
+    lists: Lists,
+    /// By port number.
+    counters: Vec<Counters>,
+}
+
+impl Default for Virtualizer {
+    fn default() -> Self {
+        Self {
+            vnics: Vnics::new(),
+            lists: Lists::default(),
+            counters: vec![Counters::default()],
+        }
+    }
+}
+
+/// Why a frame goes no further, before it is counted.
+enum Verdict {
+    Consumed,
+    Dropped(DropReason),
+}
+
+impl From<DropReason> for Verdict {
+    fn from(reason: DropReason) -> Self {
+        Self::Dropped(reason)
+    }
+}
+
+impl Virtualizer {
+    /// Adds a vNIC, not yet enabled.
+    ///
+    /// # Errors
+    /// The VIF is taken.
+    pub fn add(&mut self, vif: VifId) -> Result<VnicId, VnicError> {
+        let id = self.vnics.add(vif)?;
+        self.counters
+            .resize(self.vnics.len() + 1, Counters::default());
+        Ok(id)
+    }
+
+    /// Lets frames of the vNIC pass, or stops them.
+    pub fn enable(&mut self, id: VnicId, enabled: bool) {
+        if let Some(vnic) = self.vnics.get_mut(id) {
+            vnic.enabled = enabled;
+        }
+    }
+
+    /// The vNIC as it is now.
+    pub fn vnic(&self, id: VnicId) -> Option<&Vnic> {
+        self.vnics.get(id)
+    }
+
+    /// Installs a VIF list, whole.
+    pub fn set_list(&mut self, list: ListId, members: Vec<VifId>) {
+        self.lists.set(list, members);
+    }
+
+    /// The counters of one account.
+    pub fn counters(&self, account: Account) -> Counters {
+        self.counters
+            .get(usize::from(account.port().0))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// The counters of all accounts together, which balance.
+    pub fn total(&self) -> Counters {
+        let mut total = Counters::default();
+        for counters in &self.counters {
+            total.merge(counters);
+        }
+        total
+    }
+
+    /// One received frame, from whichever port: counts it and appends its copies to `out`.
+    pub fn receive(
+        &mut self,
+        port: PortId,
+        index: u16,
+        frame: &RxFrame<'_>,
+        out: &mut Vec<Outgoing>,
+    ) {
+        match Account::of(port) {
+            Account::Uplink => self.from_link(index, frame, out),
+            Account::Vnic(id) => self.from_vnic(id, index, frame, out),
+        }
+    }
+
+    /// What became of a copy, or of some of its segments.
+    pub fn fate(&mut self, copy: &Outgoing, weight: Weight, fate: Result<(), DropReason>) {
+        let counters = self.account(Account::of(PortId(copy.account)));
+        match fate {
+            Ok(()) => counters.sent(weight),
+            Err(reason) => counters.drop_copy(reason, weight),
+        }
+    }
+
+    fn account(&mut self, account: Account) -> &mut Counters {
+        let index = usize::from(account.port().0);
+        if index >= self.counters.len() {
+            self.counters.resize(index + 1, Counters::default());
+        }
+        #[expect(clippy::indexing_slicing, reason = "resized above to hold it")]
+        &mut self.counters[index]
+    }
+
+    /// vNIC to link (design.md section 5.3).
+    fn from_vnic(&mut self, id: VnicId, index: u16, frame: &RxFrame<'_>, out: &mut Vec<Outgoing>) {
+        let weight = frame.weight(0);
+        let verdict = self.push(id, frame);
+        let counters = self.account(Account::Vnic(id));
+        let counted = weight.unwrap_or(Weight::one(frame.bytes.len()));
+        match verdict {
+            Ok(gather) if weight.is_ok() => {
+                counters.forward(counted);
+                out.push(Outgoing {
+                    port: UPLINK,
+                    account: UPLINK.0,
+                    frame: index,
+                    gather,
+                    uncounted: VnTag::LEN as u8,
+                });
+            }
+            Ok(_) => counters.drop_received(DropReason::BadOffload, counted),
+            Err(reason) => counters.drop_received(reason, counted),
+        }
+    }
+
+    fn push(&self, id: VnicId, frame: &RxFrame<'_>) -> Result<Gather, DropReason> {
+        let Some(Vnic { vif, enabled: true }) = self.vnics.get(id).copied() else {
+            return Err(DropReason::VifDisabled);
+        };
+        if is_truncated(frame) {
+            return Err(DropReason::Truncated);
+        }
+        match hidden_tag(frame.bytes, ETHERTYPE_AT, usize::from(frame.vlan.is_some())) {
+            Inner::Plain { .. } => {}
+            Inner::NivTag => return Err(DropReason::GuestTag),
+            Inner::TooManyTags => return Err(DropReason::TooManyTags),
+            Inner::Truncated => return Err(DropReason::Runt),
+        }
+        let tag = VnTag {
+            direction: Direction::ToBridge,
+            pointer: false,
+            dvif: Dvif::ZERO,
+            looped: false,
+            reserved: false,
+            version: Version::ZERO,
+            svif: Svif::from(vif),
+        };
+        Gather::new(frame.bytes, ETHERTYPE_AT as u16, Some(tag), frame.vlan)
+            .map_err(|_| DropReason::Runt)
+    }
+
+    /// Link to vNIC (design.md section 5.4, in its order).
+    fn from_link(&mut self, index: u16, frame: &RxFrame<'_>, out: &mut Vec<Outgoing>) {
+        let weight = Weight::one(frame.bytes.len().saturating_sub(VnTag::LEN));
+        let before = out.len();
+        let result = self.pop(index, frame, out);
+        let copies = (out.len() - before) as u64;
+        let counters = self.account(Account::Uplink);
+        match result {
+            Ok(tag) if tag.pointer => counters.flood(weight, copies),
+            Ok(_) => counters.forward(weight),
+            Err(Verdict::Consumed) => counters.consume(Weight::one(frame.bytes.len())),
+            Err(Verdict::Dropped(reason)) => counters.drop_received(reason, weight),
+        }
+    }
+
+    fn pop(
+        &mut self,
+        index: u16,
+        frame: &RxFrame<'_>,
+        out: &mut Vec<Outgoing>,
+    ) -> Result<VnTag, Verdict> {
+        let ethernet = Frame::new(frame.bytes).map_err(|_| DropReason::Runt)?;
+        let outer = ethernet.ethertype();
+        if frame.vlan.is_none() && matches!(outer, ethertype::ECP | ethertype::LLDP) {
+            return Err(Verdict::Consumed);
+        }
+        if frame.vlan.is_some() || outer != ethertype::VNTAG {
+            return Err(DropReason::Untagged.into());
+        }
+        if frame.bytes.len() <= Frame::MIN_LEN + VnTag::LEN {
+            return Err(DropReason::Runt.into());
+        }
+        if is_truncated(frame) {
+            return Err(DropReason::Truncated.into());
+        }
+        let Some(Ok(tag)) = ethernet.vntag().map(|view| view.map(|view| view.tag())) else {
+            return Err(DropReason::Runt.into());
+        };
+        if tag.version != Version::ZERO {
+            return Err(DropReason::BadVersion.into());
+        }
+        if tag.direction != Direction::FromBridge {
+            return Err(DropReason::WrongDirection.into());
+        }
+        if frame.offload.segmentation.is_some() {
+            // Nobody announced that this link carries oversized frames (section 5.3).
+            return Err(DropReason::BadOffload.into());
+        }
+        if tag.reserved {
+            self.account(Account::Uplink)
+                .anomalies
+                .add(Anomaly::ReservedBit);
+        }
+        let target = self.target(&tag)?;
+        match hidden_tag(frame.bytes, INNER_TYPE, 0) {
+            Inner::Plain { .. } => {}
+            Inner::NivTag => return Err(DropReason::NestedTag.into()),
+            Inner::TooManyTags => return Err(DropReason::TooManyTags.into()),
+            Inner::Truncated => return Err(DropReason::Runt.into()),
+        }
+        let gather = Gather::new(frame.bytes, INNER_TYPE as u16, None, None)
+            .map_err(|_| DropReason::Runt)?;
+        let mut copy = |id: VnicId| {
+            let port = Account::Vnic(id).port();
+            out.push(Outgoing {
+                port,
+                account: port.0,
+                frame: index,
+                gather,
+                uncounted: 0,
+            });
+        };
+        match target {
+            Target::Vnic(id) => copy(id),
+            Target::List(members) => {
+                let sender = tag.looped.then_some(tag.svif);
+                let before = members
+                    .iter()
+                    .filter(|&&vif| Some(Svif::from(vif)) != sender);
+                let mut nobody = true;
+                for id in before.filter_map(|&vif| self.vnics.enabled(vif)) {
+                    nobody = false;
+                    copy(id);
+                }
+                if nobody {
+                    return Err(DropReason::NoMember.into());
+                }
+            }
+        }
+        Ok(tag)
+    }
+
+    fn target(&self, tag: &VnTag) -> Result<Target<'_>, DropReason> {
+        if tag.pointer {
+            let list = ListId::try_from(tag.dvif)
+                .ok()
+                .and_then(|list| self.lists.get(list));
+            return list.map(Target::List).ok_or(DropReason::UnknownList);
+        }
+        let vif = VifId::try_from(tag.dvif).map_err(|_| DropReason::UnknownVif)?;
+        let vnic = self.vnics.enabled(vif).ok_or(DropReason::UnknownVif)?;
+        if tag.looped && tag.svif == Svif::from(vif) {
+            return Err(DropReason::SelfDelivery);
+        }
+        Ok(Target::Vnic(vnic))
+    }
+}
+
+/// The kernel had no room for all of the frame.
+fn is_truncated(frame: &RxFrame<'_>) -> bool {
+    frame.original_length as usize > frame.bytes.len()
+}
+
+/// Who gets a downlink frame.
+enum Target<'a> {
+    Vnic(VnicId),
+    List(&'a [VifId]),
+}

@@ -1,0 +1,179 @@
+//! Cutting an oversized frame into the frames it stands for.
+
+use super::checksum::Sum;
+use super::layout::{Layout, Network, word};
+use super::{BadOffload, HEADER_ROOM};
+use crate::{Checksum, Segmentation, SegmentationKind};
+
+const FIN: u8 = 0x01;
+const PSH: u8 = 0x08;
+const CWR: u8 = 0x80;
+
+/// One wire frame of an oversized one: its headers were written into the room given, its payload stays
+/// where it was received.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segment<'a> {
+    /// Octets of headers in the room.
+    pub(crate) header: usize,
+    /// What follows them.
+    pub(crate) payload: &'a [u8],
+    /// The checksum, if it was left unfinished.
+    pub(crate) checksum: Option<Checksum>,
+}
+
+/// The wire frames of one oversized frame, in order.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Segments<'a> {
+    /// Fresh octets each starts with.
+    head: &'a [u8],
+    /// The received headers behind those octets, up to the payload.
+    rest: &'a [u8],
+    payload: &'a [u8],
+    /// Offsets in `head` and `rest` together.
+    network: usize,
+    transport: usize,
+    network_kind: Network,
+    udp: bool,
+    size: usize,
+    finish: bool,
+    /// Of the addresses and the protocol number.
+    pseudo: Sum,
+    identification: u16,
+    sequence: u32,
+    flags: u8,
+    done: usize,
+    over: bool,
+}
+
+impl<'a> Segments<'a> {
+    /// Prepares to cut `frame` (`layout` read from it and checked), whose first `skip` octets `head`
+    /// stands in for. With `finish` unset the transport checksums are left to the device.
+    pub(crate) fn new(
+        frame: &'a [u8],
+        layout: &Layout,
+        segmentation: Segmentation,
+        head: &'a [u8],
+        skip: usize,
+        finish: bool,
+    ) -> Result<Self, BadOffload> {
+        let rest = frame.get(skip..layout.payload).ok_or(BadOffload::Short)?;
+        let payload = frame.get(layout.payload..).ok_or(BadOffload::Short)?;
+        if head.len() + rest.len() > HEADER_ROOM {
+            return Err(BadOffload::LongHeaders);
+        }
+        let addresses = match layout.network_kind {
+            Network::Ipv4 => layout.network + 12..layout.network + 20,
+            Network::Ipv6 => layout.network + 8..layout.network + 40,
+        };
+        let addresses = frame.get(addresses).ok_or(BadOffload::Short)?;
+        let udp = segmentation.kind == SegmentationKind::Udp;
+        let t = layout.transport;
+        Ok(Self {
+            head,
+            rest,
+            payload,
+            network: layout.network + head.len() - skip.min(layout.network),
+            transport: t + head.len() - skip.min(t),
+            network_kind: layout.network_kind,
+            udp,
+            size: usize::from(segmentation.size).max(1),
+            finish,
+            pseudo: Sum::of(addresses).word(u16::from(layout.protocol)),
+            identification: word(frame, layout.network + 4)?,
+            sequence: if udp {
+                0
+            } else {
+                u32::from(word(frame, t + 4)?) << 16 | u32::from(word(frame, t + 6)?)
+            },
+            flags: if udp { 0 } else { word(frame, t + 12)? as u8 },
+            done: 0,
+            over: false,
+        })
+    }
+
+    /// Whether every segment was taken.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Writes the headers of the next segment into `room`; `None` when there are no more.
+    pub(crate) fn next(&mut self, room: &mut [u8; HEADER_ROOM]) -> Option<Segment<'a>> {
+        if self.over {
+            return None;
+        }
+        let left = self.payload.get(self.done..)?;
+        let payload = left.get(..self.size).unwrap_or(left);
+        let first = self.done == 0;
+        let last = payload.len() == left.len();
+
+        let header = self.head.len() + self.rest.len();
+        let room = room.get_mut(..header)?;
+        let (head, rest) = room.split_at_mut(self.head.len());
+        head.copy_from_slice(self.head);
+        rest.copy_from_slice(self.rest);
+
+        let (before, transport) = room.split_at_mut_checked(self.transport)?;
+        let network = before.get_mut(self.network..)?;
+        let length = transport.len() + payload.len();
+        self.write_network(network, network.len() + length)?;
+        if self.udp {
+            put(transport, 4, (length as u16).to_be_bytes())?;
+        } else {
+            let sequence = self.sequence.wrapping_add(self.done as u32);
+            put(transport, 4, sequence.to_be_bytes())?;
+            let mut flags = self.flags;
+            if !last {
+                flags &= !(FIN | PSH);
+            }
+            if !first {
+                flags &= !CWR;
+            }
+            put(transport, 13, [flags])?;
+        }
+        let offset = if self.udp { 6 } else { 16 };
+        let pseudo = self.pseudo.word(length as u16);
+        let checksum = if self.finish {
+            put(transport, offset, [0, 0])?;
+            let sum = pseudo.plus(Sum::of(transport)).plus(Sum::of(payload));
+            put(transport, offset, sum.nonzero_checksum())?;
+            None
+        } else {
+            put(transport, offset, pseudo.folded())?;
+            Some(Checksum {
+                start: self.transport as u16,
+                offset: offset as u16,
+            })
+        };
+
+        self.done += payload.len();
+        self.identification = self.identification.wrapping_add(1);
+        self.over = last;
+        Some(Segment {
+            header,
+            payload,
+            checksum,
+        })
+    }
+
+    fn write_network(&self, network: &mut [u8], length: usize) -> Option<()> {
+        match self.network_kind {
+            Network::Ipv4 => {
+                put(network, 2, (length as u16).to_be_bytes())?;
+                put(network, 4, self.identification.to_be_bytes())?;
+                put(network, 10, [0, 0])?;
+                let sum = Sum::of(network).checksum();
+                put(network, 10, sum)
+            }
+            Network::Ipv6 => put(network, 4, (length as u16).wrapping_sub(40).to_be_bytes()),
+        }
+    }
+}
+
+fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) -> Option<()> {
+    bytes.get_mut(at..at + N)?.copy_from_slice(&value);
+    Some(())
+}
+
+#[cfg(test)]
+#[path = "segment_tests.rs"]
+pub(crate) mod tests;
