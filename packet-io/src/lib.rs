@@ -3,6 +3,7 @@
 //! A [`Port`] is one queue of one device, owned by one worker: a receiving half and a sending half, so
 //! that a frame can leave by the port it came in on while it is still lent out by the receiving half.
 
+pub mod afpacket;
 pub mod dispatch;
 pub mod link;
 pub mod netns;
