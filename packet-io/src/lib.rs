@@ -19,6 +19,7 @@ pub mod port;
 mod privileged;
 pub mod supervise;
 pub mod tap;
+pub mod sandbox;
 pub mod wire;
 pub mod worker;
 

@@ -1,3 +1,139 @@
-//! Entry point.
+//! `testbed`, run as `cargo lab`: labs in network namespaces, scenarios and third-party judges.
 
-fn main() {}
+mod binaries;
+mod daemon;
+mod demo;
+mod endpoint;
+mod error;
+mod hold;
+mod lab;
+mod need;
+mod report;
+mod sandbox;
+mod scenario;
+mod setup;
+mod steps;
+mod two_boxes;
+mod vigil;
+
+use binaries::Binaries;
+use clap::{Parser, Subcommand};
+use error::LabError;
+use report::Report;
+use sandbox::Place;
+use scenario::Scenario;
+use std::error::Error;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// The exit code of a scenario that cannot run here, as automake has it.
+const SKIPPED: u8 = 77;
+
+/// Labs in network namespaces, scenarios and third-party judges.
+#[derive(Parser)]
+#[command(name = "cargo lab", version)]
+struct Arguments {
+    /// Use the `iv` and `vis` of this folder instead of building them.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    built: Option<PathBuf>,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// Brings a lab up, proves it, takes it down. No root needed.
+    Demo,
+    /// Runs every test: format, lints, unit and property tests, documents, scenarios, judges.
+    Test {
+        /// Install first what the judges need.
+        #[arg(long)]
+        setup: bool,
+    },
+    /// Installs what the judges need (Debian, Ubuntu; as root), or says what that is.
+    Setup,
+    /// Runs one scenario and prints its figures; without a name, lists them.
+    Scenario {
+        /// Its name.
+        name: Option<String>,
+    },
+    /// Brings up the lab of the demo, to stay.
+    Up {
+        /// Which lab.
+        #[arg(default_value = "two-boxes", value_parser = ["two-boxes"])]
+        lab: String,
+    },
+    /// Runs a command in the lab that is up: `[HOST] COMMAND...`.
+    Exec {
+        /// The host's name first, if not the switch's; then the command.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        words: Vec<OsString>,
+    },
+    /// Ends the lab that is up.
+    Down,
+    /// Keeps a lab; `up` starts this.
+    #[command(hide = true)]
+    Keep,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error @ LabError::Skip(_)) => {
+            println!("skipped: {error}");
+            ExitCode::from(SKIPPED)
+        }
+        Err(error) => {
+            eprintln!("error: {error}");
+            let mut cause = error.source();
+            while let Some(because) = cause {
+                eprintln!("  because: {because}");
+                cause = because.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> error::Result<ExitCode> {
+    let built = || Binaries::find(arguments.built.as_deref());
+    match &arguments.action {
+        Action::Demo => in_sandbox(&built()?, demo::demo),
+        Action::Test { setup } => steps::test(*setup, arguments.built.as_deref()),
+        Action::Setup => setup::setup().map(|()| ExitCode::SUCCESS),
+        Action::Scenario { name: None } => {
+            scenario::list();
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Scenario { name: Some(name) } => {
+            let scenario = Scenario::named(name)?;
+            let binaries = built()?;
+            in_sandbox(&binaries, |binaries| scenario.run(binaries, &Report::new()))
+        }
+        Action::Up { lab: _two_boxes } => hold::up(&built()?).map(|()| ExitCode::SUCCESS),
+        Action::Exec { words } => hold::exec(words),
+        Action::Down => hold::down().map(|()| ExitCode::SUCCESS),
+        Action::Keep => {
+            let binaries = built()?;
+            if sandbox::is_inside() {
+                sandbox::settle()?;
+                hold::keep_inside(&binaries)
+            } else {
+                hold::keep(&binaries)
+            }
+        }
+    }
+}
+
+/// Runs `work` in namespaces of its own, or waits for the process that does.
+fn in_sandbox(
+    binaries: &Binaries,
+    work: impl FnOnce(&Binaries) -> error::Result<()>,
+) -> error::Result<ExitCode> {
+    match sandbox::enter(binaries)? {
+        Place::Outside(code) => Ok(code),
+        Place::Inside => work(binaries).map(|()| ExitCode::SUCCESS),
+    }
+}

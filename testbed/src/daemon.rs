@@ -1,0 +1,194 @@
+//! The programs under test, running.
+
+use crate::error::{Doing, LabError, Result};
+use packet_io::netns::NetNs;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a daemon may take until it says `ready`.
+const READY_WITHIN: Duration = Duration::from_secs(15);
+/// How much of a log is shown when something goes wrong.
+const LAST_LINES: usize = 20;
+
+/// One running `iv` or `vis`.
+#[derive(Debug)]
+pub(crate) struct Daemon {
+    name: String,
+    program: PathBuf,
+    arguments: Vec<String>,
+    socket: PathBuf,
+    log: PathBuf,
+    netns: NetNs,
+    child: Child,
+}
+
+impl Daemon {
+    /// Starts `program run` in the namespace with the given file, and waits until it says `ready`.
+    ///
+    /// # Errors
+    /// It ends, or says nothing for 15 seconds.
+    pub(crate) fn start(
+        name: &str,
+        program: &Path,
+        netns: &NetNs,
+        file: &Path,
+        folder: &Path,
+    ) -> Result<Self> {
+        let kind = program.file_name().unwrap_or_default().to_string_lossy();
+        let socket = folder.join(format!("{name}.sock"));
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let arguments = vec![
+            "run".to_owned(),
+            "--config".to_owned(),
+            text(file),
+            "--socket".to_owned(),
+            text(&socket),
+        ];
+        let netns = netns.try_clone().doing("hold a namespace")?;
+        let log = folder.join(format!("{name}.log"));
+        let child = spawn(program, &arguments, &netns, &log)?;
+        let mut daemon = Self {
+            name: format!("{kind} of {name}"),
+            program: program.to_owned(),
+            arguments,
+            socket,
+            log,
+            netns,
+            child,
+        };
+        daemon.wait_ready(0)?;
+        Ok(daemon)
+    }
+
+    fn wait_ready(&mut self, ready_before: usize) -> Result<()> {
+        let end = Instant::now() + READY_WITHIN;
+        loop {
+            let log = self.read_log();
+            if log.lines().filter(|l| l.contains("ready")).count() > ready_before {
+                return Ok(());
+            }
+            if let Some(status) = self.child.try_wait().doing("look after a daemon")? {
+                return Err(self.failed(format!("ended at its start ({status})")));
+            }
+            if Instant::now() > end {
+                return Err(self.failed(format!("was not ready in {} s", READY_WITHIN.as_secs())));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn read_log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    fn failed(&self, what: String) -> LabError {
+        let log = self.read_log();
+        let skip = log.lines().count().saturating_sub(LAST_LINES);
+        let log: Vec<_> = log.lines().skip(skip).collect();
+        LabError::Daemon {
+            name: self.name.clone(),
+            what,
+            log: log.join("\n"),
+        }
+    }
+
+    /// Fails if the daemon has ended by itself.
+    pub(crate) fn check_alive(&mut self) -> Result<()> {
+        match self.child.try_wait().doing("look after a daemon")? {
+            None => Ok(()),
+            Some(status) => Err(self.failed(format!("has ended ({status})"))),
+        }
+    }
+
+    /// Kills it without a word, as a crash would.
+    pub(crate) fn kill(&mut self) -> Result<()> {
+        self.child.kill().doing(format!("kill {}", self.name))?;
+        self.child
+            .wait()
+            .doing(format!("wait for {}", self.name))
+            .map(|_| ())
+    }
+
+    /// Starts it again after [`Daemon::kill`].
+    pub(crate) fn restart(&mut self) -> Result<()> {
+        let before = self
+            .read_log()
+            .lines()
+            .filter(|l| l.contains("ready"))
+            .count();
+        self.child = spawn(&self.program, &self.arguments, &self.netns, &self.log)?;
+        self.wait_ready(before)
+    }
+
+    /// What `PROGRAM show WORDS` prints.
+    ///
+    /// # Errors
+    /// The daemon does not answer, or refuses the words.
+    pub(crate) fn show(&mut self, words: &[&str]) -> Result<String> {
+        self.check_alive()?;
+        let mut command = Command::new(&self.program);
+        command.arg("show").args(words);
+        command.arg("--socket").arg(&self.socket);
+        let output = command
+            .stdin(Stdio::null())
+            .output()
+            .doing(format!("run {}", self.program.display()))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(self.failed(format!("did not answer `show {}`: {said}", words.join(" "))))
+    }
+
+    /// The same as JSON.
+    ///
+    /// # Errors
+    /// Also when the answer is no JSON.
+    pub(crate) fn show_json(&mut self, words: &[&str]) -> Result<serde_json::Value> {
+        let mut all = words.to_vec();
+        all.push("--json");
+        let text = self.show(&all)?;
+        serde_json::from_str(&text).map_err(|error| LabError::Answer {
+            program: format!("{} show {}", self.program.display(), all.join(" ")),
+            detail: error.to_string(),
+        })
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // It may have ended already; the sandbox's end would end it too.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(program: &Path, arguments: &[String], netns: &NetNs, log: &Path) -> Result<Child> {
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .doing(format!("write {}", log.display()))?;
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env("RUST_LOG", "info")
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().doing("share a log")?)
+        .stderr(log);
+    spawn_in(netns, &mut command)
+}
+
+/// Starts a command in a namespace: a child begins where the thread that starts it is.
+///
+/// # Errors
+/// The program is not there, or the namespace cannot be entered.
+pub(crate) fn spawn_in(netns: &NetNs, command: &mut Command) -> Result<Child> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    netns
+        .run(|| command.spawn())
+        .doing("enter a namespace to start a program")?
+        .doing(format!("start {program}"))
+}

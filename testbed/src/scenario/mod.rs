@@ -1,0 +1,252 @@
+//! The scenarios: each brings up a lab, proves something about it, and prints its figures.
+
+mod accounts;
+mod bridge;
+mod forwarding;
+mod hairpin_rate;
+mod isolation;
+mod judges;
+mod plain_user;
+mod svif_space;
+
+pub(crate) use accounts::settle_accounts;
+
+use crate::binaries::Binaries;
+use crate::error::{LabError, Result};
+use crate::need::Need;
+use crate::report::Report;
+use crate::two_boxes::TwoBoxes;
+use crate::vigil::Vigil;
+
+/// A proof on the lab of the demo. What it proves stands in its `about`.
+pub(crate) type Proof = fn(&mut TwoBoxes, &Report) -> Result<()>;
+
+/// How a scenario runs.
+#[derive(Clone, Copy)]
+pub(crate) enum Run {
+    /// On the lab of the demo, which is brought up for it; what must never happen there is watched for
+    /// all the time.
+    TwoBoxes(Proof),
+    /// On a lab of its own making.
+    Own(fn(&Binaries, &Report) -> Result<()>),
+}
+
+/// One scenario.
+pub(crate) struct Scenario {
+    /// Its name on the command line.
+    pub(crate) name: &'static str,
+    /// What it proves, in a line.
+    pub(crate) about: &'static str,
+    /// What the machine must have.
+    pub(crate) needs: &'static [Need],
+    /// Whether it is part of the demo.
+    pub(crate) demo: bool,
+    run: Run,
+}
+
+/// All of them, in the order they run in.
+pub(crate) const SCENARIOS: &[Scenario] = &[
+    Scenario {
+        name: "instruments",
+        about: "the lab's own senders, receivers and watchers agree with a Linux bridge",
+        needs: &[],
+        demo: false,
+        run: Run::Own(bridge::instruments),
+    },
+    Scenario {
+        name: "ping-matrix",
+        about: "everybody of a VLAN reaches everybody: hairpin, host to host, plain neighbours",
+        needs: &[],
+        demo: true,
+        run: Run::TwoBoxes(forwarding::ping_matrix),
+    },
+    Scenario {
+        name: "vlan-isolation",
+        about: "nobody of one VLAN reaches anybody of the other, same subnet or not",
+        needs: &[],
+        demo: true,
+        run: Run::TwoBoxes(isolation::vlan_isolation),
+    },
+    Scenario {
+        name: "duplicate-addresses",
+        about: "IPv6 duplicate-address detection passes for all, and finds a real duplicate",
+        needs: &[],
+        demo: true,
+        run: Run::TwoBoxes(isolation::duplicate_addresses),
+    },
+    Scenario {
+        name: "streams",
+        about: "TCP and UDP streams, hairpin and across, every byte checked",
+        needs: &[],
+        demo: true,
+        run: Run::TwoBoxes(forwarding::streams),
+    },
+    Scenario {
+        name: "full-size",
+        about: "frames of the full 1514 octets pass whole everywhere",
+        needs: &[],
+        demo: true,
+        run: Run::TwoBoxes(forwarding::full_size),
+    },
+    Scenario {
+        name: "broadcast-once",
+        about: "a broadcast reaches everybody of its VLAN once, its sender and the others never",
+        needs: &[],
+        demo: true,
+        run: Run::TwoBoxes(forwarding::broadcast_once),
+    },
+    Scenario {
+        name: "cable-cut",
+        about: "without the switch vNICs of one host are silent, even if the host forwards IP",
+        needs: &[],
+        demo: true,
+        run: Run::TwoBoxes(isolation::cable_cut),
+    },
+    Scenario {
+        name: "hairpin-decoded",
+        about: "one ping from vNIC to vNIC of a host, as it goes up and comes down",
+        needs: &[],
+        demo: true,
+        run: Run::TwoBoxes(forwarding::hairpin_decoded),
+    },
+    Scenario {
+        name: "conservation",
+        about: "after traffic of every kind, both ends explain every frame",
+        needs: &[],
+        demo: true,
+        run: Run::TwoBoxes(accounts::conservation),
+    },
+    Scenario {
+        name: "daemons-killed",
+        about: "a daemon killed means silence, and started again carries on",
+        needs: &[],
+        demo: false,
+        run: Run::TwoBoxes(isolation::daemons_killed),
+    },
+    Scenario {
+        name: "hairpin-rate",
+        about: "10 million frames from vNIC to vNIC: each once, in order, accounted for, fast",
+        needs: &[],
+        demo: false,
+        run: Run::Own(hairpin_rate::hairpin_rate),
+    },
+    Scenario {
+        name: "plain-user",
+        about: "the demo runs for a user without anything, and leaves nothing behind",
+        needs: &[Need::Root],
+        demo: false,
+        run: Run::Own(plain_user::plain_user),
+    },
+    Scenario {
+        name: "svif-space",
+        about: "of all 4,096 source VIFs on a link that owns 16, those 16 pass and no other",
+        needs: &[],
+        demo: false,
+        run: Run::Own(svif_space::svif_space),
+    },
+    Scenario {
+        name: "judge-tshark",
+        about: "tshark reads the frames of the NIV link as we meant them",
+        needs: &[Need::Tool("tshark")],
+        demo: false,
+        run: Run::TwoBoxes(judges::tshark),
+    },
+    Scenario {
+        name: "judge-iperf3",
+        about: "TCP through hairpin with the guests' offloads on, beside a Linux bridge",
+        needs: &[Need::Tool("iperf3"), Need::Tool("ethtool")],
+        demo: false,
+        run: Run::TwoBoxes(judges::iperf3),
+    },
+    Scenario {
+        name: "judge-bridge",
+        about: "a Linux bridge as plain neighbour, hosts behind it",
+        needs: &[],
+        demo: false,
+        run: Run::Own(bridge::behind_the_switch),
+    },
+];
+
+/// Prints all of them.
+pub(crate) fn list() {
+    for scenario in SCENARIOS {
+        let unmet = scenario.unmet().map(|need| format!("  ({need})"));
+        println!(
+            "{:<22} {}{}",
+            scenario.name,
+            scenario.about,
+            unmet.unwrap_or_default()
+        );
+    }
+}
+
+impl Scenario {
+    /// The scenario of that name.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn named(name: &str) -> Result<&'static Self> {
+        SCENARIOS
+            .iter()
+            .find(|scenario| scenario.name == name)
+            .ok_or_else(|| LabError::Unknown {
+                kind: "scenario",
+                name: name.to_owned(),
+                known: SCENARIOS
+                    .iter()
+                    .map(|s| s.name)
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            })
+    }
+
+    /// The first thing it needs that is not there.
+    pub(crate) fn unmet(&self) -> Option<Need> {
+        self.needs.iter().copied().find(|need| !need.is_met())
+    }
+
+    /// Its proof on the demo's lab, if that is where it runs.
+    pub(crate) fn proof(&self) -> Option<Proof> {
+        match self.run {
+            Run::TwoBoxes(proof) => Some(proof),
+            Run::Own(_) => None,
+        }
+    }
+
+    /// Runs it, inside the sandbox.
+    ///
+    /// # Errors
+    /// What it found wrong, or what it needs and is not there.
+    pub(crate) fn run(&self, binaries: &Binaries, report: &Report) -> Result<()> {
+        if let Some(need) = self.unmet() {
+            return Err(LabError::Skip(need));
+        }
+        match self.run {
+            Run::Own(run) => run(binaries, report),
+            Run::TwoBoxes(proof) => {
+                let mut boxes = TwoBoxes::start(binaries, &mut |_| ())?;
+                let vigil = Vigil::begin(&boxes)?;
+                proof(&mut boxes, report)?;
+                vigil.end(report)?;
+                boxes.lab.check_alive()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        for (i, scenario) in SCENARIOS.iter().enumerate() {
+            assert!(
+                SCENARIOS
+                    .iter()
+                    .skip(i + 1)
+                    .all(|s| s.name != scenario.name)
+            );
+        }
+    }
+}
