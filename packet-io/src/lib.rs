@@ -4,7 +4,9 @@
 //! that a frame can leave by the port it came in on while it is still lent out by the receiving half.
 
 pub mod afpacket;
+pub mod capture;
 pub mod dispatch;
+pub mod faults;
 mod interface;
 pub mod mailbox;
 pub mod offload;
