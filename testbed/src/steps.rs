@@ -328,8 +328,8 @@ mod tests {
              test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out\n",
         );
         assert_eq!((tally.passed, tally.failed), (4, 1));
-        assert_eq!(tally.skips[0].name, "a::needs_root");
-        assert_eq!(tally.skips[1].name, "a::slow");
+        assert_eq!(tally.skips[0].name, "a::slow");
+        assert_eq!(tally.skips[1].name, "a::needs_root");
     }
 
     #[test]
