@@ -1,4 +1,5 @@
 //! vis
 
+pub mod cli;
 pub mod config;
 pub mod control;
