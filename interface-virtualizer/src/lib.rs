@@ -2,5 +2,8 @@
 //! takes it off every frame that comes back, and hands that to the vNIC named in it.
 
 pub mod args;
+pub mod client;
 pub mod config;
 pub mod core;
+pub mod daemon;
+pub mod show;

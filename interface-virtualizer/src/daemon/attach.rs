@@ -1,0 +1,123 @@
+//! Making and finding the device behind each vNIC.
+
+use crate::config::{Attachment, VnicConfig};
+use niv::VifId;
+use packet_io::link::{LinkError, Links, VethEnd};
+use packet_io::netns::{NetNs, NetNsError};
+use thiserror::Error;
+use tracing::info;
+
+/// A vNIC's device cannot be made.
+#[derive(Debug, Error)]
+pub enum AttachError {
+    /// The namespace cannot be entered.
+    #[error("vNIC {vnic}: {source}")]
+    Namespace {
+        /// The vNIC's name.
+        vnic: String,
+        /// Why.
+        source: NetNsError,
+    },
+    /// The pair cannot be made.
+    #[error("vNIC {vnic}: {source}")]
+    Link {
+        /// The vNIC's name.
+        vnic: String,
+        /// Why.
+        source: LinkError,
+    },
+    /// Another interface has the name inside the namespace.
+    #[error(
+        "vNIC {vnic}: there is already an interface {ifname} in {netns}, and it is not the far end of {host_end}; \
+         choose another `ifname`, or remove it: `ip -n NAMESPACE link delete {ifname}`"
+    )]
+    NameTaken {
+        /// The vNIC's name.
+        vnic: String,
+        /// The name inside.
+        ifname: String,
+        /// The namespace's file.
+        netns: String,
+        /// Our end.
+        host_end: String,
+    },
+}
+
+/// The name of our end of a vNIC's veth pair: the same at every start, so that it is found again.
+pub(crate) fn host_end(uplink: &str, vif: VifId) -> String {
+    let mut name = format!("v{vif}.{uplink}");
+    name.truncate(packet_io::link::MAX_NAME);
+    name
+}
+
+/// Makes sure that the veth pair of a vNIC in a namespace is there, with its far end inside, and gives
+/// the name of our end. A pair that an earlier run made is taken as it is: the guest keeps its interface.
+///
+/// # Errors
+/// The namespace cannot be entered, or the pair cannot be made.
+pub(crate) async fn veth(
+    links: &Links,
+    uplink: &str,
+    vnic: &VnicConfig,
+) -> Result<String, AttachError> {
+    let Attachment::Netns { path, ifname } = &vnic.attachment else {
+        return Ok(String::new());
+    };
+    let name = || vnic.name.clone();
+    let link = |source| AttachError::Link {
+        vnic: name(),
+        source,
+    };
+    let namespace = |source| AttachError::Namespace {
+        vnic: name(),
+        source,
+    };
+    let netns = NetNs::open(path).map_err(namespace)?;
+    let inside = Links::open_in(&netns).map_err(link)?;
+    let host_end = host_end(uplink, vnic.vif);
+    let ours = links.get(&host_end).await.map_err(link)?;
+    let theirs = inside.get(ifname).await.map_err(link)?;
+    let paired = |info: &packet_io::link::LinkInfo| info.kind.as_deref() == Some("veth");
+    match (ours, theirs) {
+        (Some(ours), Some(theirs)) if paired(&ours) && paired(&theirs) => {
+            info!(
+                "vNIC {}: adopting {ifname} in {}",
+                vnic.name,
+                path.display()
+            );
+            return Ok(host_end);
+        }
+        (_, Some(_)) => {
+            let (ifname, netns) = (ifname.clone(), path.display().to_string());
+            return Err(AttachError::NameTaken {
+                vnic: name(),
+                ifname,
+                netns,
+                host_end,
+            });
+        }
+        // Its guest is gone, and the far end with it or elsewhere.
+        (Some(ours), None) => links.delete(ours.index).await.map_err(link)?,
+        (None, None) => {}
+    }
+    let near = VethEnd::new(&host_end).mtu(vnic.mtu);
+    let mut far = VethEnd::new(ifname).mtu(vnic.mtu).in_ns(&netns);
+    if let Some(mac) = vnic.mac {
+        far = far.mac(mac);
+    }
+    links.add_veth(near, far).await.map_err(link)?;
+    info!("vNIC {}: made {ifname} in {}", vnic.name, path.display());
+    Ok(host_end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_end_of_a_pair_is_found_again_by_its_name() {
+        let vif = VifId::try_from(4095).unwrap();
+        assert_eq!(host_end("eth1", vif), "v4095.eth1");
+        assert_eq!(host_end("enp101s0f0np0", vif), "v4095.enp101s0f");
+    }
+}
