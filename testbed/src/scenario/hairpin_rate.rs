@@ -161,10 +161,9 @@ pub(super) fn hairpin_rate(binaries: &Binaries, report: &Report) -> Result<()> {
     );
     report.figure("frames per second", format!("{rate:.0}"));
     compare(&before, &counts(&lab)?, report)?;
-    let answer = lab.daemon("vis")?.show_json(&["conservation"])?;
-    nothing_unexplained("vis", &answer, report)?;
-    let answer = lab.daemon("h1")?.show_json(&[])?;
-    nothing_unexplained("h1", &answer, report)?;
+    for host in ["vis", "h1"] {
+        nothing_unexplained(&mut lab, host, report)?;
+    }
     check(rate >= LEAST_RATE, || {
         format!("{rate:.0} frames per second are fewer than {LEAST_RATE:.0}")
     })
