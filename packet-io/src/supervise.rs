@@ -11,7 +11,7 @@ use crate::link::{LinkError, LinkEvent, LinkInfo, LinkStats, Links};
 use crate::mailbox::{Handle, WorkerGone};
 use crate::port::{Capabilities, Receive};
 use crate::worker::{Forward, Passed, PortUse, Worker};
-use niv::PortId;
+use niv::{Mac, PortId};
 use std::io;
 use std::time::Duration;
 use thiserror::Error;
@@ -85,8 +85,8 @@ pub enum Status {
     InUse {
         /// There is a link.
         carrier: bool,
-        /// Its own address, in the usual spelling.
-        mac: Option<String>,
+        /// Its own address.
+        mac: Option<Mac>,
         /// What was obtained from it.
         capabilities: Capabilities,
     },
@@ -113,16 +113,10 @@ struct Device {
 /// A port's account against the kernel's, since the port was opened. Buffers: an oversized frame is one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Balance {
-    /// The device received, as its driver counts.
-    pub kernel_received: u64,
-    /// The kernel had no room in our queue.
-    pub ring_dropped: u64,
-    /// We took out of the queue.
-    pub taken: u64,
-    /// The device sent, as its driver counts.
-    pub kernel_sent: u64,
-    /// We handed to the device.
-    pub handed: u64,
+    /// What the driver counted, since our queue was opened.
+    pub kernel: LinkStats,
+    /// What passed between the device and us.
+    pub passed: Passed,
     /// Frames the driver counted and we did not, or (negative) the other way round.
     pub unexplained_received: i64,
     /// Frames we handed over and the driver did not count, or (negative) the other way round.
@@ -328,7 +322,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
             State::Refused(why) => Status::Refused(why.clone()),
             State::InUse(used) => Status::InUse {
                 carrier: used.info.carrier,
-                mac: used.info.mac.map(|mac| mac.to_string()),
+                mac: used.info.mac,
                 capabilities: used.capabilities,
             },
         })
@@ -369,11 +363,8 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
             balances.push((
                 id,
                 Balance {
-                    kernel_received: after.rx_packets,
-                    ring_dropped: passed.queue.dropped,
-                    taken: passed.taken,
-                    kernel_sent: after.tx_packets,
-                    handed: passed.handed,
+                    kernel: after,
+                    passed,
                     unexplained_received: outside(received, before.rx_packets, after.rx_packets),
                     unexplained_sent: -outside(passed.handed, before.tx_packets, after.tx_packets),
                 },
@@ -395,7 +386,9 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
             let base = used.baseline;
             let since = LinkStats {
                 rx_packets: now.stats.rx_packets.saturating_sub(base.rx_packets),
+                rx_dropped: now.stats.rx_dropped.saturating_sub(base.rx_dropped),
                 tx_packets: now.stats.tx_packets.saturating_sub(base.tx_packets),
+                tx_dropped: now.stats.tx_dropped.saturating_sub(base.tx_dropped),
                 ..now.stats
             };
             stats.push((device.wanted.id, since));

@@ -1,7 +1,10 @@
-//! vis
-pub mod edge;
-pub mod switch;
+//! The virtual interface switch: treats each vNIC behind an interface virtualizer as a port of its own,
+//! switches between those and plain ports, and enforces all policy.
 
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod control;
+pub mod daemon;
+pub mod edge;
+pub mod switch;

@@ -1,3 +1,72 @@
-//! Entry point.
+//! `vis`: see `vis --help`.
 
-fn main() {}
+use clap::Parser;
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use std::error::Error;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use tracing::{Level, warn};
+use vis::cli::args::{self, Cli, Command, LoadError};
+use vis::{client, daemon};
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(options) => run(&options),
+        Command::Show(show) => client::show(&show).map_err(Box::<dyn Error>::from),
+        Command::Check(check) => {
+            args::load(&check.file)
+                .map_err(Box::<dyn Error>::from)
+                .map(|(_, warnings)| {
+                    for warning in warnings {
+                        println!("{}: warning: {warning}", check.file.display());
+                    }
+                    println!("{}: no faults", check.file.display());
+                    ExitCode::SUCCESS
+                })
+        }
+    };
+    result.unwrap_or_else(|error| {
+        if let Some(LoadError::Refused { faults, .. }) = error.downcast_ref() {
+            // Without colours where nobody can see them.
+            let unicode = std::io::stderr().is_terminal();
+            let theme = if unicode {
+                GraphicalTheme::unicode()
+            } else {
+                GraphicalTheme::none()
+            };
+            let handler = GraphicalReportHandler::new_themed(theme);
+            for fault in faults {
+                let mut text = String::new();
+                if handler.render_report(&mut text, fault).is_ok() {
+                    eprint!("{text}");
+                }
+            }
+        }
+        eprintln!("vis: {error}");
+        let mut source = error.source();
+        while let Some(cause) = source {
+            eprintln!("  because: {cause}");
+            source = cause.source();
+        }
+        ExitCode::FAILURE
+    })
+}
+
+fn run(options: &args::Run) -> Result<ExitCode, Box<dyn Error>> {
+    // `VIS_LOG=debug` says more, `VIS_LOG=warn` less.
+    let level = std::env::var("VIS_LOG")
+        .ok()
+        .and_then(|level| level.parse().ok());
+    tracing_subscriber::fmt()
+        .with_max_level(level.unwrap_or(Level::INFO))
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+    let (config, warnings) = options.configuration()?;
+    for warning in warnings {
+        warn!("{warning}");
+    }
+    daemon::run(config, &client::path(options.socket.as_deref())?)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -73,7 +73,8 @@ impl From<&niv::Counters> for Counts {
     }
 }
 
-/// What the kernel says about a device, since the daemon opened it.
+/// What the kernel says about a device, and what passed between it and us, since the daemon opened it. All
+/// in buffers: an oversized frame is one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KernelCounts {
     /// Packets the interface received.
@@ -84,10 +85,12 @@ pub struct KernelCounts {
     pub tx_packets: u64,
     /// Packets the interface was to send and dropped.
     pub tx_dropped: u64,
-    /// Buffers put into our ring: an oversized frame is one.
-    pub ring_buffers: u64,
-    /// Buffers our ring had no room for.
+    /// Buffers we took out of our queue.
+    pub taken: u64,
+    /// Buffers our queue had no room for.
     pub ring_dropped: u64,
+    /// Buffers we handed to the interface.
+    pub handed: u64,
 }
 
 /// Frames nobody can explain. All are 0, or there is a bug.
@@ -97,14 +100,18 @@ pub struct Unexplained {
     pub ingress: i64,
     /// copies + originated - (sent + dropped + queued), of the whole daemon.
     pub egress: i64,
-    /// Buffers the kernel put into a ring and no counter knows of, those just waiting there included.
-    /// Oversized frames count as many frames and one buffer, and can hide one.
-    pub ring: i64,
+    /// Buffers the driver counted as received and we did not take; negative the other way round.
+    pub kernel_received: i64,
+    /// Buffers we handed over and the driver did not count as sent; negative the other way round.
+    pub kernel_sent: i64,
 }
 
 impl Unexplained {
     /// Frames unexplained in all.
     pub const fn total(&self) -> u64 {
-        self.ingress.unsigned_abs() + self.egress.unsigned_abs() + self.ring.unsigned_abs()
+        self.ingress.unsigned_abs()
+            + self.egress.unsigned_abs()
+            + self.kernel_received.unsigned_abs()
+            + self.kernel_sent.unsigned_abs()
     }
 }

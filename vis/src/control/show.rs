@@ -2,7 +2,7 @@
 //! them and of nothing else (`crate::cli::text`).
 
 use super::counts::{Counts, KernelCounts, Unexplained};
-use crate::config::{Binding, EthernetId, InterfaceId, Membership};
+use crate::config::{Binding, InterfaceId, Membership};
 use niv::{Counters, Mac, VlanId};
 use serde::{Deserialize, Serialize};
 
@@ -205,18 +205,18 @@ pub struct Balance {
 pub struct Account {
     /// Which.
     pub interface: InterfaceId,
-    /// Of a vEth: the link its frames come and go by. They are counted at the vEth and seen by the
-    /// kernel at the link.
-    pub link: Option<EthernetId>,
     /// Its counters.
     pub counters: Counters,
     /// The kernel's, where it has a device.
     pub kernel: Option<KernelCounts>,
+    /// What the driver received and we did not take.
+    pub kernel_received: i64,
+    /// What we handed over and the driver did not send.
+    pub kernel_sent: i64,
 }
 
 impl ShowConservation {
-    /// Balances the accounts of a whole daemon. The counters must be read after the kernel's: a frame
-    /// that comes in between is then counted and not missed.
+    /// Balances the accounts of a whole daemon.
     pub fn balance(accounts: &[Account]) -> Self {
         let mut sum = Counters::default();
         for account in accounts {
@@ -231,7 +231,8 @@ impl ShowConservation {
                 unexplained: Unexplained {
                     ingress: account.counters.imbalance().ingress,
                     egress: 0,
-                    ring: ring_balance(account, accounts),
+                    kernel_received: account.kernel_received,
+                    kernel_sent: account.kernel_sent,
                 },
             })
             .collect();
@@ -242,7 +243,10 @@ impl ShowConservation {
                 // Not of the sum: one interface's surplus must not hide another's loss.
                 ingress: signed(interfaces.iter().map(|one| one.unexplained.ingress)),
                 egress: sum.imbalance().egress,
-                ring: signed(interfaces.iter().map(|one| one.unexplained.ring)),
+                kernel_received: signed(
+                    interfaces.iter().map(|one| one.unexplained.kernel_received),
+                ),
+                kernel_sent: signed(interfaces.iter().map(|one| one.unexplained.kernel_sent)),
             },
             interfaces,
         }
@@ -252,17 +256,4 @@ impl ShowConservation {
 /// The sum of the magnitudes.
 fn signed(values: impl Iterator<Item = i64>) -> i64 {
     values.map(i64::abs).sum()
-}
-
-/// Buffers in the ring of `account` that neither it nor a vEth behind it has counted.
-fn ring_balance(account: &Account, accounts: &[Account]) -> i64 {
-    let (Some(kernel), InterfaceId::Ethernet(id)) = (account.kernel, account.interface) else {
-        return 0;
-    };
-    let counted: u64 = accounts
-        .iter()
-        .filter(|other| other.interface == account.interface || other.link == Some(id))
-        .map(|other| other.counters.ingress.received.frames)
-        .sum();
-    (kernel.ring_buffers as i64 - counted as i64).max(0)
 }

@@ -67,11 +67,16 @@ pub(crate) fn topology(
         }
     }
     for (&id, veth) in &config.veths {
-        let Some(effective) = config.effective_veth(id) else { continue };
+        let Some(effective) = config.effective_veth(id) else {
+            continue;
+        };
         let Some(bind) = veth.bind else { continue };
         // Where the link is missing or is not one, the vEth is incomplete, and nothing leads to it.
         let link = config.effective_ethernet(bind.ethernet).filter(|link| {
-            let device = config.ethernets.get(&bind.ethernet).and_then(|e| e.device.as_ref());
+            let device = config
+                .ethernets
+                .get(&bind.ethernet)
+                .and_then(|e| e.device.as_ref());
             device.is_some() && link.membership == Membership::Vntag
         });
         let Some(link) = link else { continue };
@@ -84,7 +89,11 @@ pub(crate) fn topology(
             vif: Some(bind.channel),
             vlan: policy(&effective),
             // A link that is shut carries nobody.
-            state: if own == PortState::Forwarding { state(&link.state) } else { own },
+            state: if own == PortState::Forwarding {
+                state(&link.state)
+            } else {
+                own
+            },
             mtu: mtu(&effective),
             trust_priority: false,
         });
@@ -96,7 +105,8 @@ pub(crate) fn topology(
 pub(crate) fn wanted(config: &Config) -> Vec<Wanted> {
     let mut wanted = Vec::new();
     for (&id, ethernet) in &config.ethernets {
-        let (Some(device), Some(effective)) = (&ethernet.device, config.effective_ethernet(id)) else {
+        let (Some(device), Some(effective)) = (&ethernet.device, config.effective_ethernet(id))
+        else {
             continue;
         };
         if effective.state == State::Shut {
@@ -105,11 +115,15 @@ pub(crate) fn wanted(config: &Config) -> Vec<Wanted> {
         let niv = effective.membership == Membership::Vntag;
         let own = effective.mtu.map(|mtu| u32::from(mtu.get()));
         let mtu = if niv {
-            let guests = config.veths.iter().filter(|(_, veth)| {
-                veth.bind.is_some_and(|bind| bind.ethernet == id)
-            });
+            let guests = config
+                .veths
+                .iter()
+                .filter(|(_, veth)| veth.bind.is_some_and(|bind| bind.ethernet == id));
             let mtus = guests.filter_map(|(&id, _)| config.effective_veth(id)?.mtu);
-            let guest = mtus.map(|mtu| u32::from(mtu.get())).chain([GUEST_MTU]).max();
+            let guest = mtus
+                .map(|mtu| u32::from(mtu.get()))
+                .chain([GUEST_MTU])
+                .max();
             own.unwrap_or(0).max(guest.unwrap_or(GUEST_MTU) + TAGS)
         } else {
             own.unwrap_or(0)
@@ -120,7 +134,10 @@ pub(crate) fn wanted(config: &Config) -> Vec<Wanted> {
             role: if niv { Role::Niv } else { Role::Plain },
             mtu,
             // Nobody announced that the link carries unfinished frames (design.md section 5.3).
-            usage: PortUse { pad: true, offload: !niv },
+            usage: PortUse {
+                pad: true,
+                offload: !niv,
+            },
         });
     }
     wanted
@@ -129,11 +146,15 @@ pub(crate) fn wanted(config: &Config) -> Vec<Wanted> {
 fn policy(effective: &Effective) -> VlanPolicy {
     match &effective.membership {
         Membership::Access { vlan } => VlanPolicy::Access(*vlan),
-        Membership::Trunk { native, allowed } => {
-            VlanPolicy::Trunk { allowed: Arc::new(allowed.clone()), native: Some(*native) }
-        }
+        Membership::Trunk { native, allowed } => VlanPolicy::Trunk {
+            allowed: Arc::new((**allowed).clone()),
+            native: Some(*native),
+        },
         // Refused by the configuration for a vEth, and no bridge port for an ethernet: in no VLAN.
-        Membership::Vntag => VlanPolicy::Trunk { allowed: Arc::new(VlanSet::new()), native: None },
+        Membership::Vntag => VlanPolicy::Trunk {
+            allowed: Arc::new(VlanSet::EMPTY),
+            native: None,
+        },
     }
 }
 

@@ -22,7 +22,13 @@ impl Switching {
     /// Forwards with `switch` by whatever `published` holds when a burst starts.
     pub(crate) fn new(switch: Switch, published: Arc<ArcSwap<Snapshot>>) -> Self {
         let current = published.load_full();
-        Self { switch, published, current, started: Instant::now(), now: Time::default() }
+        Self {
+            switch,
+            published,
+            current,
+            started: Instant::now(),
+            now: Time::default(),
+        }
     }
 
     /// The time of the present burst.
@@ -43,7 +49,8 @@ impl Forward for Switching {
     }
 
     fn frame(&mut self, port: PortId, index: u16, frame: &RxFrame<'_>, out: &mut Vec<Outgoing>) {
-        self.switch.receive(&self.current, self.now, port, index, frame, out);
+        self.switch
+            .receive(&self.current, self.now, port, index, frame, out);
     }
 
     fn fate(&mut self, copy: &Outgoing, weight: Weight, fate: Result<(), DropReason>) {

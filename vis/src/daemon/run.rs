@@ -19,7 +19,7 @@ use std::io::{self, Read};
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -68,7 +68,9 @@ pub enum RunError {
 /// # Errors
 /// It cannot start; whatever was changed has been put back.
 pub fn run(config: Config, path: &Path) -> Result<(), RunError> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     runtime.block_on(serve(config, path))
 }
 
@@ -78,6 +80,7 @@ pub(super) struct Daemon {
     pub(super) worker: Handle<Worker<Switching>>,
     pub(super) supervisor: Supervisor<Switching>,
     pub(super) slots: Slots<InterfaceId>,
+    pub(super) started: Instant,
 }
 
 async fn serve(config: Config, path: &Path) -> Result<(), RunError> {
@@ -87,7 +90,11 @@ async fn serve(config: Config, path: &Path) -> Result<(), RunError> {
     let links = Links::open()?;
     let mut watch = links.watch()?;
     let (ask, mut asked) = mpsc::channel::<Ask>(16);
-    let mut control = tokio::spawn(control_socket::serve(listener, Limits::default(), Answers { ask }));
+    let mut control = tokio::spawn(control_socket::serve(
+        listener,
+        Limits::default(),
+        Answers { ask },
+    ));
 
     let mut daemon = Daemon::start(config, links, path).await?;
     let (ethernets, veths) = (daemon.config.ethernets.len(), daemon.config.veths.len());
@@ -131,7 +138,13 @@ impl Daemon {
         let wanted = compile::wanted(&config);
         let ring = PacketOptions::default();
         let supervisor = Supervisor::start(links, worker.clone(), wanted, ring, formers).await?;
-        Ok(Self { config, worker, supervisor, slots })
+        Ok(Self {
+            config,
+            worker,
+            supervisor,
+            slots,
+            started: Instant::now(),
+        })
     }
 
     async fn stop(self) {

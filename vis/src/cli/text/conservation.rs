@@ -13,14 +13,12 @@ pub(super) fn write(out: &mut String, answer: &ShowConservation) -> fmt::Result 
         if let Some(kernel) = interface.kernel {
             writeln!(
                 out,
-                "  kernel: received {} packets and dropped {}; ring took {} buffers and dropped {}; sent {} \
-                 packets and dropped {}",
+                "  kernel: received {} packets = taken {} + ring drops {}; sent {} packets, handed {}",
                 kernel.rx_packets,
-                kernel.rx_dropped,
-                kernel.ring_buffers,
+                kernel.taken,
                 kernel.ring_dropped,
                 kernel.tx_packets,
-                kernel.tx_dropped,
+                kernel.handed,
             )?;
         }
         write_unexplained(out, interface.unexplained)?;
@@ -76,7 +74,10 @@ fn write_unexplained(out: &mut String, unexplained: Unexplained) -> fmt::Result 
     }
     writeln!(
         out,
-        "  UNEXPLAINED: received {}, copies {}, in the ring {}",
-        unexplained.ingress, unexplained.egress, unexplained.ring
+        "  UNEXPLAINED: received {}, copies {}; against the kernel's counts: received {}, sent {}",
+        unexplained.ingress,
+        unexplained.egress,
+        unexplained.kernel_received,
+        unexplained.kernel_sent
     )
 }

@@ -78,11 +78,11 @@ fn write_one(out: &mut String, interface: &Interface) -> fmt::Result {
         writeln!(
             out,
             "    {} discards, 0 errors by the kernel: {} packets received, {} dropped by the interface, {} \
-             buffers in the ring, {} dropped by the ring",
+             buffers taken, {} dropped by the ring",
             kernel.rx_dropped + kernel.ring_dropped,
             kernel.rx_packets,
             kernel.rx_dropped,
-            kernel.ring_buffers,
+            kernel.taken,
             kernel.ring_dropped,
         )?;
     }

@@ -1,0 +1,286 @@
+//! What `show` sees: configuration, devices and the worker's account, put together.
+
+use super::answer::Ask;
+use super::compile::port_id;
+use super::forward::Switching;
+use super::run::Daemon;
+use crate::client::{PROGRAM, RELEASE};
+use crate::config::{Effective, InterfaceId, Membership, PortLines, State};
+use crate::control::counts::{Counts, KernelCounts};
+use crate::control::show::{
+    Account, Answer, Interface, MacEntry, MacKind, SCHEMA, ShowConservation, ShowInterface,
+    ShowMacAddressTable, ShowRequest, ShowRunningConfig, ShowVersion, ShowVlan, VlanEntry,
+};
+use crate::switch::Kind;
+use niv::{Counters, PortId, Slot};
+use packet_io::supervise::{Balance, Status, SuperviseError};
+use packet_io::worker::Worker;
+
+impl Daemon {
+    /// Answers one question. A client that is gone by now hears nothing.
+    pub(super) async fn answer(&self, ask: Ask) {
+        let answer = self
+            .look(ask.request)
+            .await
+            .map_err(|error| error.to_string());
+        let _ = ask.reply.send(answer);
+    }
+
+    async fn look(&self, request: ShowRequest) -> Result<Answer, SuperviseError> {
+        Ok(match request {
+            ShowRequest::Conservation => Answer::Conservation(self.conservation().await?),
+            ShowRequest::Interface { interface } => {
+                Answer::Interface(self.interface(interface).await?)
+            }
+            ShowRequest::MacAddressTable => Answer::MacAddressTable(self.addresses().await?),
+            ShowRequest::RunningConfig => Answer::RunningConfig(ShowRunningConfig {
+                schema: SCHEMA,
+                text: self.config.running_config(),
+            }),
+            ShowRequest::Version => Answer::Version(self.version()),
+            ShowRequest::Vlan => Answer::Vlan(self.vlans()),
+        })
+    }
+
+    /// Every interface, ethernets first, by number.
+    fn interfaces(&self) -> Vec<InterfaceId> {
+        let ethernets = self
+            .config
+            .ethernets
+            .keys()
+            .map(|&id| InterfaceId::Ethernet(id));
+        ethernets
+            .chain(self.config.veths.keys().map(|&id| InterfaceId::Veth(id)))
+            .collect()
+    }
+
+    fn effective(&self, interface: InterfaceId) -> Option<Effective> {
+        match interface {
+            InterfaceId::Ethernet(id) => self.config.effective_ethernet(id),
+            InterfaceId::Veth(id) => self.config.effective_veth(id),
+        }
+    }
+
+    fn lines(&self, interface: InterfaceId) -> Option<&PortLines> {
+        match interface {
+            InterfaceId::Ethernet(id) => self.config.ethernets.get(&id).map(|e| &e.lines),
+            InterfaceId::Veth(id) => self.config.veths.get(&id).map(|v| &v.lines),
+        }
+    }
+
+    /// The counters of every interface and the balance of every device, taken between two bursts.
+    async fn accounts(&self) -> Result<Vec<Account>, SuperviseError> {
+        let interfaces = self.interfaces();
+        let places: Vec<(Option<PortId>, Option<Slot>)> = interfaces
+            .iter()
+            .map(|&interface| {
+                let device = match interface {
+                    InterfaceId::Ethernet(id) => Some(port_id(id)),
+                    InterfaceId::Veth(_) => None,
+                };
+                (device, self.slots.get(&interface))
+            })
+            .collect();
+        let count = move |worker: &mut Worker<Switching>| {
+            let switch = &worker.forward.switch;
+            let each = places.iter().map(|&(device, slot)| {
+                let mut sum = Counters::default();
+                let link = device.and_then(|device| switch.link_counters(device));
+                for counters in link
+                    .into_iter()
+                    .chain(slot.and_then(|slot| switch.counters(slot)))
+                {
+                    sum.merge(counters);
+                }
+                sum
+            });
+            each.collect::<Vec<Counters>>()
+        };
+        let (counters, balances) = self.supervisor.balance(count).await?;
+        let balance = |interface| match interface {
+            InterfaceId::Ethernet(id) => balances
+                .iter()
+                .find(|(port, _)| *port == port_id(id))
+                .map(|&(_, balance)| balance),
+            InterfaceId::Veth(_) => None,
+        };
+        let accounts = interfaces
+            .into_iter()
+            .zip(counters)
+            .map(|(interface, counters)| {
+                let balance: Option<Balance> = balance(interface);
+                Account {
+                    interface,
+                    counters,
+                    kernel: balance.as_ref().map(kernel_counts),
+                    kernel_received: balance.map_or(0, |balance| balance.unexplained_received),
+                    kernel_sent: balance.map_or(0, |balance| balance.unexplained_sent),
+                }
+            });
+        Ok(accounts.collect())
+    }
+
+    async fn conservation(&self) -> Result<ShowConservation, SuperviseError> {
+        Ok(ShowConservation::balance(&self.accounts().await?))
+    }
+
+    async fn interface(&self, one: Option<InterfaceId>) -> Result<ShowInterface, SuperviseError> {
+        let accounts = self.accounts().await?;
+        let wanted = accounts
+            .iter()
+            .filter(|account| one.is_none_or(|one| one == account.interface));
+        let interfaces = wanted
+            .filter_map(|account| self.one_interface(account))
+            .collect();
+        Ok(ShowInterface {
+            schema: SCHEMA,
+            interfaces,
+        })
+    }
+
+    fn one_interface(&self, account: &Account) -> Option<Interface> {
+        let interface = account.interface;
+        let effective = self.effective(interface)?;
+        let lines = self.lines(interface)?;
+        let (device, binding, link) = match interface {
+            InterfaceId::Ethernet(id) => {
+                let device = self.config.ethernets.get(&id)?.device.as_ref();
+                (device.map(ToString::to_string), None, Some(id))
+            }
+            InterfaceId::Veth(id) => {
+                let bind = self.config.veths.get(&id)?.bind;
+                (None, bind, bind.map(|bind| bind.ethernet))
+            }
+        };
+        let status = link.and_then(|id| self.supervisor.status(port_id(id)));
+        let mut why_down = match &effective.state {
+            State::Forwarding => Vec::new(),
+            State::Shut => vec!["shutdown".to_owned()],
+            State::ProfileIncomplete { why } => std::iter::once("profile_incomplete".to_owned())
+                .chain(why.iter().cloned())
+                .collect(),
+        };
+        match (&status, link) {
+            (_, None) => why_down.push("no_channel".into()),
+            (Some(Status::InUse { carrier: true, .. }), _) => {}
+            (Some(Status::InUse { carrier: false, .. }), _) => why_down.push("no_link".into()),
+            (Some(Status::Refused(why)), _) => why_down.push(why.clone()),
+            (Some(Status::Missing), _) => why_down.push("no_device".into()),
+            // Not taken, because it is shut or names no device.
+            (None, _) if effective.state == State::Shut => {}
+            (None, _) => why_down.push("no_device".into()),
+        }
+        let own = matches!(interface, InterfaceId::Ethernet(_));
+        let (io_mode, mac, device_mtu) = match status {
+            Some(Status::InUse {
+                mac, capabilities, ..
+            }) if own => (
+                Some(capabilities.mode.to_owned()),
+                mac,
+                Some(capabilities.mtu),
+            ),
+            _ => (None, None, None),
+        };
+        Some(Interface {
+            name: interface.to_string(),
+            description: lines.description.as_ref().map(ToString::to_string),
+            admin_up: effective.state != State::Shut,
+            oper_up: why_down.is_empty(),
+            why_down,
+            device,
+            io_mode,
+            mac,
+            binding,
+            port_profile: lines.inherit.as_ref().map(ToString::to_string),
+            mtu: device_mtu.or(effective.mtu.map(|mtu| u32::from(mtu.get()))),
+            membership: effective.membership,
+            counts: Counts::from(&account.counters),
+            kernel: account.kernel,
+        })
+    }
+
+    async fn addresses(&self) -> Result<ShowMacAddressTable, SuperviseError> {
+        let entries = self
+            .worker
+            .answer(|worker| worker.forward.switch.addresses(worker.forward.now()))
+            .await?;
+        let places: Vec<(Slot, InterfaceId)> = self
+            .interfaces()
+            .into_iter()
+            .filter_map(|interface| Some((self.slots.get(&interface)?, interface)))
+            .collect();
+        let entries = entries.into_iter().filter_map(|entry| {
+            let (_, interface) = places.iter().find(|(slot, _)| *slot == entry.slot)?;
+            Some(MacEntry {
+                vlan: entry.vlan,
+                mac: entry.mac,
+                kind: match entry.kind {
+                    Kind::Dynamic => MacKind::Dynamic,
+                },
+                age: Some(u64::from(entry.age_seconds)),
+                interface: *interface,
+            })
+        });
+        Ok(ShowMacAddressTable {
+            schema: SCHEMA,
+            entries: entries.collect(),
+        })
+    }
+
+    fn vlans(&self) -> ShowVlan {
+        let interfaces = self.interfaces();
+        let entries = self.config.vlans.iter().map(|(&vlan, settings)| {
+            let member = |interface: &InterfaceId| {
+                self.effective(*interface)
+                    .is_some_and(|effective| match effective.membership {
+                        Membership::Vntag => false,
+                        Membership::Access { vlan: own } => own == vlan,
+                        Membership::Trunk { native, allowed } => {
+                            native == vlan || allowed.contains(vlan)
+                        }
+                    })
+            };
+            VlanEntry {
+                vlan,
+                name: settings.name.as_ref().map(ToString::to_string),
+                ports: interfaces.iter().copied().filter(member).collect(),
+            }
+        });
+        ShowVlan {
+            schema: SCHEMA,
+            vlans: entries.collect(),
+        }
+    }
+
+    fn version(&self) -> ShowVersion {
+        // Both files are the kernel's; without /proc there is nothing to say.
+        let read = |path| {
+            std::fs::read_to_string(path)
+                .unwrap_or_default()
+                .trim()
+                .to_owned()
+        };
+        let hostname = self.config.hostname.as_ref().map(ToString::to_string);
+        ShowVersion {
+            schema: SCHEMA,
+            program: PROGRAM.into(),
+            release: RELEASE.into(),
+            hostname: hostname.unwrap_or_else(|| read("/proc/sys/kernel/hostname")),
+            kernel: format!("Linux {}", read("/proc/sys/kernel/osrelease")),
+            pid: std::process::id(),
+            uptime: self.started.elapsed().as_secs(),
+        }
+    }
+}
+
+fn kernel_counts(balance: &Balance) -> KernelCounts {
+    KernelCounts {
+        rx_packets: balance.kernel.rx_packets,
+        rx_dropped: balance.kernel.rx_dropped,
+        tx_packets: balance.kernel.tx_packets,
+        tx_dropped: balance.kernel.tx_dropped,
+        taken: balance.passed.taken,
+        ring_dropped: balance.passed.queue.dropped,
+        handed: balance.passed.handed,
+    }
+}
