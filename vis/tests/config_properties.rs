@@ -25,10 +25,9 @@ fn maybe<T: std::fmt::Debug + Clone>(
     proptest::option::weighted(0.8, of)
 }
 
-fn number<T: TryFrom<u32>>(range: std::ops::RangeInclusive<u32>) -> impl Strategy<Value = T>
+fn number<T>(range: std::ops::RangeInclusive<u32>) -> impl Strategy<Value = T>
 where
-    T::Error: std::fmt::Debug,
-    T: std::fmt::Debug,
+    T: TryFrom<u32, Error: std::fmt::Debug> + std::fmt::Debug,
 {
     range.prop_map(|n| T::try_from(n).unwrap())
 }
