@@ -178,7 +178,7 @@ proptest! {
     }
 
     #[test]
-    fn a_port_is_down_exactly_when_something_about_it_is_warned_of(config in config()) {
+    fn a_port_is_never_held_down_without_a_warning(config in config()) {
         use vis::config::State;
         let warned = !config.warnings().is_empty();
         for &id in config.veths.keys() {
