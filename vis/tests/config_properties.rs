@@ -25,10 +25,9 @@ fn maybe<T: std::fmt::Debug + Clone>(
     proptest::option::weighted(0.8, of)
 }
 
-fn number<T: TryFrom<u32>>(range: std::ops::RangeInclusive<u32>) -> impl Strategy<Value = T>
+fn number<T>(range: std::ops::RangeInclusive<u32>) -> impl Strategy<Value = T>
 where
-    T::Error: std::fmt::Debug,
-    T: std::fmt::Debug,
+    T: TryFrom<u32, Error: std::fmt::Debug> + std::fmt::Debug,
 {
     range.prop_map(|n| T::try_from(n).unwrap())
 }
@@ -179,7 +178,7 @@ proptest! {
     }
 
     #[test]
-    fn a_port_is_down_exactly_when_something_about_it_is_warned_of(config in config()) {
+    fn a_port_is_never_held_down_without_a_warning(config in config()) {
         use vis::config::State;
         let warned = !config.warnings().is_empty();
         for &id in config.veths.keys() {

@@ -311,11 +311,14 @@ impl Reader {
                 "`{}` is not known here{no}: expected {expected}",
                 shown(word)
             ),
-            Fault::Ambiguous(word, keywords) => format!(
-                "`{}` is short for several words: expected {}",
-                shown(word),
-                one_of(keywords)
-            ),
+            Fault::Ambiguous(word, keywords) => {
+                let keywords: Vec<String> = keywords.iter().map(|one| format!("`{one}`")).collect();
+                format!(
+                    "`{}` is short for several words: expected {}",
+                    shown(word),
+                    one_of(&keywords)
+                )
+            }
             Fault::Invalid(word) => format!("`{}` will not do: expected {expected}", shown(word)),
             Fault::Incomplete => format!("the line ends too soon: expected {expected}"),
             Fault::TooMuch(word) => {

@@ -1,0 +1,460 @@
+//! Texts that are refused: each with its place and with what was expected there.
+
+use vis::config::{MAX_DIAGNOSTICS, MAX_FILE, MAX_LINE, parse, parse_bytes, parse_show};
+
+/// Below these lines, each of those is refused at that column, and says that it expected this.
+type Group = (&'static str, &'static [(&'static str, usize, &'static str)]);
+
+const VLAN: &str = "a VLAN from 1 to 4094";
+const VLANS: &str = "a list of VLANs such as 10,20-30";
+const NAME: &str = "a name of 1 to 80 letters";
+const ETHERNET: &str = "the number of an ethernet interface from 1 to 64";
+const VETH: &str = "the number of a vEth from 1 to 4096";
+const CHANNEL: &str = "a channel (VIF id) from 1 to 4095";
+const MTU: &str = "an MTU from 68 to 9216";
+const END: &str = "the end of the line";
+const DEVICE: &str = "a device name of 1 to 15 characters";
+const AGING: &str = "seconds: 10 to 1000000, or 0 for never";
+const MODES: &str = "`access` or `trunk`";
+const GLOBAL: &str = "`end`, `exit`, `hostname`, `interface`, `mac`, `port-profile` or `vlan`";
+
+const GROUPS: &[Group] = &[
+    (
+        "",
+        &[
+            ("hostnam3 a", 1, GLOBAL),
+            ("x", 1, GLOBAL),
+            ("switchport mode trunk", 1, GLOBAL),
+            ("shutdown", 1, GLOBAL),
+            ("mtu 1500", 1, GLOBAL),
+            ("device eth0", 1, GLOBAL),
+            ("bind interface ethernet 1 channel 1", 1, GLOBAL),
+            ("name x", 1, GLOBAL),
+            ("show version", 1, GLOBAL),
+            ("configure terminal", 1, GLOBAL),
+            ("é", 1, GLOBAL),
+            ("=", 1, GLOBAL),
+            ("10", 1, GLOBAL),
+            ("e", 1, "`end` or `exit`"),
+            (
+                "no",
+                3,
+                "`hostname`, `interface`, `mac`, `port-profile` or `vlan`",
+            ),
+            (
+                "no x",
+                4,
+                "`hostname`, `interface`, `mac`, `port-profile` or `vlan`",
+            ),
+            ("no no hostname", 4, "`hostname`, `interface`"),
+            ("no end", 4, "`hostname`, `interface`"),
+            ("no exit", 4, "`hostname`, `interface`"),
+            ("end now", 5, END),
+            ("exit 1", 6, END),
+            ("hostname", 9, "a host name"),
+            ("hostname a b", 12, END),
+            ("hostname -a", 10, "a host name"),
+            ("hostname a_b", 10, "a host name"),
+            ("hostname a..b", 10, "a host name"),
+            ("hostname é", 10, "a host name"),
+            ("no hostname a", 13, END),
+            ("vlan", 5, VLANS),
+            ("vlan 0", 6, VLANS),
+            ("vlan 4095", 6, VLANS),
+            ("vlan 65537", 6, VLANS),
+            ("vlan 99999999999999999999", 6, VLANS),
+            ("vlan -1", 6, VLANS),
+            ("vlan +1", 6, VLANS),
+            ("vlan 1.5", 6, VLANS),
+            ("vlan ten", 6, VLANS),
+            ("vlan all", 6, VLANS),
+            ("vlan none", 6, VLANS),
+            ("vlan 10,", 9, VLANS),
+            ("vlan ,10", 6, VLANS),
+            ("vlan 10,,20", 9, VLANS),
+            ("vlan 10-", 9, VLANS),
+            ("vlan 10-5", 6, VLANS),
+            ("vlan 10-20-30", 9, VLANS),
+            ("vlan 10,20-4095", 12, VLANS),
+            ("vlan 10, 20", 9, VLANS),
+            ("vlan 10 20", 9, END),
+            ("vlan 10 name x", 9, END),
+            ("no vlan", 8, VLANS),
+            ("no vlan 0", 9, VLANS),
+            ("no vlan 1", 1, "other VLANs"),
+            ("no vlan 1-4094", 1, "other VLANs"),
+            ("vlan0", 5, VLANS),
+            ("vlanx", 1, GLOBAL),
+            ("port-profile", 13, NAME),
+            ("port-profile a b", 16, END),
+            ("port-profile a!b", 14, NAME),
+            ("port-profile \"a\"", 14, NAME),
+            ("port-profile ü", 14, NAME),
+            ("port-profile a?", 14, NAME),
+            ("port-profile a|b", 14, NAME),
+            ("port-profile type vethernet x", 19, END),
+            ("portprofile10", 1, GLOBAL),
+            ("no port-profile", 16, NAME),
+            ("interface", 10, "`ethernet` or `vethernet`"),
+            ("interface x", 11, "`ethernet` or `vethernet`"),
+            ("interface 1", 11, "`ethernet` or `vethernet`"),
+            ("interface vlan 1", 11, "`ethernet` or `vethernet`"),
+            ("interface tap0", 11, "`ethernet` or `vethernet`"),
+            ("interface vethx1", 11, "`ethernet` or `vethernet`"),
+            ("interface ethernet", 19, ETHERNET),
+            ("interface ethernet 0", 20, ETHERNET),
+            ("interface ethernet 65", 20, ETHERNET),
+            ("interface ethernet 1/1", 20, ETHERNET),
+            ("interface ethernet x", 20, ETHERNET),
+            ("interface ethernet -1", 20, ETHERNET),
+            ("interface ethernet 1-2", 20, ETHERNET),
+            ("interface ethernet 1,2", 20, ETHERNET),
+            ("interface ethernet 1 2", 22, END),
+            ("interface ethernet0", 19, ETHERNET),
+            ("interface ethernet1/1", 19, ETHERNET),
+            ("interface Ethernet65", 19, ETHERNET),
+            ("interface eth0", 14, ETHERNET),
+            ("interface veth", 15, VETH),
+            ("interface veth 0", 16, VETH),
+            ("interface veth 4097", 16, VETH),
+            ("interface veth 1 1", 18, END),
+            ("interface veth0", 15, VETH),
+            ("interface veth4097", 15, VETH),
+            ("interface veth1.10", 15, VETH),
+            ("interface Vethernet99999999999", 20, VETH),
+            ("no interface", 13, "`ethernet` or `vethernet`"),
+            ("no interface veth", 18, VETH),
+            ("no interface veth0", 18, VETH),
+            ("mac", 4, "`address-table`"),
+            ("mac address", 12, "`aging-time`"),
+            ("mac table", 5, "`address-table`"),
+            ("mac address-table", 18, "`aging-time`"),
+            ("mac address-table static", 19, "`aging-time`"),
+            ("mac address-table aging-time", 29, AGING),
+            ("mac address-table aging-time 9", 30, AGING),
+            ("mac address-table aging-time 1000001", 30, AGING),
+            ("mac address-table aging-time 4294967296", 30, AGING),
+            ("mac address-table aging-time 5m", 30, AGING),
+            ("mac address-table aging-time 60 vlan 1", 33, END),
+            ("no mac", 7, "`address-table`"),
+            ("hostname\u{b}a", 9, "printable text"),
+            ("hostname a\u{1b}[2J", 11, "printable text"),
+            ("hostname a\0", 11, "printable text"),
+            ("! fine\nx", 1, GLOBAL),
+        ],
+    ),
+    (
+        "vlan 10",
+        &[
+            ("name", 5, "a name of 1 to 32 letters"),
+            ("name a b", 8, END),
+            ("name a!", 6, "a name of 1 to 32 letters"),
+            (
+                "name aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+                6,
+                "a name of 1 to 32 letters",
+            ),
+            ("nam", 4, "a name of 1 to 32 letters"),
+            ("no name x", 9, END),
+            ("shutdown", 1, "`name`"),
+            ("switchport mode access", 1, "`name`"),
+            ("state active", 1, "`name`"),
+        ],
+    ),
+    ("vlan 10-11", &[("name x", 1, "`vlan N` with one number")]),
+    (
+        "port-profile p",
+        &[
+            (
+                "device eth0",
+                1,
+                "`description`, `inherit`, `ip`, `mtu`, `shutdown`, `switchport`",
+            ),
+            ("bind interface ethernet 1 channel 1", 1, "`description`"),
+            ("name x", 1, "`description`"),
+            ("capability l3", 1, "`description`"),
+            ("s", 1, "`shutdown` or `switchport`"),
+            ("i", 1, "`inherit` or `ip`"),
+            ("no s", 4, "`shutdown` or `switchport`"),
+            ("description", 12, "a text of 1 to 254 octets"),
+            ("inherit", 8, "`port-profile`"),
+            ("inherit x", 9, "`port-profile`"),
+            ("inherit port-profile", 21, NAME),
+            ("inherit port-profile a b", 24, END),
+            ("inherit port-profile a;b", 22, NAME),
+            ("no inherit", 11, "`port-profile`"),
+            ("ip", 3, "`access-group`"),
+            ("ip address 10.0.0.1/24", 4, "`access-group`"),
+            ("ip access-group", 16, "a name or number"),
+            ("ip access-group 500", 20, "`in` or `out`"),
+            ("ip access-group 500 both", 21, "`in` or `out`"),
+            ("ip access-group 500 in out", 24, END),
+            ("ip access-group in", 19, "`in` or `out`"),
+            ("ip access-group a,b in", 17, "a name or number"),
+            ("ipv6 access-group 500 in", 1, "`description`"),
+            ("no ip access-group 500", 23, "`in` or `out`"),
+            ("mtu", 4, MTU),
+            ("mtu 67", 5, MTU),
+            ("mtu 9217", 5, MTU),
+            ("mtu 1500 octets", 10, END),
+            ("mtu -1", 5, MTU),
+            ("mtu jumbo", 5, MTU),
+            ("mtu 1e3", 5, MTU),
+            ("mtu 65536", 5, MTU),
+            ("mtu1500", 1, "`mtu`"),
+            ("shutdown now", 10, END),
+            ("no shutdown now", 13, END),
+            ("switchport", 11, "`access`, `mode` or `trunk`"),
+            ("switchport x", 12, "`access`, `mode` or `trunk`"),
+            ("switchport mode", 16, MODES),
+            ("switchport mode vntag", 17, MODES),
+            ("switchport mode acess", 17, MODES),
+            ("switchport mode hybrid", 17, MODES),
+            ("switchport mode access 10", 24, END),
+            ("switchport mode 1", 17, MODES),
+            ("switchport access", 18, "`vlan`"),
+            ("switchport access 10", 19, "`vlan`"),
+            ("switchport access vlan", 23, VLAN),
+            ("switchport access vlan 0", 24, VLAN),
+            ("switchport access vlan 4095", 24, VLAN),
+            ("switchport access vlan 10,20", 24, VLAN),
+            ("switchport access vlan 10-20", 24, VLAN),
+            ("switchport access vlan web", 24, VLAN),
+            ("switchport access vlan 10 20", 27, END),
+            ("switchport access vlan 0x10", 24, VLAN),
+            ("no switchport", 14, "`access`, `mode` or `trunk`"),
+            ("no switchport access", 21, "`vlan`"),
+            ("no switchport mode access x", 27, END),
+            ("switchport trunk", 17, "`allowed` or `native`"),
+            ("switchport trunk x", 18, "`allowed` or `native`"),
+            ("switchport trunk vlan 10", 18, "`allowed` or `native`"),
+            ("switchport trunk native", 24, "`vlan`"),
+            ("switchport trunk native 5", 25, "`vlan`"),
+            ("switchport trunk native vlan", 29, VLAN),
+            ("switchport trunk native vlan 5,6", 30, VLAN),
+            ("switchport trunk native vlan tag", 30, VLAN),
+            ("switchport trunk allowed", 25, "`vlan`"),
+            ("switchport trunk allowed 10", 26, "`vlan`"),
+            ("switchport trunk allowed vlan", 30, "`all`, `except`"),
+            ("switchport trunk allowed vlan a", 31, "`add` or `all`"),
+            ("switchport trunk allowed vlan x", 31, VLANS),
+            ("switchport trunk allowed vlan 0", 31, VLANS),
+            ("switchport trunk allowed vlan 10,x", 34, VLANS),
+            ("switchport trunk allowed vlan 20-10", 31, VLANS),
+            ("switchport trunk allowed vlan all 10", 35, END),
+            ("switchport trunk allowed vlan none 10", 36, END),
+            ("switchport trunk allowed vlan 10 add 20", 34, END),
+            ("switchport trunk allowed vlan add", 34, VLANS),
+            ("switchport trunk allowed vlan add all", 35, VLANS),
+            ("switchport trunk allowed vlan add x", 35, VLANS),
+            ("switchport trunk allowed vlan remove", 37, VLANS),
+            ("switchport trunk allowed vlan remove none", 38, VLANS),
+            ("switchport trunk allowed vlan except", 37, VLANS),
+            ("switchport trunk allowed vlan except 4095", 38, VLANS),
+            // It would not be clear what is taken back.
+            ("no switchport trunk allowed vlan add 10", 34, END),
+            ("no switchport trunk allowed vlan 10", 34, END),
+        ],
+    ),
+    (
+        "interface ethernet 1",
+        &[
+            ("bind interface ethernet 1 channel 1", 1, "`device`"),
+            ("d", 1, "`description` or `device`"),
+            ("device", 7, DEVICE),
+            ("device a/b", 8, DEVICE),
+            ("device a:1", 8, DEVICE),
+            ("device .", 8, DEVICE),
+            ("device ..", 8, DEVICE),
+            ("device 1234567890123456", 8, DEVICE),
+            ("device eth0 eth1", 13, END),
+            ("device ëth0", 8, DEVICE),
+            ("no device eth0", 11, END),
+            ("switchport mode", 16, "`access`, `trunk` or `vntag`"),
+            ("switchport mode vn-tag", 17, "`access`, `trunk` or `vntag`"),
+            (
+                "switchport mode fex-fabric",
+                17,
+                "`access`, `trunk` or `vntag`",
+            ),
+            ("channel-group 1", 1, "`device`"),
+            ("speed 1000", 1, "`device`"),
+        ],
+    ),
+    (
+        "interface veth1",
+        &[
+            ("device eth0", 1, "`bind`"),
+            ("switchport mode vntag", 17, MODES),
+            ("bind", 5, "`interface`"),
+            ("bind ethernet 1", 6, "`interface`"),
+            ("bind interface", 15, "`ethernet`"),
+            ("bind interface veth 1 channel 1", 16, "`ethernet`"),
+            ("bind interface ethernet", 24, ETHERNET),
+            ("bind interface ethernet 0 channel 1", 25, ETHERNET),
+            ("bind interface ethernet 1", 26, "`channel`"),
+            ("bind interface ethernet 1 17", 27, "`channel`"),
+            ("bind interface ethernet 1 channel", 34, CHANNEL),
+            ("bind interface ethernet 1 channel 0", 35, CHANNEL),
+            ("bind interface ethernet 1 channel 4096", 35, CHANNEL),
+            ("bind interface ethernet 1 channel 1-2", 35, CHANNEL),
+            ("bind interface ethernet 1 channel 1 2", 37, END),
+            ("bind interface ethernet1 channel0", 33, CHANNEL),
+            ("no bind interface ethernet 1", 9, END),
+        ],
+    ),
+    (
+        "interface ethernet 1\n device a\ninterface ethernet 2",
+        &[("device a", 1, "a device that no interface has")],
+    ),
+    (
+        "interface veth 2\n bind interface ethernet 1 channel 7\ninterface veth 3",
+        &[(
+            "bind interface ethernet 1 channel 7",
+            1,
+            "a channel that no vEth has",
+        )],
+    ),
+    (
+        "end",
+        &[
+            ("hostname a", 1, "the end of the file"),
+            ("x", 1, "the end of the file"),
+        ],
+    ),
+];
+
+#[test]
+fn every_refusal_names_line_column_and_what_was_expected() {
+    let mut wrong = Vec::new();
+    for &(before, lines) in GROUPS {
+        for &(bad, column, expected) in lines {
+            let text = if before.is_empty() {
+                bad.to_owned()
+            } else {
+                format!("{before}\n{bad}")
+            };
+            let line = text.lines().count();
+            match parse(&text, "t") {
+                Ok(_) => wrong.push(format!("taken: {text:?}")),
+                Err(faults) => {
+                    let fault = faults[0].to_string();
+                    let place = format!("t:{line}:{column}: ");
+                    let asked = fault.split_once("expected ").map_or("", |(_, asked)| asked);
+                    if faults.len() != 1 || !fault.starts_with(&place) || !asked.contains(expected)
+                    {
+                        wrong.push(format!("{bad:?}: {fault}, not {place}... {expected}"));
+                    }
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_nearest_keyword_is_suggested() {
+    for (text, help) in [
+        ("hostnmae a", "did you mean `hostname`?"),
+        ("interfaec veth1", "did you mean `interface`?"),
+        ("port_profile x", "did you mean `port-profile`?"),
+        (
+            "interface veth1\n switchprot mode trunk",
+            "did you mean `switchport`?",
+        ),
+        (
+            "interface veth1\n switchport mode acess",
+            "did you mean `access`?",
+        ),
+        ("shutdown", "this line belongs below `port-profile NAME`"),
+        (
+            "device eth0",
+            "this line belongs below `interface ethernet N`",
+        ),
+        (
+            "vlan 10\n bind interface ethernet 1 channel 1",
+            "this line belongs below `interface veth N`",
+        ),
+    ] {
+        let faults = parse(text, "t").unwrap_err();
+        assert_eq!(faults[0].help.as_deref(), Some(help), "{text}");
+    }
+}
+
+#[test]
+fn a_fault_in_a_heading_is_reported_once_and_not_for_each_line_below() {
+    let text = "interface vthe1\n  shutdown\n  mtu 1500\nhostname a_b\n";
+    let faults: Vec<usize> = parse(text, "t")
+        .unwrap_err()
+        .iter()
+        .map(|fault| fault.place.as_ref().unwrap().line)
+        .collect();
+    assert_eq!(faults, [1, 4]);
+}
+
+#[test]
+fn sizes_are_bounded() {
+    let long = format!(
+        "hostname a\ninterface veth1\n description {}\n",
+        "x".repeat(MAX_LINE)
+    );
+    let fault = parse(&long, "t").unwrap_err()[0].to_string();
+    assert!(
+        fault.starts_with("t:3:513: the line has 525 octets: expected 512"),
+        "{fault}"
+    );
+
+    let large = "!\n".repeat(MAX_FILE / 2 + 1);
+    let fault = parse(&large, "t").unwrap_err()[0].to_string();
+    assert!(fault.starts_with("t:1:1: the file has"), "{fault}");
+
+    let faulty = "x\n".repeat(10_000);
+    assert_eq!(parse(&faulty, "t").unwrap_err().len(), MAX_DIAGNOSTICS);
+
+    let profiles: String = (0..=1024).map(|n| format!("port-profile p{n}\n")).collect();
+    let fault = parse(&profiles, "t").unwrap_err()[0].to_string();
+    assert!(fault.starts_with("t:1025:1: there are 1024"), "{fault}");
+}
+
+#[test]
+fn octets_that_are_no_text_are_refused_where_they_stand() {
+    let fault = parse_bytes(b"hostname a\nhostname \xFF\n", "t").unwrap_err()[0].to_string();
+    assert!(
+        fault.starts_with("t:2:10: ") && fault.contains("expected UTF-8"),
+        "{fault}"
+    );
+}
+
+#[test]
+fn show_commands_are_understood_short_and_long() {
+    use vis::config::InterfaceId;
+    use vis::control::show::ShowRequest as R;
+    let veth = Some(InterfaceId::Veth(3.try_into().unwrap()));
+    for (command, request) in [
+        ("show mac address-table", R::MacAddressTable),
+        ("sh mac addr", R::MacAddressTable),
+        ("mac address-table", R::MacAddressTable),
+        ("show interface", R::Interface { interface: None }),
+        ("sh int Vethernet3", R::Interface { interface: veth }),
+        ("int veth 3", R::Interface { interface: veth }),
+        ("show conservation", R::Conservation),
+        ("show vlan", R::Vlan),
+        ("VLAN", R::Vlan),
+        ("version", R::Version),
+        ("show run", R::RunningConfig),
+    ] {
+        assert_eq!(parse_show(command).unwrap(), request, "{command}");
+    }
+    for (command, expected) in [
+        ("", "expected `conservation`"),
+        ("show", "expected `conservation`"),
+        ("show v", "expected `version` or `vlan`"),
+        ("show interfaces", "expected `conservation`"),
+        ("show interface veth", "expected the number of a vEth"),
+        ("show vlan 10", "expected the end of the line"),
+        ("no show vlan", "expected"),
+    ] {
+        let fault = parse_show(command).unwrap_err().to_string();
+        assert!(fault.contains(expected), "{command}: {fault}");
+    }
+}
