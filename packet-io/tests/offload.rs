@@ -12,7 +12,9 @@ use arrayvec::ArrayVec;
 use niv::{Gather, PortId, Weight};
 use packet_io::afpacket::{PacketOptions, open};
 use packet_io::dispatch::{Dispatcher, Outgoing};
-use packet_io::{BURST, Capabilities, Port, tap};
+use packet_io::{
+    BURST, Capabilities, Checksum, Offload, Port, Segmentation, SegmentationKind, TxFrame, tap,
+};
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -196,4 +198,61 @@ fn oversized_frames_pass_whole_into_a_tap_and_out_of_it() {
     println!("{passed:?}");
     assert!(passed.oversized > 0);
     assert_eq!(checksum_errors(&lab.server), 0);
+}
+
+/// A TCP frame with `payload` octets, behind a VNTag if asked for.
+fn tcp_frame(tagged: bool, payload: usize) -> (Vec<u8>, Checksum) {
+    let mut bytes = vec![255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 1];
+    if tagged {
+        bytes.extend([0x89, 0x26, 0, 0, 0, 5]);
+    }
+    let length = (40 + payload) as u16;
+    bytes.extend([8, 0, 0x45, 0, (length >> 8) as u8, length as u8]);
+    bytes.extend([0, 0, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+    let start = bytes.len() as u16;
+    bytes.extend([0, 1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0x50, 0x18, 0, 0]);
+    bytes.extend(vec![0; 4 + payload]);
+    (bytes, Checksum { start, offset: 16 })
+}
+
+/// Why the dispatcher cuts oversized frames that carry a VNTag, and leaves their checksums to the device.
+#[test]
+fn the_kernel_takes_an_unfinished_checksum_behind_a_vntag_but_no_oversized_frame() {
+    let Some(namespace) = Namespace::new() else {
+        return;
+    };
+    namespace.ip("link add va type veth peer name vb");
+    namespace.ip("link set va up");
+    namespace.ip("link set vb up");
+    let (mut a, mut b) = namespace.run(|| {
+        let options = PacketOptions::default();
+        (open("va", options).unwrap(), open("vb", options).unwrap())
+    });
+    for tagged in [false, true] {
+        for oversized in [false, true] {
+            let (bytes, checksum) = tcp_frame(tagged, if oversized { 20_000 } else { 1000 });
+            let offload = Offload {
+                checksum: Some(checksum),
+                segmentation: oversized.then_some(Segmentation {
+                    kind: SegmentationKind::Tcp4,
+                    size: 1000,
+                    ecn: false,
+                }),
+            };
+            let frame = TxFrame {
+                parts: [&bytes, &[], &[]],
+                offload,
+            };
+            let mut refusal = None;
+            a.tx.send(&[frame], &mut |_, why| refusal = Some(why));
+            let seen = support::receive(&mut b).unwrap();
+            if tagged && oversized {
+                assert!(refusal.is_some() && seen.is_empty());
+            } else {
+                assert_eq!(refusal, None);
+                assert_eq!(seen.len(), 1);
+                assert_eq!((&seen[0].bytes, seen[0].offload), (&bytes, offload));
+            }
+        }
+    }
 }
