@@ -1,5 +1,8 @@
 //! A daemon and its command line, over real sockets.
-#![expect(clippy::unwrap_used, reason = "what the tests stand on may fail loudly")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what the tests stand on may fail loudly"
+)]
 
 use bytes::BytesMut;
 use control_socket::frame::{self, Hello, Kind, Refusal};

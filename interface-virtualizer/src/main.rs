@@ -5,15 +5,17 @@ use interface_virtualizer::args::{Cli, Command};
 use interface_virtualizer::{client, daemon};
 use std::error::Error;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
+use tracing::Level;
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(run) => {
-            let filter =
-                EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+            // `IV_LOG=debug` says more, `IV_LOG=warn` less.
+            let level = std::env::var("IV_LOG")
+                .ok()
+                .and_then(|level| level.parse().ok());
             tracing_subscriber::fmt()
-                .with_env_filter(filter)
+                .with_max_level(level.unwrap_or(Level::INFO))
                 .with_writer(std::io::stderr)
                 .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
                 .with_target(false)

@@ -9,7 +9,7 @@ use crate::device::{DeviceError, Former, PreparedDevice, Role};
 use crate::former::{FormerFile, FormerFileError};
 use crate::link::{LinkError, LinkEvent, LinkInfo, LinkStats, Links};
 use crate::mailbox::{Handle, WorkerGone};
-use crate::port::Capabilities;
+use crate::port::{Capabilities, Receive};
 use crate::worker::{Forward, Passed, PortUse, Worker};
 use niv::PortId;
 use std::io;
@@ -19,6 +19,10 @@ use tracing::{info, warn};
 
 /// The kernel has counted a frame before we can have it; after this long we must have it.
 const SETTLE: Duration = Duration::from_millis(30);
+
+/// A busy device is never at rest: then the last reading stands.
+const BASELINE_READINGS: usize = 8;
+const BASELINE_PAUSE: Duration = Duration::from_millis(1);
 
 /// A device a daemon wants.
 #[derive(Clone, Debug)]
@@ -220,9 +224,8 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
         &self,
         wanted: &Wanted,
     ) -> Result<(Capabilities, LinkInfo, LinkStats), SuperviseError> {
-        // Read before the queue is opened: at start a device is quiet or its first frames are not ours.
-        let info = self.links.require(&wanted.name).await?;
-        let port = afpacket::open(&wanted.name, self.ring)?;
+        let mut port = afpacket::open(&wanted.name, self.ring)?;
+        let (info, baseline) = self.baseline(&wanted.name, &mut *port.rx).await?;
         let capabilities = port.capabilities;
         let (id, usage) = (wanted.id, wanted.usage);
         let attached = self
@@ -230,8 +233,36 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
             .answer(move |worker| worker.attach(id, port, usage))
             .await?;
         attached.map_err(SuperviseError::Attach)?;
-        let baseline = info.stats;
         Ok((capabilities, info, baseline))
+    }
+
+    /// The driver's counts at the moment our queue was opened: what it counts now, less what has come into
+    /// the queue since. Read until two readings agree, so that no frame falls between them.
+    async fn baseline(
+        &self,
+        name: &str,
+        queue: &mut dyn Receive,
+    ) -> Result<(LinkInfo, LinkStats), SuperviseError> {
+        let mut last = None;
+        for _ in 0..BASELINE_READINGS {
+            let info = self.links.require(name).await?;
+            let queued = queue.stats();
+            if last.replace((info.stats, queued)) == Some((info.stats, queued)) {
+                break;
+            }
+            tokio::time::sleep(BASELINE_PAUSE).await;
+        }
+        let info = self.links.require(name).await?;
+        let queued = queue.stats();
+        let rx_packets = info
+            .stats
+            .rx_packets
+            .saturating_sub(queued.buffers + queued.dropped);
+        let baseline = LinkStats {
+            rx_packets,
+            ..info.stats
+        };
+        Ok((info, baseline))
     }
 
     /// Takes a device that has appeared, lets go of one that has vanished, notes a carrier.

@@ -1,4 +1,8 @@
 //! The sending half: up to 64 frames in one system call.
+//!
+//! A TPACKET send ring was measured beside this (veth, 64 and 1514 octets, core time for each frame): no
+//! gain, since what costs is the kernel's path of each frame; and it would copy twice, into the ring and out of it.
+//! The virtio header in front costs nothing that shows.
 #![expect(
     unsafe_code,
     reason = "sendmmsg takes arrays of raw pointers, kept from call to call"

@@ -12,20 +12,22 @@ pub struct Sum(u64);
 impl Sum {
     /// Of `bytes`; an odd last octet counts as the high half of a word (RFC 1071 section 4.1).
     ///
-    /// The words are added in the machine's own byte order, which RFC 1071 section 2(B) allows, 32 bits at a time into
-    /// 64-bit lanes that cannot overflow below 16 GiB.
+    /// The words are added in the machine's own byte order, which RFC 1071 section 2(B) allows, and 64 bits at a
+    /// time: the sum is taken modulo 2^16 - 1, for which 2^64 and 2^32 are 1.
     #[inline]
     pub fn of(bytes: &[u8]) -> Self {
-        const LANES: usize = 8;
-        let mut lanes = [0u64; LANES];
-        let (chunks, rest) = bytes.as_chunks::<{ 4 * LANES }>();
+        const LANES: usize = 4;
+        let mut lanes = [0u128; LANES];
+        let (chunks, rest) = bytes.as_chunks::<{ 8 * LANES }>();
         for chunk in chunks {
-            let (words, _) = chunk.as_chunks::<4>();
+            let (words, _) = chunk.as_chunks::<8>();
             for (lane, word) in lanes.iter_mut().zip(words) {
-                *lane += u64::from(u32::from_ne_bytes(*word));
+                *lane += u128::from(u64::from_ne_bytes(*word));
             }
         }
-        let mut sum: u64 = lanes.iter().sum();
+        let wide: u128 = lanes.iter().sum();
+        let (high, low) = ((wide >> 64) as u64, wide as u64);
+        let mut sum = high + (low >> 32) + (low & 0xFFFF_FFFF);
         let (words, tail) = rest.as_chunks::<2>();
         for word in words {
             sum += u64::from(u16::from_ne_bytes(*word));

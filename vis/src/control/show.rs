@@ -1,7 +1,14 @@
-//! `show`: what can be asked.
+//! `show`: what can be asked, and what is answered. The answers are what `--json` prints; text is made of
+//! them and of nothing else (`crate::cli::text`).
 
-use crate::config::InterfaceId;
+use super::counts::{Counts, KernelCounts, Unexplained};
+use crate::config::{Binding, EthernetId, InterfaceId, Membership};
+use niv::{Counters, Mac, VlanId};
 use serde::{Deserialize, Serialize};
+
+/// The version of every answer's layout. It grows when a field goes or changes its meaning; a new field
+/// leaves it as it is.
+pub const SCHEMA: u32 = 1;
 
 /// What can be asked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,4 +29,240 @@ pub enum ShowRequest {
     Version,
     /// `show vlan`
     Vlan,
+}
+
+/// What is answered. As JSON an answer is the value inside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// To [`ShowRequest::Conservation`].
+    Conservation(ShowConservation),
+    /// To [`ShowRequest::Interface`].
+    Interface(ShowInterface),
+    /// To [`ShowRequest::MacAddressTable`].
+    MacAddressTable(ShowMacAddressTable),
+    /// To [`ShowRequest::RunningConfig`].
+    RunningConfig(ShowRunningConfig),
+    /// To [`ShowRequest::Version`].
+    Version(ShowVersion),
+    /// To [`ShowRequest::Vlan`].
+    Vlan(ShowVlan),
+}
+
+/// `show interface`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ShowInterface {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Ethernets first, then vEths, by number.
+    pub interfaces: Vec<Interface>,
+}
+
+/// One interface.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Interface {
+    /// `Ethernet1`, `Vethernet3`.
+    pub name: String,
+    /// `description`.
+    pub description: Option<String>,
+    /// Not shut by configuration.
+    pub admin_up: bool,
+    /// Carries frames.
+    pub oper_up: bool,
+    /// Why it does not; each a sentence. The first may be a stable word: `profile_incomplete`,
+    /// `no_device`, `no_link`, `no_channel`.
+    pub why_down: Vec<String>,
+    /// The device of the machine behind it.
+    pub device: Option<String>,
+    /// How its frames are moved: the mode obtained, not the one wished for.
+    pub io_mode: Option<String>,
+    /// Its own address.
+    pub mac: Option<Mac>,
+    /// Of a vEth: where its vNIC is.
+    pub binding: Option<Binding>,
+    /// The port profile it inherits.
+    pub port_profile: Option<String>,
+    /// The most octets behind the Ethernet header.
+    pub mtu: Option<u32>,
+    /// Its mode and VLANs.
+    pub membership: Membership,
+    /// Its counters.
+    pub counts: Counts,
+    /// The kernel's, where it has a device.
+    pub kernel: Option<KernelCounts>,
+}
+
+/// `show mac address-table`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShowMacAddressTable {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// By VLAN, then address.
+    pub entries: Vec<MacEntry>,
+}
+
+/// One address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MacEntry {
+    /// Where it was learned.
+    pub vlan: VlanId,
+    /// The address.
+    pub mac: Mac,
+    /// How it is known.
+    pub kind: MacKind,
+    /// Seconds since it was last heard from; `None` where it does not age.
+    pub age: Option<u64>,
+    /// Where it is.
+    pub interface: InterfaceId,
+}
+
+/// How an address is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MacKind {
+    /// Learned from frames.
+    Dynamic,
+    /// Said by configuration or by the IV.
+    Static,
+}
+
+/// `show vlan`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShowVlan {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// By number.
+    pub vlans: Vec<VlanEntry>,
+}
+
+/// One VLAN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VlanEntry {
+    /// Its number.
+    pub vlan: VlanId,
+    /// Its name; a VLAN without one is shown as `default` or `VLAN0010`.
+    pub name: Option<String>,
+    /// The ports in it, forwarding or not.
+    pub ports: Vec<InterfaceId>,
+}
+
+/// `show version`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShowVersion {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// `vis`.
+    pub program: String,
+    /// Its release.
+    pub release: String,
+    /// `hostname`, or the machine's.
+    pub hostname: String,
+    /// The machine's kernel.
+    pub kernel: String,
+    /// The daemon's process.
+    pub pid: u32,
+    /// Seconds it has been running.
+    pub uptime: u64,
+}
+
+/// `show running-config`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShowRunningConfig {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The configuration, in its language.
+    pub text: String,
+}
+
+/// `show conservation`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShowConservation {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Each interface.
+    pub interfaces: Vec<Balance>,
+    /// All of them together.
+    pub sum: Counts,
+    /// What is left over.
+    pub unexplained: Unexplained,
+}
+
+/// One interface's part.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balance {
+    /// `Ethernet1`, `Vethernet3`.
+    pub name: String,
+    /// Its counters.
+    pub counts: Counts,
+    /// The kernel's, where it has a device.
+    pub kernel: Option<KernelCounts>,
+    /// Frames of this interface that are left over; `egress` means nothing for one interface and is 0.
+    pub unexplained: Unexplained,
+}
+
+/// What the daemon knows of one interface when conservation is asked for.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Which.
+    pub interface: InterfaceId,
+    /// Of a vEth: the link its frames come and go by. They are counted at the vEth and seen by the
+    /// kernel at the link.
+    pub link: Option<EthernetId>,
+    /// Its counters.
+    pub counters: Counters,
+    /// The kernel's, where it has a device.
+    pub kernel: Option<KernelCounts>,
+}
+
+impl ShowConservation {
+    /// Balances the accounts of a whole daemon. The counters must be read after the kernel's: a frame
+    /// that comes in between is then counted and not missed.
+    pub fn balance(accounts: &[Account]) -> Self {
+        let mut sum = Counters::default();
+        for account in accounts {
+            sum.merge(&account.counters);
+        }
+        let interfaces: Vec<Balance> = accounts
+            .iter()
+            .map(|account| Balance {
+                name: account.interface.to_string(),
+                counts: Counts::from(&account.counters),
+                kernel: account.kernel,
+                unexplained: Unexplained {
+                    ingress: account.counters.imbalance().ingress,
+                    egress: 0,
+                    ring: ring_balance(account, accounts),
+                },
+            })
+            .collect();
+        Self {
+            schema: SCHEMA,
+            sum: Counts::from(&sum),
+            unexplained: Unexplained {
+                // Not of the sum: one interface's surplus must not hide another's loss.
+                ingress: signed(interfaces.iter().map(|one| one.unexplained.ingress)),
+                egress: sum.imbalance().egress,
+                ring: signed(interfaces.iter().map(|one| one.unexplained.ring)),
+            },
+            interfaces,
+        }
+    }
+}
+
+/// The sum of the magnitudes.
+fn signed(values: impl Iterator<Item = i64>) -> i64 {
+    values.map(i64::abs).sum()
+}
+
+/// Buffers in the ring of `account` that neither it nor a vEth behind it has counted.
+fn ring_balance(account: &Account, accounts: &[Account]) -> i64 {
+    let (Some(kernel), InterfaceId::Ethernet(id)) = (account.kernel, account.interface) else {
+        return 0;
+    };
+    let counted: u64 = accounts
+        .iter()
+        .filter(|other| other.interface == account.interface || other.link == Some(id))
+        .map(|other| other.counters.ingress.received.frames)
+        .sum();
+    (kernel.ring_buffers as i64 - counted as i64).max(0)
 }

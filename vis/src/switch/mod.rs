@@ -9,6 +9,7 @@
 mod balance;
 mod fairness;
 mod pipeline;
+mod placement;
 mod slots;
 mod snapshot;
 mod table;
@@ -18,9 +19,10 @@ mod vlan;
 mod worker;
 
 pub use pipeline::Frame;
+pub use placement::Seed;
 pub use slots::{NoSlotLeft, Slots};
 pub use snapshot::{BridgePort, Home, PortState, Snapshot};
-pub use table::{Entry, Kind, Learned, Seed, Table, TableParameters};
+pub use table::{Entry, Kind, Learned, Table, TableParameters};
 pub use time::Time;
 pub use topology::{LinkKind, LinkPlan, PortPlan, Topology, TopologyError};
 pub use vlan::{Membership, VlanPolicy};

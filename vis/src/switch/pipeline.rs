@@ -97,6 +97,7 @@ const fn addresses(frame: &Frame<'_>) -> Result<(), DropReason> {
     }
 }
 
+#[inline]
 fn learn(
     table: &mut Table,
     vlan: VlanId,
@@ -112,6 +113,7 @@ fn learn(
     }
 }
 
+#[inline]
 fn direct<'a>(
     snapshot: &'a Snapshot,
     table: &Table,

@@ -13,8 +13,8 @@
 
 use super::Time;
 use super::fairness::Ranking;
+use super::placement::{Placement, Seed};
 use niv::{Mac, Slot, VlanId};
-use siphasher::sip::SipHasher13;
 use std::num::NonZeroU32;
 
 const NONE: u32 = u32::MAX;
@@ -22,16 +22,6 @@ const NONE: u32 = u32::MAX;
 const MOVES_A_SECOND: u8 = 3;
 /// In place of the number of moves: the address is being held where it is.
 const HELD: u8 = u8::MAX;
-
-/// Where entries land in the array. Random, and kept from the network.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Seed(pub u64, pub u64);
-
-impl std::fmt::Debug for Seed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Seed(..)")
-    }
-}
 
 /// What can be changed about the table while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -176,7 +166,7 @@ enum List {
 pub struct Table {
     records: Box<[Record]>,
     mask: usize,
-    hasher: SipHasher13,
+    placement: Placement,
     parameters: TableParameters,
     capacity: usize,
     stored: usize,
@@ -195,7 +185,7 @@ impl Table {
         Self {
             records: vec![EMPTY; places].into(),
             mask: places - 1,
-            hasher: SipHasher13::new_with_keys(seed.0, seed.1),
+            placement: Placement::new(seed),
             parameters: TableParameters::default(),
             capacity,
             stored: 0,
@@ -555,7 +545,7 @@ impl Table {
 
     #[inline]
     fn home(&self, key: u64) -> usize {
-        self.hasher.hash(&key.to_ne_bytes()) as usize & self.mask
+        self.placement.of(key) as usize & self.mask
     }
 }
 

@@ -68,13 +68,13 @@ impl Switch {
 
     /// Takes up a new snapshot and clears away what has aged. [`Switch::receive`] does it by itself; for
     /// when nothing is received.
+    #[inline]
     pub fn attend(&mut self, snapshot: &Snapshot, now: Time) {
         if self.epoch != Some(snapshot.epoch()) {
             self.adopt(snapshot);
         }
         if self.now != now {
-            self.now = now;
-            self.table.clear_away(CLEARED_AT_ONCE, now);
+            self.begin(now);
         }
     }
 
@@ -116,6 +116,13 @@ impl Switch {
         self.table.forget(which, now);
     }
 
+    #[cold]
+    fn begin(&mut self, now: Time) {
+        self.now = now;
+        self.table.clear_away(CLEARED_AT_ONCE, now);
+    }
+
+    #[cold]
     fn adopt(&mut self, snapshot: &Snapshot) {
         self.epoch = Some(snapshot.epoch());
         self.balance.adopt(snapshot);
@@ -130,6 +137,7 @@ impl Switch {
         }
     }
 
+    #[inline]
     fn forward(
         &mut self,
         snapshot: &Snapshot,
@@ -193,6 +201,7 @@ impl Copies<'_> {
     }
 
     /// One copy for `to`: sent on its way, or dropped and counted there.
+    #[inline]
     fn copy(&mut self, to: &BridgePort, vlan: VlanId) {
         match self.outgoing(to, vlan) {
             Ok(outgoing) => self.out.push(outgoing),
@@ -203,6 +212,7 @@ impl Copies<'_> {
         }
     }
 
+    #[inline]
     fn outgoing(&self, to: &BridgePort, vlan: VlanId) -> Result<Outgoing, DropReason> {
         let tag = match pipeline::admit(to, vlan, self.frame)? {
             Membership::Tagged => Some(VlanTag {

@@ -1,0 +1,4 @@
+//! The command line: its options, and answers as text.
+
+pub mod args;
+pub mod text;

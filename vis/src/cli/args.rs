@@ -1,0 +1,372 @@
+//! The options of `vis`, and the configuration that devices named by options amount to: the same that a
+//! file would have said.
+
+use crate::config::{
+    self, Binding, Config, Conflict, Context, DeviceName, Diagnostic, EthernetId, InterfaceId,
+    Line, PortLine, PortMode, VethId, Warning,
+};
+use clap::{Args, Parser, Subcommand};
+use niv::VifId;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// The virtual interface switch.
+#[derive(Debug, Parser)]
+#[command(name = "vis", version)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the switch
+    Run(Run),
+    /// Ask the running switch, e.g. `vis show interface`, `vis show mac address-table`
+    Show(Show),
+    /// Read a configuration file and say what is wrong with it
+    Check(Check),
+}
+
+/// `vis run`
+#[derive(Debug, Default, Args)]
+pub struct Run {
+    /// Read the configuration from FILE
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// A device with an interface virtualizer behind it
+    #[arg(long, value_name = "DEV")]
+    pub niv: Vec<DeviceName>,
+    /// A device with ordinary Ethernet behind it: access to VLAN 1
+    #[arg(long, value_name = "DEV")]
+    pub plain: Vec<DeviceName>,
+    /// Make vEths for the channels (VIF ids) of a NIV device, e.g. eth1:1-16
+    #[arg(long, value_name = "DEV:VIFS")]
+    pub bind: Vec<Channels>,
+    /// The control socket, in place of the usual one
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+/// `vis show`
+#[derive(Debug, Args)]
+pub struct Show {
+    /// What to show; words may be shortened
+    #[arg(required = true)]
+    pub words: Vec<String>,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    /// The control socket, in place of the usual one
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+/// `vis check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The file
+    pub file: PathBuf,
+}
+
+/// Some channels of one device: `eth1:1-16,20`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Channels {
+    /// The device.
+    pub device: DeviceName,
+    /// The VIF ids, as they were written.
+    pub channels: Vec<VifId>,
+}
+
+/// Text that is no [`Channels`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected a device, a colon and VIF ids from 1 to 4095, such as eth1:1-16,20")]
+pub struct InvalidChannels;
+
+impl FromStr for Channels {
+    type Err = InvalidChannels;
+
+    fn from_str(text: &str) -> Result<Self, InvalidChannels> {
+        // A colon cannot be in a device's name.
+        let (device, list) = text.split_once(':').ok_or(InvalidChannels)?;
+        let device = device.parse().map_err(|_| InvalidChannels)?;
+        let mut channels = Vec::new();
+        for part in list.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last) = (vif(first)?, vif(last)?);
+            if last < first {
+                return Err(InvalidChannels);
+            }
+            channels.extend(
+                (first.get()..=last.get()).filter_map(|channel| VifId::try_from(channel).ok()),
+            );
+            // More than there are can only be repetition.
+            if channels.len() > usize::from(VifId::MAX) {
+                return Err(InvalidChannels);
+            }
+        }
+        Ok(Self { device, channels })
+    }
+}
+
+fn vif(text: &str) -> Result<VifId, InvalidChannels> {
+    Some(text)
+        .filter(|text| text.bytes().all(|octet| octet.is_ascii_digit()))
+        .and_then(|text| text.parse::<u16>().ok())
+        .and_then(|channel| channel.try_into().ok())
+        .ok_or(InvalidChannels)
+}
+
+/// Options and file do not make a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// No file to read.
+    #[error(
+        "cannot read the configuration {path}: name a file that exists and that this user may read"
+    )]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file is faulty.
+    #[error("{path} is not taken: it has {} fault(s); `vis check {path}` shows them", faults.len())]
+    Refused {
+        /// The file.
+        path: PathBuf,
+        /// Each fault.
+        faults: Vec<Diagnostic>,
+    },
+    /// An option contradicts the file or another option.
+    #[error("{option} cannot be had: {source}")]
+    Conflict {
+        /// The option.
+        option: String,
+        /// Why not.
+        source: Conflict,
+    },
+    /// No number is left.
+    #[error("{option} cannot be had: every interface number is taken")]
+    Full {
+        /// The option.
+        option: String,
+    },
+    /// A binding to something else.
+    #[error("--bind {device}: no ethernet interface has that device: add --niv {device}")]
+    NoSuchDevice {
+        /// The device.
+        device: DeviceName,
+    },
+}
+
+/// Reads a configuration file.
+///
+/// # Errors
+/// It cannot be read or is faulty.
+pub fn load(path: &Path) -> Result<(Config, Vec<Warning>), LoadError> {
+    use std::io::Read;
+    let read = || {
+        let mut octets = Vec::new();
+        let file = std::fs::File::open(path)?;
+        // One octet more than is taken: enough to see that it is too long.
+        file.take(config::MAX_FILE as u64 + 1)
+            .read_to_end(&mut octets)?;
+        Ok(octets)
+    };
+    let octets = read().map_err(|source| LoadError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    config::parse_bytes(&octets, &path.to_string_lossy()).map_err(|faults| LoadError::Refused {
+        path: path.to_owned(),
+        faults,
+    })
+}
+
+impl Run {
+    /// The configuration to start with: the file's, or the one without a file, and the devices named by
+    /// options. `--niv` devices get the first free ethernet numbers, then `--plain` devices; `--bind` makes
+    /// vEths with the first free numbers, which inherit the profile `default`.
+    ///
+    /// # Errors
+    /// The file cannot be read or is faulty, or an option contradicts it.
+    pub fn configuration(&self) -> Result<(Config, Vec<Warning>), LoadError> {
+        let (mut config, mut warnings) = match &self.config {
+            Some(path) => load(path)?,
+            None => (Config::without_file(), Vec::new()),
+        };
+        for device in &self.niv {
+            add_device(&mut config, "--niv", device, PortMode::Vntag)?;
+        }
+        for device in &self.plain {
+            add_device(&mut config, "--plain", device, PortMode::Access)?;
+        }
+        for channels in &self.bind {
+            add_channels(&mut config, channels)?;
+        }
+        if self.config.is_none() {
+            warnings = config.warnings();
+        }
+        Ok((config, warnings))
+    }
+}
+
+fn add_device(
+    config: &mut Config,
+    option: &str,
+    device: &DeviceName,
+    mode: PortMode,
+) -> Result<(), LoadError> {
+    let option = format!("{option} {device}");
+    let id = (1..)
+        .map_while(|id| EthernetId::try_from(id).ok())
+        .find(|id| !config.ethernets.contains_key(id))
+        .ok_or_else(|| LoadError::Full {
+            option: option.clone(),
+        })?;
+    let lines = [
+        Line::Device(Some(device.clone())),
+        Line::Port(PortLine::Mode(Some(mode))),
+    ];
+    say(config, &option, Line::Ethernet(id), lines)
+}
+
+fn add_channels(config: &mut Config, channels: &Channels) -> Result<(), LoadError> {
+    let ethernet = config
+        .ethernets
+        .iter()
+        .find(|(_, ethernet)| ethernet.device.as_ref() == Some(&channels.device))
+        .map(|(&id, _)| id)
+        .ok_or_else(|| LoadError::NoSuchDevice {
+            device: channels.device.clone(),
+        })?;
+    let mut numbers = (1..).map_while(|id| VethId::try_from(id).ok());
+    for &channel in &channels.channels {
+        let option = format!("--bind {}:{channel}", channels.device);
+        let id = numbers
+            .find(|id| !config.veths.contains_key(id))
+            .ok_or_else(|| LoadError::Full {
+                option: option.clone(),
+            })?;
+        let lines = [
+            Line::Bind(Some(Binding { ethernet, channel })),
+            Line::Port(PortLine::Inherit("default".parse().ok())),
+        ];
+        say(config, &option, Line::Veth(id), lines)?;
+    }
+    Ok(())
+}
+
+/// The same lines a file would have.
+fn say<const N: usize>(
+    config: &mut Config,
+    option: &str,
+    enter: Line,
+    lines: [Line; N],
+) -> Result<(), LoadError> {
+    let conflict = |source| LoadError::Conflict {
+        option: option.to_owned(),
+        source,
+    };
+    let context = config.apply(&Context::Config, enter).map_err(conflict)?;
+    debug_assert!(matches!(
+        context,
+        Context::Interface(InterfaceId::Ethernet(_) | InterfaceId::Veth(_))
+    ));
+    for line in lines {
+        config.apply(&context, line).map_err(conflict)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+
+    fn run(options: &[&str]) -> Run {
+        let words = ["vis", "run"].iter().chain(options);
+        match Cli::try_parse_from(words).unwrap().command {
+            Command::Run(run) => run,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn options_say_what_a_file_would_have_said() {
+        let run = run(&[
+            "--plain",
+            "eth2",
+            "--niv",
+            "eth1",
+            "--bind",
+            "eth1:7,9-10",
+            "--niv",
+            "eth3",
+        ]);
+        let (config, warnings) = run.configuration().unwrap();
+        assert!(warnings.is_empty());
+        let file = "port-profile default\n switchport mode access\n switchport access vlan 1\n\
+            interface ethernet 1\n device eth1\n switchport mode vntag\n\
+            interface ethernet 2\n device eth3\n switchport mode vntag\n\
+            interface ethernet 3\n device eth2\n switchport mode access\n\
+            interface veth 1\n bind interface ethernet 1 channel 7\n inherit port-profile default\n\
+            interface veth 2\n bind interface ethernet 1 channel 9\n inherit port-profile default\n\
+            interface veth 3\n bind interface ethernet 1 channel 10\n inherit port-profile default\n";
+        assert_eq!(config, parse(file, "t").unwrap().0);
+    }
+
+    #[test]
+    fn options_that_contradict_each_other_are_refused() {
+        for (options, error) in [
+            (
+                &["--niv", "a", "--plain", "a"][..],
+                "--plain a cannot be had: device a already belongs to Ethernet1",
+            ),
+            (
+                &["--niv", "a", "--bind", "a:1,1"],
+                "--bind a:1 cannot be had: channel 1 of Ethernet1 already belongs to Vethernet1",
+            ),
+            (&["--bind", "b:1"], "add --niv b"),
+            (
+                &["--config", "/nonexistent/x"],
+                "cannot read the configuration",
+            ),
+        ] {
+            let found = run(options).configuration().unwrap_err().to_string();
+            assert!(found.contains(error), "{found}");
+        }
+    }
+
+    #[test]
+    fn channels_are_a_device_and_vif_ids() {
+        let channels: Channels = "eth1:1-3,4095".parse().unwrap();
+        let numbers: Vec<u16> = channels.channels.iter().map(|c| c.get()).collect();
+        assert_eq!(numbers, [1, 2, 3, 4095]);
+        for bad in [
+            "",
+            "eth1",
+            "eth1:",
+            ":1",
+            "eth1:0",
+            "eth1:4096",
+            "eth1:3-1",
+            "eth1:1-",
+            "e:1,,2",
+            "a b:1",
+            "eth1:+1",
+            "e:1-4095,1-4095,1-4095",
+        ] {
+            assert!(bad.parse::<Channels>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_options_are_consistent() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,52 @@
+//! Answers as text. Where a public template exists for the layout (ntc-templates, `cisco_nxos`), the text
+//! follows it, so that programs which read such switches read this one; it is a layout only.
+
+mod conservation;
+mod interface;
+mod mac_address_table;
+mod version;
+mod vlan;
+
+use crate::control::Format;
+use crate::control::show::Answer;
+use std::collections::BTreeMap;
+
+/// The answer as it is printed, final line end included.
+///
+/// # Errors
+/// The answer cannot be written as JSON.
+pub fn print(answer: &Answer, format: Format) -> Result<String, serde_json::Error> {
+    match format {
+        Format::Json => Ok(serde_json::to_string_pretty(answer)? + "\n"),
+        Format::Text => Ok(text(answer)),
+    }
+}
+
+fn text(answer: &Answer) -> String {
+    let mut out = String::new();
+    // Writing to a string does not fail.
+    let _ = match answer {
+        Answer::Conservation(answer) => conservation::write(&mut out, answer),
+        Answer::Interface(answer) => interface::write(&mut out, answer),
+        Answer::MacAddressTable(answer) => mac_address_table::write(&mut out, answer),
+        Answer::RunningConfig(answer) => {
+            out.push_str(&answer.text);
+            Ok(())
+        }
+        Answer::Version(answer) => version::write(&mut out, answer),
+        Answer::Vlan(answer) => vlan::write(&mut out, answer),
+    };
+    out
+}
+
+/// `runt 2, vif_not_owned 3`
+fn by_name(counts: &BTreeMap<String, u64>) -> String {
+    let counts: Vec<String> = counts
+        .iter()
+        .map(|(name, n)| format!("{name} {n}"))
+        .collect();
+    counts.join(", ")
+}
+
+#[cfg(test)]
+mod tests;

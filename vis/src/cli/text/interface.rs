@@ -1,0 +1,115 @@
+//! `show interface`, laid out so that every line is one the public template knows.
+
+use super::by_name;
+use crate::config::{InterfaceId, Membership};
+use crate::control::counts::Total;
+use crate::control::show::{Interface, ShowInterface};
+use std::collections::BTreeMap;
+use std::fmt::{self, Write};
+
+pub(super) fn write(out: &mut String, answer: &ShowInterface) -> fmt::Result {
+    for (i, interface) in answer.interfaces.iter().enumerate() {
+        if i > 0 {
+            writeln!(out)?;
+        }
+        write_one(out, interface)?;
+    }
+    Ok(())
+}
+
+fn write_one(out: &mut String, interface: &Interface) -> fmt::Result {
+    let up = |up| if up { "up" } else { "down" };
+    write!(out, "{} is {}", interface.name, up(interface.oper_up))?;
+    if !interface.why_down.is_empty() {
+        write!(out, " ({})", interface.why_down.join("; "))?;
+    }
+    let kind = match interface.binding {
+        Some(_) => "virtual interface",
+        None => "dedicated interface",
+    };
+    writeln!(out, "\nadmin state is {}, {kind}", up(interface.admin_up))?;
+
+    let hardware = match (&interface.io_mode, &interface.device) {
+        (Some(mode), Some(device)) => format!("{mode} on {device}"),
+        (None, Some(device)) => format!("none on {device}"),
+        _ => "virtual".to_owned(),
+    };
+    match interface.mac {
+        Some(mac) => writeln!(out, "  Hardware: {hardware}, address: {}", mac.dotted())?,
+        None => writeln!(out, "  Hardware: {hardware}")?,
+    }
+    if let Some(description) = &interface.description {
+        writeln!(out, "  Description: {description}")?;
+    }
+    if let Some(binding) = interface.binding {
+        let link = InterfaceId::Ethernet(binding.ethernet);
+        writeln!(out, "  Belongs to {link} channel {}", binding.channel)?;
+    }
+    if let Some(profile) = &interface.port_profile {
+        writeln!(out, "  Belongs to port-profile {profile}")?;
+    }
+    if let Some(mtu) = interface.mtu {
+        writeln!(out, "  MTU {mtu} bytes")?;
+    }
+    match &interface.membership {
+        Membership::Vntag => writeln!(out, "  Port mode is vntag")?,
+        Membership::Access { vlan } => writeln!(out, "  Port mode is access (VLAN {vlan})")?,
+        Membership::Trunk { native, allowed } => writeln!(
+            out,
+            "  Port mode is trunk (native VLAN {native}, allowed {allowed})"
+        )?,
+    }
+
+    let counts = &interface.counts;
+    writeln!(out, "  RX")?;
+    let Total { frames, octets } = counts.received;
+    writeln!(out, "    {frames} input packets {octets} bytes")?;
+    write!(
+        out,
+        "    {frames} frames input, {octets} bytes: {} forwarded, {} flooded, {} consumed",
+        counts.forwarded, counts.flooded, counts.consumed
+    )?;
+    if !counts.anomalies.is_empty() {
+        write!(out, "; odd: {}", by_name(&counts.anomalies))?;
+    }
+    writeln!(out)?;
+    write_discards(out, &counts.dropped)?;
+    if let Some(kernel) = interface.kernel {
+        writeln!(
+            out,
+            "    {} discards, 0 errors by the kernel: {} packets received, {} dropped by the interface, {} \
+             buffers in the ring, {} dropped by the ring",
+            kernel.rx_dropped + kernel.ring_dropped,
+            kernel.rx_packets,
+            kernel.rx_dropped,
+            kernel.ring_buffers,
+            kernel.ring_dropped,
+        )?;
+    }
+    writeln!(out, "  TX")?;
+    let Total { frames, octets } = counts.sent;
+    writeln!(out, "    {frames} output packets {octets} bytes")?;
+    writeln!(
+        out,
+        "    {frames} frames output, {octets} bytes: {} originated here, {} queued",
+        counts.originated, counts.queued
+    )?;
+    write_discards(out, &counts.egress_dropped)?;
+    if let Some(kernel) = interface.kernel {
+        writeln!(
+            out,
+            "    {} discards, 0 errors by the kernel: {} packets sent",
+            kernel.tx_dropped, kernel.tx_packets
+        )?;
+    }
+    Ok(())
+}
+
+fn write_discards(out: &mut String, dropped: &BTreeMap<String, u64>) -> fmt::Result {
+    let total: u64 = dropped.values().sum();
+    write!(out, "    {total} discards, 0 errors")?;
+    if !dropped.is_empty() {
+        write!(out, ": {}", by_name(dropped))?;
+    }
+    writeln!(out)
+}

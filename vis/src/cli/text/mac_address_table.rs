@@ -1,0 +1,30 @@
+//! `show mac address-table`
+
+use crate::control::show::{MacKind, ShowMacAddressTable};
+use std::fmt::{self, Write};
+
+pub(super) fn write(out: &mut String, answer: &ShowMacAddressTable) -> fmt::Result {
+    out.push_str(
+        "   VLAN     MAC Address      Type      age     Secure NTFY Ports\n\
+         ---------+-----------------+--------+---------+------+----+------------------\n",
+    );
+    for entry in &answer.entries {
+        let kind = match entry.kind {
+            MacKind::Dynamic => "dynamic",
+            MacKind::Static => "static",
+        };
+        let age = entry
+            .age
+            .map_or_else(|| "-".to_owned(), |age| age.to_string());
+        // Port security and notification do not exist here: never.
+        let (secure, notify) = ("F", "F");
+        writeln!(
+            out,
+            "* {:>4}     {:<16} {kind:<8} {age:<9} {secure:<6} {notify:<4} {:#}",
+            entry.vlan.get(),
+            entry.mac.dotted().to_string(),
+            entry.interface,
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,110 @@
+//! Counters as they are shown, and the sums that show whether every frame is accounted for (design.md
+//! section 4.7).
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Frames and octets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Total {
+    /// Wire frames.
+    pub frames: u64,
+    /// `max(60, length without VNTag)` each, without FCS.
+    pub octets: u64,
+}
+
+/// The counters of one interface, or of several together. Names of drops and anomalies are the stable
+/// ones of `niv`; those that have not been met are absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    /// Every frame, once.
+    pub received: Total,
+    /// Sent to one destination.
+    pub forwarded: u64,
+    /// Sent to several.
+    pub flooded: u64,
+    /// Taken by control.
+    pub consumed: u64,
+    /// Dropped before any copy was made.
+    pub dropped: BTreeMap<String, u64>,
+    /// Copies made of the frames received.
+    pub copies: u64,
+    /// Frames the daemon itself made.
+    pub originated: u64,
+    /// Handed to the kernel.
+    pub sent: Total,
+    /// Dropped after the copy was made.
+    pub egress_dropped: BTreeMap<String, u64>,
+    /// Waiting to be sent.
+    pub queued: u64,
+    /// Odd but harmless; these frames count elsewhere too.
+    pub anomalies: BTreeMap<String, u64>,
+}
+
+impl From<&niv::Counters> for Counts {
+    fn from(counters: &niv::Counters) -> Self {
+        let total = |total: niv::Total| Total {
+            frames: total.frames,
+            octets: total.octets,
+        };
+        let drops = |dropped: &niv::Dropped| {
+            dropped
+                .iter()
+                .map(|(reason, n)| (reason.to_string(), n))
+                .collect()
+        };
+        Self {
+            received: total(counters.ingress.received),
+            forwarded: counters.ingress.forwarded,
+            flooded: counters.ingress.flooded,
+            consumed: counters.ingress.consumed,
+            dropped: drops(&counters.ingress.dropped),
+            copies: counters.ingress.copies,
+            originated: counters.egress.originated,
+            sent: total(counters.egress.sent),
+            egress_dropped: drops(&counters.egress.dropped),
+            queued: counters.egress.queued,
+            anomalies: counters
+                .anomalies
+                .iter()
+                .map(|(anomaly, n)| (anomaly.to_string(), n))
+                .collect(),
+        }
+    }
+}
+
+/// What the kernel says about a device, since the daemon opened it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KernelCounts {
+    /// Packets the interface received.
+    pub rx_packets: u64,
+    /// Packets the interface received and dropped.
+    pub rx_dropped: u64,
+    /// Packets the interface sent.
+    pub tx_packets: u64,
+    /// Packets the interface was to send and dropped.
+    pub tx_dropped: u64,
+    /// Buffers put into our ring: an oversized frame is one.
+    pub ring_buffers: u64,
+    /// Buffers our ring had no room for.
+    pub ring_dropped: u64,
+}
+
+/// Frames nobody can explain. All are 0, or there is a bug.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unexplained {
+    /// received - (forwarded + flooded + consumed + dropped)
+    pub ingress: i64,
+    /// copies + originated - (sent + dropped + queued), of the whole daemon.
+    pub egress: i64,
+    /// Buffers the kernel put into a ring and no counter knows of, those just waiting there included.
+    /// Oversized frames count as many frames and one buffer, and can hide one.
+    pub ring: i64,
+}
+
+impl Unexplained {
+    /// Frames unexplained in all.
+    pub const fn total(&self) -> u64 {
+        self.ingress.unsigned_abs() + self.egress.unsigned_abs() + self.ring.unsigned_abs()
+    }
+}

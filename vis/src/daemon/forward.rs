@@ -1,0 +1,55 @@
+//! The worker's side: the switch, and the snapshot it forwards by.
+
+use crate::switch::{Snapshot, Switch, Time};
+use arc_swap::ArcSwap;
+use niv::{DropReason, PortId, Weight};
+use packet_io::worker::Forward;
+use packet_io::{Outgoing, RxFrame};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// One worker's forwarding state.
+pub(crate) struct Switching {
+    pub(crate) switch: Switch,
+    published: Arc<ArcSwap<Snapshot>>,
+    /// What the present burst is judged by.
+    current: Arc<Snapshot>,
+    started: Instant,
+    now: Time,
+}
+
+impl Switching {
+    /// Forwards with `switch` by whatever `published` holds when a burst starts.
+    pub(crate) fn new(switch: Switch, published: Arc<ArcSwap<Snapshot>>) -> Self {
+        let current = published.load_full();
+        Self { switch, published, current, started: Instant::now(), now: Time::default() }
+    }
+
+    /// The time of the present burst.
+    pub(crate) const fn now(&self) -> Time {
+        self.now
+    }
+}
+
+impl Forward for Switching {
+    fn begin(&mut self, now: Instant) {
+        let latest = self.published.load();
+        if !Arc::ptr_eq(&latest, &self.current) {
+            self.current = Arc::clone(&latest);
+        }
+        let since = now.saturating_duration_since(self.started);
+        self.now = Time::from_millis(since.as_millis() as u64);
+        self.switch.attend(&self.current, self.now);
+    }
+
+    fn frame(&mut self, port: PortId, index: u16, frame: &RxFrame<'_>, out: &mut Vec<Outgoing>) {
+        self.switch.receive(&self.current, self.now, port, index, frame, out);
+    }
+
+    fn fate(&mut self, copy: &Outgoing, weight: Weight, fate: Result<(), DropReason>) {
+        match fate {
+            Ok(()) => self.switch.sent(copy.account, weight),
+            Err(reason) => self.switch.drop_copy(copy.account, reason, weight),
+        }
+    }
+}

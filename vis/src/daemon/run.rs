@@ -1,0 +1,150 @@
+//! `vis run`: from configuration to forwarding, and back.
+
+use super::answer::{Answers, Ask};
+use super::compile;
+use super::forward::Switching;
+use crate::client::{PROGRAM, RELEASE};
+use crate::config::{Config, InterfaceId};
+use crate::switch::{NoSlotLeft, Seed, Slots, Switch, TopologyError};
+use arc_swap::ArcSwap;
+use control_socket::{Limits, ListenError, Listener, PathError, Role};
+use packet_io::afpacket::PacketOptions;
+use packet_io::former::FormerFile;
+use packet_io::link::{LinkError, Links};
+use packet_io::mailbox::{Handle, WorkerGone};
+use packet_io::supervise::{SuperviseError, Supervisor};
+use packet_io::worker::Worker;
+use std::fs::File;
+use std::io::{self, Read};
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use thiserror::Error;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tracing::info;
+
+/// How often the devices' isolation is looked after: somebody may have flushed the host's rules.
+const ISOLATION: Duration = Duration::from_secs(5);
+
+/// Addresses the forwarding table has room for.
+const ADDRESSES: NonZeroU32 = NonZeroU32::new(65_536).unwrap();
+
+/// Bridge ports a switch has room for: all vEths and all ethernets.
+const MAX_PORTS: u16 = 4096 + 64;
+
+/// `vis run` could not start, or had to end.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// There is no place for the control socket.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The control socket cannot be had.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// Devices cannot be listed.
+    #[error(transparent)]
+    Links(#[from] LinkError),
+    /// The configuration contradicts itself.
+    #[error(transparent)]
+    Topology(#[from] TopologyError),
+    /// More interfaces than there is room for.
+    #[error(transparent)]
+    Slots(#[from] NoSlotLeft),
+    /// A device cannot be taken.
+    #[error(transparent)]
+    Device(#[from] SuperviseError),
+    /// The worker ended by itself.
+    #[error(transparent)]
+    Worker(#[from] WorkerGone),
+    /// The system gives no thread, runtime, signal or random numbers.
+    #[error("cannot start: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Runs until a signal.
+///
+/// # Errors
+/// It cannot start; whatever was changed has been put back.
+pub fn run(config: Config, path: &Path) -> Result<(), RunError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(config, path))
+}
+
+/// Everything the control thread owns.
+pub(super) struct Daemon {
+    pub(super) config: Config,
+    pub(super) worker: Handle<Worker<Switching>>,
+    pub(super) supervisor: Supervisor<Switching>,
+    pub(super) slots: Slots<InterfaceId>,
+}
+
+async fn serve(config: Config, path: &Path) -> Result<(), RunError> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let listener = Listener::bind(path, Role::Network, PROGRAM, RELEASE)?;
+    let links = Links::open()?;
+    let mut watch = links.watch()?;
+    let (ask, mut asked) = mpsc::channel::<Ask>(16);
+    let mut control = tokio::spawn(control_socket::serve(listener, Limits::default(), Answers { ask }));
+
+    let mut daemon = Daemon::start(config, links, path).await?;
+    let (ethernets, veths) = (daemon.config.ethernets.len(), daemon.config.veths.len());
+    info!("ready: {ethernets} ethernet interfaces, {veths} vEths");
+
+    let mut isolation = tokio::time::interval(ISOLATION);
+    let result = loop {
+        tokio::select! {
+            _ = interrupt.recv() => break Ok(()),
+            _ = terminate.recv() => break Ok(()),
+            event = watch.next() => match event {
+                // A plain or NIV port that lost its link keeps its place: frames for it are dropped by name.
+                Ok(event) => drop(daemon.supervisor.on_event(&event).await),
+                Err(error) => break Err(error.into()),
+            },
+            _ = isolation.tick() => daemon.supervisor.keep_isolated().await,
+            Some(ask) = asked.recv() => daemon.answer(ask).await,
+            ended = &mut control => {
+                let closed = || io::Error::other("the control socket is closed");
+                let error = ended.map_or_else(io::Error::other, |r| r.err().unwrap_or_else(closed));
+                break Err(error.into());
+            }
+        }
+    };
+    info!("stopping");
+    daemon.stop().await;
+    result
+}
+
+impl Daemon {
+    async fn start(config: Config, links: Links, socket: &Path) -> Result<Self, RunError> {
+        let mut slots = Slots::new(MAX_PORTS);
+        let snapshot = compile::topology(&config, 1, &mut slots)?.compile()?;
+        let published = Arc::new(ArcSwap::from_pointee(snapshot));
+        let switch = Switch::new(ADDRESSES, random_seed()?);
+        let worker = Worker::spawn("vis-worker", Switching::new(switch, published))?;
+
+        let mut devices = socket.as_os_str().to_owned();
+        devices.push(".devices");
+        let formers = FormerFile::load(Path::new(&devices));
+        let wanted = compile::wanted(&config);
+        let ring = PacketOptions::default();
+        let supervisor = Supervisor::start(links, worker.clone(), wanted, ring, formers).await?;
+        Ok(Self { config, worker, supervisor, slots })
+    }
+
+    async fn stop(self) {
+        self.supervisor.restore().await;
+        // A worker that has ended needs no telling.
+        let _ = self.worker.answer(Worker::stop).await;
+    }
+}
+
+/// Addresses are an attacker's choice, so where they fall in the table must not be.
+fn random_seed() -> io::Result<Seed> {
+    let mut octets = [0; 16];
+    File::open("/dev/urandom")?.read_exact(&mut octets)?;
+    let number = u128::from_ne_bytes(octets);
+    Ok(Seed(number as u64, (number >> 64) as u64))
+}

@@ -1,0 +1,55 @@
+//! Where in the forwarding table a key lands.
+//!
+//! Simple tabulation: one random word for each value of each octet of the key, all eight added without
+//! carry. With it linear probing takes constant expected time whatever keys are chosen, as long as the
+//! words are not known to who chooses (Patrascu and Thorup, "The Power of Simple Tabulation Hashing",
+//! 2011); a keyed hash of cryptographic make takes several times as long.
+
+use siphasher::sip::SipHasher13;
+use std::fmt;
+
+/// What the words are made from. Random, and kept from the network.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Seed(pub u64, pub u64);
+
+impl fmt::Debug for Seed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Seed(..)")
+    }
+}
+
+/// The words: by octet of the key, then by its value.
+pub(super) struct Placement(Box<[[u32; 256]; 8]>);
+
+impl fmt::Debug for Placement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Placement(..)")
+    }
+}
+
+impl Placement {
+    pub(super) fn new(seed: Seed) -> Self {
+        let hasher = SipHasher13::new_with_keys(seed.0, seed.1);
+        let mut words = Box::new([[0; 256]; 8]);
+        for (number, word) in (0u64..).zip(words.as_flattened_mut()) {
+            *word = hasher.hash(&number.to_le_bytes()) as u32;
+        }
+        Self(words)
+    }
+
+    #[inline]
+    pub(super) fn of(&self, key: u64) -> u32 {
+        self.0
+            .iter()
+            .zip(key.to_le_bytes())
+            .fold(0, |sum, (words, octet)| {
+                #[expect(
+                    clippy::indexing_slicing,
+                    reason = "there is a word for each value of an octet"
+                )]
+                {
+                    sum ^ words[usize::from(octet)]
+                }
+            })
+    }
+}

@@ -1,0 +1,234 @@
+//! What holds for every configuration, and for every text that is none.
+#![expect(
+    clippy::unwrap_used,
+    reason = "what the tests stand on may fail loudly"
+)]
+
+use niv::VlanSet;
+use proptest::prelude::*;
+use vis::config::{Allow, Binding, Config, Context, Direction, Line, PortLine, PortMode};
+use vis::config::{parse, parse_bytes, parse_show};
+
+fn vlans() -> impl Strategy<Value = Box<VlanSet>> {
+    prop_oneof![
+        proptest::collection::vec(1u16..=4094, 1..6),
+        (1u16..=4000, 1u16..90).prop_map(|(first, n)| (first..first + n).collect()),
+        // Long lists have to be printed in several lines.
+        Just((1u16..=4094).step_by(2).collect::<Vec<_>>()),
+    ]
+    .prop_map(|vids| Box::new(vids.into_iter().map(|v| v.try_into().unwrap()).collect()))
+}
+
+fn maybe<T: std::fmt::Debug + Clone>(
+    of: impl Strategy<Value = T>,
+) -> impl Strategy<Value = Option<T>> {
+    proptest::option::weighted(0.8, of)
+}
+
+fn number<T: TryFrom<u32>>(range: std::ops::RangeInclusive<u32>) -> impl Strategy<Value = T>
+where
+    T::Error: std::fmt::Debug,
+    T: std::fmt::Debug,
+{
+    range.prop_map(|n| T::try_from(n).unwrap())
+}
+
+fn text<T: std::str::FromStr + std::fmt::Debug>(pattern: &'static str) -> impl Strategy<Value = T> {
+    pattern.prop_filter_map("not valid", |text| text.parse().ok())
+}
+
+fn port_line() -> impl Strategy<Value = PortLine> {
+    prop_oneof![
+        maybe(text("[ -~é€]{1,40}")).prop_map(PortLine::Description),
+        maybe(prop_oneof![Just(PortMode::Access), Just(PortMode::Trunk)]).prop_map(PortLine::Mode),
+        maybe((1u16..=4094).prop_map(|v| v.try_into().unwrap())).prop_map(PortLine::AccessVlan),
+        maybe((1u16..=4094).prop_map(|v| v.try_into().unwrap())).prop_map(PortLine::NativeVlan),
+        maybe(prop_oneof![
+            vlans().prop_map(Allow::Exactly),
+            Just(Allow::Exactly(Box::new(VlanSet::ALL))),
+            Just(Allow::Exactly(Box::default())),
+            vlans().prop_map(Allow::Add),
+            vlans().prop_map(Allow::Remove),
+        ])
+        .prop_map(PortLine::AllowedVlans),
+        maybe(number(68..=9216)).prop_map(PortLine::Mtu),
+        (
+            prop_oneof![Just(Direction::In), Just(Direction::Out)],
+            maybe(text("[a-z0-9._-]{1,8}"))
+        )
+            .prop_map(|(direction, acl)| PortLine::AccessGroup(direction, acl)),
+        maybe(text("[a-h]")).prop_map(PortLine::Inherit),
+        any::<bool>().prop_map(PortLine::Shutdown),
+    ]
+}
+
+/// Lines in the order and places in which people might say them.
+fn line() -> impl Strategy<Value = Line> {
+    let port = || port_line().prop_map(Line::Port);
+    prop_oneof![
+        1 => maybe(text("[a-z0-9-]{1,12}")).prop_map(Line::Hostname),
+        1 => maybe(number(10..=1_000_000)).prop_map(Line::AgingTime),
+        2 => vlans().prop_map(Line::Vlan),
+        1 => vlans().prop_map(Line::NoVlan),
+        2 => maybe(text("[A-Za-z0-9._-]{1,8}")).prop_map(Line::VlanName),
+        3 => text("[a-f]").prop_map(Line::Profile),
+        3 => number(1..=4).prop_map(Line::Ethernet),
+        3 => number(1..=9).prop_map(Line::Veth),
+        1 => number(1..=9).prop_map(Line::NoVeth),
+        2 => maybe(text("[a-z]{1,3}[0-9]")).prop_map(Line::Device),
+        2 => maybe((number(1..=4), (1u16..=4095).prop_map(|v| v.try_into().unwrap())))
+            .prop_map(|b| Line::Bind(b.map(|(ethernet, channel)| Binding { ethernet, channel }))),
+        12 => port(),
+        1 => Just(Line::Exit),
+    ]
+}
+
+fn config() -> impl Strategy<Value = Config> {
+    proptest::collection::vec(line(), 0..60).prop_map(|lines| {
+        let mut config = Config::empty();
+        let mut context = Context::Config;
+        for line in lines {
+            // A line that does not belong there, or contradicts, changes nothing.
+            if let Ok(next) = config.apply(&context, line) {
+                context = next;
+            }
+        }
+        // Profiles inherit from those further down the alphabet, so that there is no loop; some of those
+        // do not exist.
+        for (name, lines) in &mut config.profiles {
+            lines.inherit = lines.inherit.take().filter(|parent| parent > name);
+        }
+        config
+    })
+}
+
+/// A text that uses the whole language.
+const WHOLE: &str = "\
+! all of it
+hostname vis-1
+mac address-table aging-time 600
+vlan 10,20-30
+vlan 40
+  name web
+port-profile server
+  switchport mode trunk
+  switchport trunk native vlan 20
+  switchport trunk allowed vlan 10,20
+  switchport trunk allowed vlan add 30
+  switchport trunk allowed vlan remove 10
+  mtu 1500
+  no shutdown
+port-profile webservers
+  switchport access vlan 10
+  ip access-group 500 in
+  inherit port-profile server
+interface ethernet 1
+  device eth1
+  description to host a
+  switchport mode vntag
+interface veth1
+  inherit port-profile webservers
+  bind interface ethernet 1 channel 17
+  switchport trunk allowed vlan except 5
+  shutdown
+end
+";
+
+fn told_where_and_what(
+    text: &str,
+    result: &Result<(Config, Vec<vis::config::Warning>), Vec<vis::config::Diagnostic>>,
+) {
+    let Err(faults) = result else { return };
+    assert!(!faults.is_empty() && faults.len() <= vis::config::MAX_DIAGNOSTICS);
+    for fault in faults {
+        let place = fault.place.as_ref().unwrap();
+        assert!(place.line >= 1 && place.column >= 1);
+        assert!(place.line <= text.split('\n').count(), "{fault}");
+        assert!(fault.message.contains("expected "), "{fault}");
+        assert!(
+            fault
+                .to_string()
+                .starts_with(&format!("t:{}:{}: ", place.line, place.column))
+        );
+        // It can be shown with its line.
+        let mut shown = String::new();
+        miette::GraphicalReportHandler::new()
+            .render_report(&mut shown, fault)
+            .unwrap();
+    }
+}
+
+#[test]
+fn the_whole_language_is_taken() {
+    assert!(parse(WHOLE, "t").is_ok());
+}
+
+proptest! {
+    #[test]
+    fn loading_what_is_printed_changes_nothing(config in config()) {
+        let printed = config.running_config();
+        let (read, warnings) = parse(&printed, "t").map_err(|faults| {
+            TestCaseError::fail(format!("{}\n{printed}", faults[0]))
+        })?;
+        prop_assert_eq!(&read, &config);
+        prop_assert_eq!(read.running_config(), printed);
+        prop_assert_eq!(warnings.len(), config.warnings().len());
+        prop_assert!(warnings.iter().all(|warning| warning.place.is_some()));
+        let json = serde_json::to_string(&config).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Config>(&json).unwrap(), config);
+    }
+
+    #[test]
+    fn a_port_is_down_exactly_when_something_about_it_is_warned_of(config in config()) {
+        use vis::config::State;
+        let warned = !config.warnings().is_empty();
+        for &id in config.veths.keys() {
+            let effective = config.effective_veth(id).unwrap();
+            if let State::ProfileIncomplete { why } = effective.state {
+                prop_assert!(warned && !why.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn a_mutated_text_is_taken_or_refused_with_place_and_expectation(
+        edits in proptest::collection::vec((any::<proptest::sample::Index>(), 0u8..5, any::<char>()), 1..6),
+    ) {
+        let mut text: Vec<char> = WHOLE.chars().collect();
+        for (index, kind, character) in edits {
+            let at = index.index(text.len());
+            match kind {
+                0 => text[at] = character,
+                1 => text.insert(at, character),
+                2 => { text.remove(at); }
+                3 => text.insert(at, ' '),
+                _ => { let other = text[text.len() - 1 - at]; text[at] = other; }
+            }
+        }
+        let text: String = text.into_iter().collect();
+        told_where_and_what(&text, &parse(&text, "t"));
+    }
+
+    #[test]
+    fn shuffled_words_are_taken_or_refused_with_place_and_expectation(
+        picks in proptest::collection::vec((any::<proptest::sample::Index>(), any::<bool>()), 0..60),
+    ) {
+        let words: Vec<&str> = WHOLE.split_whitespace().chain(["no", "0", "4095", "-", ","]).collect();
+        let mut text = String::new();
+        for (index, end) in picks {
+            text.push_str(words[index.index(words.len())]);
+            text.push(if end { '\n' } else { ' ' });
+        }
+        told_where_and_what(&text, &parse(&text, "t"));
+    }
+
+    #[test]
+    fn reading_is_total(octets in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let text = String::from_utf8_lossy(&octets).into_owned();
+        told_where_and_what(&text, &parse(&text, "t"));
+        if let Err(faults) = parse_bytes(&octets, "t") {
+            prop_assert!(faults[0].message.contains("expected "));
+        }
+        let _ = parse_show(&text);
+    }
+}
