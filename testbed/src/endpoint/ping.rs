@@ -7,10 +7,15 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// Between two requests to a destination that has not answered.
 const AGAIN: Duration = Duration::from_millis(400);
+
+/// The ICMP identifier of the next asker. Each call has its own: requests that waited for a neighbour to
+/// appear may still be answered when a later call is listening.
+static NEXT_ID: AtomicU16 = AtomicU16::new(1);
 
 /// One direction of the matrix: who asks whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -127,8 +132,7 @@ pub(crate) fn ping_all(
 ) -> Result<BTreeMap<Pair, Outcome>> {
     let sockets = askers
         .iter()
-        .zip(0x4E56_u16..)
-        .map(|(netns, id)| Asker::open(netns, id))
+        .map(|netns| Asker::open(netns, NEXT_ID.fetch_add(1, Ordering::Relaxed)))
         .collect::<Result<Vec<_>>>()?;
     let payload: Vec<u8> = super::stream::pattern(0, patience.payload);
     let mut outcomes: BTreeMap<Pair, Outcome> = BTreeMap::new();

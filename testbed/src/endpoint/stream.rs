@@ -121,7 +121,7 @@ fn check_pattern(mut from: &TcpStream, start: u64, octets: u64) -> Result<()> {
     Ok(())
 }
 
-/// `count` numbered datagrams of `length` octets to an echo in the other namespace and back, 16 on their
+/// `count` different datagrams of `length` octets, 8 at least, to an echo in the other namespace and back, 16 on their
 /// way at a time; each must come back once, whole, and every octet of it as sent.
 ///
 /// # Errors

@@ -29,7 +29,7 @@ pub(crate) fn settle_accounts(boxes: &mut TwoBoxes, report: &Report) -> Result<(
     Ok(())
 }
 
-/// Fails unless the account of a host's daemon has fields `unexplained`, all 0; its answer.
+/// Fails unless the account of a host's daemon has fields `unexplained...`, all 0; its answer.
 pub(super) fn nothing_unexplained(lab: &mut Lab, host: &str, report: &Report) -> Result<Value> {
     let words: &[&str] = if host == "vis" {
         &["conservation"]
@@ -58,7 +58,7 @@ pub(super) fn nothing_unexplained(lab: &mut Lab, host: &str, report: &Report) ->
     }
 }
 
-/// Every number below a field of that name, however deep.
+/// Every number below a field whose name begins so, however deep.
 pub(crate) fn numbers(value: &Value, name: &str) -> Vec<i64> {
     fn all(value: &Value) -> Vec<i64> {
         match value {
@@ -72,7 +72,7 @@ pub(crate) fn numbers(value: &Value, name: &str) -> Vec<i64> {
         Value::Object(fields) => fields
             .iter()
             .flat_map(|(key, value)| {
-                if key == name {
+                if key.starts_with(name) {
                     all(value)
                 } else {
                     numbers(value, name)
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn numbers_are_found_at_any_depth() {
         let value = serde_json::json!({
-            "ports": [{"unexplained": {"in": 1, "out": -2}}, {"unexplained": 0}],
+            "ports": [{"unexplained": {"in": 1, "out": -2}}, {"unexplained_copies": 0}],
             "other": 7
         });
         assert_eq!(numbers(&value, "unexplained"), [1, -2, 0]);

@@ -16,7 +16,7 @@ use crate::two_boxes::{NIV_LINKS, STATIONS, Station, TwoBoxes, UPLINK};
 use niv::Mac;
 use packet_io::netns::NetNs;
 use serde_json::Value;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -197,37 +197,36 @@ fn offloads_are_on(host: &Host, station: Station, report: &Report) -> Result<()>
 
 /// Three seconds of iperf3; the rate the receiver saw, in bits per second.
 fn measure(near: &NetNs, far: &NetNs, at: IpAddr) -> Result<f64> {
-    const PORT: u16 = 5201;
-    let quiet = |command: &mut Command| {
-        command.stdin(Stdio::null()).stdout(Stdio::null());
-    };
     let mut server = Command::new("iperf3");
-    server.args(["--server", "--port", &PORT.to_string()]);
-    quiet(&mut server);
+    server
+        .arg("--server")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
     let mut server = spawn_in(far, &mut server)?;
-    // A server that is asked too early refuses; one that is asked nothing waits for the next.
-    let end = Instant::now() + Duration::from_secs(5);
-    let there = SocketAddr::new(at, PORT);
-    let call = || TcpStream::connect_timeout(&there, Duration::from_secs(1)).is_ok();
-    while !far
-        .run(call)
-        .doing("enter a namespace to look for iperf3")?
-        && Instant::now() < end
-    {
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    // A client that calls before the server listens is refused: it calls again.
+    let end = Instant::now() + Duration::from_secs(10);
+    let result = loop {
+        let answer = ask(near, at);
+        if answer.is_ok() || Instant::now() > end {
+            break answer;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    };
+    server.kill().doing("end the iperf3 server")?;
+    server.wait().doing("wait for the iperf3 server")?;
+    result
+}
+
+fn ask(near: &NetNs, at: IpAddr) -> Result<f64> {
     let mut client = Command::new("iperf3");
     client
-        .args(["--client", &at.to_string(), "--port", &PORT.to_string()])
-        .args(["--time", "3", "--json"])
+        .args(["--client", &at.to_string(), "--time", "3", "--json"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped());
     let output = spawn_in(near, &mut client)?
         .wait_with_output()
-        .doing("read what iperf3 says");
-    server.kill().doing("end the iperf3 server")?;
-    server.wait().doing("wait for the iperf3 server")?;
-    let said: Value = serde_json::from_slice(&output?.stdout).unwrap_or_default();
+        .doing("read what iperf3 says")?;
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
     said.pointer("/end/sum_received/bits_per_second")
         .and_then(Value::as_f64)
         .ok_or_else(|| LabError::Answer {
