@@ -1,6 +1,7 @@
 //! The command line's end. Blocking: a command asks one thing and prints the answer.
 
-use crate::frame::{self, Chunk, End, Frame, FrameError, Hello, Kind, Refusal};
+use crate::frame::{self, Chunk, End, Frame, FrameError, Hello, Kind, Refusal, Stream};
+use crate::path::{PathError, Role, socket_path};
 use bytes::BytesMut;
 use serde::Serialize;
 use std::io::{self, Read, Write};
@@ -103,6 +104,39 @@ pub enum ClientError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// A command could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// There is no place for the daemon's socket.
+    #[error(transparent)]
+    Path(#[from] PathError),
+    /// The daemon does not answer.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+}
+
+/// Asks the daemon `program` one thing and prints its answer as it comes, to standard output and standard
+/// error. The value is the command's exit status. `socket` is what `--socket` said.
+///
+/// # Errors
+/// The daemon does not answer.
+pub fn command<T: Serialize>(
+    program: &str,
+    release: &str,
+    socket: Option<&Path>,
+    request: &T,
+) -> Result<u8, CommandError> {
+    let path = socket_path(program, Role::Network, socket)?;
+    let status = Client::connect(&path, program, release)?.call(request, |chunk| {
+        let text = chunk.text.as_bytes();
+        match chunk.stream {
+            Stream::Out => io::stdout().write_all(text),
+            Stream::Err => io::stderr().write_all(text),
+        }
+    })?;
+    Ok(status)
 }
 
 impl Client {

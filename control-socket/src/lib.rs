@@ -14,7 +14,7 @@ pub mod listen;
 pub mod path;
 pub mod server;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, CommandError, command};
 pub use frame::{Chunk, Stream, VERSION};
 pub use listen::{ListenError, Listener};
 pub use path::{PathError, Role, socket_path};

@@ -5,11 +5,11 @@ use super::answer::{Answers, Ask};
 use super::attach::{AttachError, veth};
 use super::carrier::Carrier;
 use crate::args;
-use crate::client::{self, PROGRAM, RELEASE};
+use crate::client::{PROGRAM, RELEASE};
 use crate::config::{Attachment, Config, ConfigError, VnicConfig};
 use crate::core::{Account, UPLINK, Virtualizer, VnicError, VnicId};
 use crate::show::{self, SCHEMA, Show};
-use control_socket::{Limits, ListenError, Listener, PathError, Role as SocketRole};
+use control_socket::{Limits, ListenError, Listener, PathError, Role as SocketRole, socket_path};
 use niv::{Counters, PortId};
 use packet_io::afpacket::PacketOptions;
 use packet_io::device::Role;
@@ -67,7 +67,7 @@ pub enum RunError {
 /// # Errors
 /// It cannot start; whatever was changed has been put back.
 pub fn run(args: args::Run) -> Result<(), RunError> {
-    let path = client::path(args.socket.as_deref())?;
+    let path = socket_path(PROGRAM, SocketRole::Network, args.socket.as_deref())?;
     let config = args.into_config()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

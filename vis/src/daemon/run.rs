@@ -7,7 +7,7 @@ use crate::client::{PROGRAM, RELEASE};
 use crate::config::{Config, InterfaceId};
 use crate::switch::{NoSlotLeft, Seed, Slots, Switch, TopologyError};
 use arc_swap::ArcSwap;
-use control_socket::{Limits, ListenError, Listener, PathError, Role};
+use control_socket::{Limits, ListenError, Listener, PathError, Role, socket_path};
 use packet_io::afpacket::PacketOptions;
 use packet_io::former::FormerFile;
 use packet_io::link::{LinkError, Links};
@@ -67,11 +67,12 @@ pub enum RunError {
 ///
 /// # Errors
 /// It cannot start; whatever was changed has been put back.
-pub fn run(config: Config, path: &Path) -> Result<(), RunError> {
+pub fn run(config: Config, socket: Option<&Path>) -> Result<(), RunError> {
+    let path = socket_path(PROGRAM, Role::Network, socket)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(serve(config, path))
+    runtime.block_on(serve(config, &path))
 }
 
 /// Everything the control thread owns.
