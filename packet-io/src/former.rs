@@ -1,87 +1,161 @@
-//! The settings devices had, kept in a file so that a clean exit gives them back even after a kill.
+//! Whose a device is, and what it was like before: what has to be known across processes.
+//!
+//! The settings a device had are kept in a file for each device, so that a clean exit gives them back even
+//! after a kill, whichever socket the next process is given. A claim, which dies with its process, keeps
+//! two processes from taking one device.
 
 use crate::device::Former;
-use std::fs::{self, File};
-use std::io::{self, Write};
+use crate::netns::NetNs;
+use rustix::fs::fstat;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// The file holds what the kernel said of a few devices: anything longer is not ours (ours).
-const MAX_FILE: u64 = 1 << 20;
+/// A file holds what the kernel said of one device: anything longer is not ours (ours), in octets.
+const MAX_FILE: u64 = 4096;
 
-/// The file cannot be written, so a kill would leave devices changed for good.
+/// The settings cannot be kept, so a kill would leave devices changed for good.
 #[derive(Debug, Error)]
-#[error("cannot write {}: {source}; name a socket in a directory this user may write to, with --socket PATH", path.display())]
-pub struct FormerFileError {
+#[error("cannot keep the settings of a device in {}: make it a place this user may write to", path.display())]
+pub struct FormerError {
     path: PathBuf,
     source: io::Error,
 }
 
-/// What devices were like, on disk.
+/// What the devices of one network namespace were like, on disk.
 #[derive(Debug)]
-pub struct FormerFile {
-    path: PathBuf,
-    formers: Vec<Former>,
+pub struct Formers {
+    folder: PathBuf,
+    /// The namespace's inode: a device's name means nothing in another one.
+    namespace: u64,
 }
 
-impl FormerFile {
-    /// Reads what an earlier run left, if it was killed. A file that cannot be read holds nothing.
-    pub fn load(path: &Path) -> Self {
-        let read = || {
-            let short = fs::metadata(path).ok()?.len() <= MAX_FILE;
-            let text = short.then(|| fs::read(path).ok()).flatten()?;
-            serde_json::from_slice(&text).ok()
+impl Formers {
+    /// The files in `folder`, which is made if it is not there.
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn in_folder(folder: &Path, namespace: &NetNs) -> Result<Self, FormerError> {
+        let failed = |source| FormerError {
+            path: folder.to_owned(),
+            source,
         };
-        Self {
-            path: path.to_owned(),
-            formers: read().unwrap_or_default(),
-        }
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true).mode(0o755);
+        builder.create(folder).map_err(failed)?;
+        let stat = fstat(namespace.as_fd()).map_err(|error| failed(error.into()))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            namespace: stat.st_ino,
+        })
     }
 
-    /// What is kept of a device.
-    pub fn get(&self, device: &str) -> Option<&Former> {
-        self.formers.iter().find(|former| former.device() == device)
+    /// What is kept of a device. A file that cannot be read holds nothing.
+    pub fn get(&self, device: &str) -> Option<Former> {
+        let mut octets = Vec::new();
+        let file = File::open(self.path(device)).ok()?;
+        file.take(MAX_FILE).read_to_end(&mut octets).ok()?;
+        serde_json::from_slice(&octets).ok()
     }
 
     /// Keeps a device's settings: on disk when this returns.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn keep(&mut self, former: Former) -> Result<(), FormerFileError> {
-        self.formers
-            .retain(|other| other.device() != former.device());
-        self.formers.push(former);
-        self.write()
+    pub fn keep(&self, former: &Former) -> Result<(), FormerError> {
+        let path = self.path(former.device());
+        let new = path.with_extension("new");
+        let write = || {
+            // What a killed process left of an earlier try. A link planted there is removed, not followed.
+            let _ = fs::remove_file(&new);
+            let mut options = OpenOptions::new();
+            let mut file = options
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&new)?;
+            file.write_all(&serde_json::to_vec(former)?)?;
+            file.sync_all()?;
+            fs::rename(&new, &path)
+        };
+        write().map_err(|source| FormerError { path, source })
     }
 
     /// Forgets a device whose settings were given back.
     ///
     /// # Errors
-    /// The file cannot be written.
-    pub fn forget(&mut self, device: &str) -> Result<(), FormerFileError> {
-        self.formers.retain(|other| other.device() != device);
-        self.write()
+    /// The file cannot be removed.
+    pub fn forget(&self, device: &str) -> Result<(), FormerError> {
+        let path = self.path(device);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(FormerError { path, source })
+            }
+            _ => Ok(()),
+        }
     }
 
-    fn write(&self) -> Result<(), FormerFileError> {
-        let failed = |source| FormerFileError {
-            path: self.path.clone(),
-            source,
+    fn path(&self, device: &str) -> PathBuf {
+        // The kernel lets no slash into a name.
+        let name = format!("{}-{device}.device", self.namespace);
+        self.folder.join(name)
+    }
+}
+
+/// The right to a device of the calling thread's network namespace, for as long as this lives.
+///
+/// A socket with an abstract name: those belong to a network namespace, as devices do, and go with the
+/// process however it ends.
+#[derive(Debug)]
+pub struct Claim {
+    _socket: UnixDatagram,
+}
+
+/// A device cannot be had.
+#[derive(Debug, Error)]
+pub enum ClaimError {
+    /// Another process has it.
+    #[error(
+        "{device} is in use by another `iv` or `vis`: stop that one first (`pgrep -a 'iv|vis'` finds it), or name another device"
+    )]
+    Taken {
+        /// The device.
+        device: String,
+    },
+    /// The system gives no socket.
+    #[error("{device} cannot be claimed")]
+    System {
+        /// The device.
+        device: String,
+        /// What it said.
+        source: io::Error,
+    },
+}
+
+impl Claim {
+    /// Claims a device by its name.
+    ///
+    /// # Errors
+    /// Another process has it.
+    pub fn take(device: &str) -> Result<Self, ClaimError> {
+        let bind = || {
+            let address = SocketAddr::from_abstract_name(format!("niv/device/{device}"))?;
+            UnixDatagram::bind_addr(&address)
         };
-        if self.formers.is_empty() {
-            return match fs::remove_file(&self.path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
-                _ => Ok(()),
-            };
+        match bind() {
+            Ok(socket) => Ok(Self { _socket: socket }),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(ClaimError::Taken {
+                device: device.to_owned(),
+            }),
+            Err(source) => Err(ClaimError::System {
+                device: device.to_owned(),
+                source,
+            }),
         }
-        let mut new = self.path.clone().into_os_string();
-        new.push(".new");
-        let write = || {
-            let mut file = File::create(&new)?;
-            file.write_all(&serde_json::to_vec(&self.formers)?)?;
-            file.sync_all()?;
-            fs::rename(&new, &self.path)
-        };
-        write().map_err(failed)
     }
 }

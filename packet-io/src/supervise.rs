@@ -6,7 +6,8 @@
 
 use crate::afpacket::{self, OpenError, PacketOptions};
 use crate::device::{DeviceError, Former, PreparedDevice, Role};
-use crate::former::{FormerFile, FormerFileError};
+use crate::former::{Claim, ClaimError, FormerError, Formers};
+use crate::isolation;
 use crate::link::{LinkError, LinkEvent, LinkInfo, LinkStats, Links};
 use crate::mailbox::{Handle, WorkerGone};
 use crate::port::{Capabilities, Receive};
@@ -62,7 +63,10 @@ pub enum SuperviseError {
     Open(#[from] OpenError),
     /// Its settings cannot be kept.
     #[error(transparent)]
-    Former(#[from] FormerFileError),
+    Former(#[from] FormerError),
+    /// Another of our programs has it.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
     /// The kernel's list of devices cannot be read.
     #[error(transparent)]
     Links(#[from] LinkError),
@@ -99,6 +103,8 @@ enum State {
 }
 
 struct InUse {
+    /// Held, not read.
+    _claim: Claim,
     prepared: PreparedDevice,
     info: LinkInfo,
     capabilities: Capabilities,
@@ -129,7 +135,7 @@ pub struct Supervisor<F> {
     worker: Handle<Worker<F>>,
     devices: Vec<Device>,
     ring: PacketOptions,
-    formers: FormerFile,
+    formers: Formers,
 }
 
 impl<F: Forward + Send + 'static> Supervisor<F> {
@@ -142,7 +148,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
         worker: Handle<Worker<F>>,
         wanted: Vec<Wanted>,
         ring: PacketOptions,
-        formers: FormerFile,
+        formers: Formers,
     ) -> Result<Self, SuperviseError> {
         let devices = wanted.into_iter().map(|wanted| Device {
             wanted,
@@ -185,9 +191,14 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
         if self.links.get(&wanted.name).await?.is_none() {
             return Ok(false);
         }
-        let saved = self.formers.get(&wanted.name).cloned();
+        if let Some(device) = self.devices.get_mut(index) {
+            // One of that name was there before: its claim goes with it.
+            device.state = State::Missing;
+        }
+        let claim = Claim::take(&wanted.name)?;
+        let saved = self.formers.get(&wanted.name);
         let former = Former::of(&self.links, &wanted.name, saved).await?;
-        self.formers.keep(former.clone())?;
+        self.formers.keep(&former)?;
         let prepared = PreparedDevice::prepare(&self.links, former, wanted.role, wanted.mtu).await;
         let prepared = match prepared {
             Ok(prepared) => prepared,
@@ -205,6 +216,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
         };
         if let Some(device) = self.devices.get_mut(index) {
             device.state = State::InUse(Box::new(InUse {
+                _claim: claim,
                 prepared,
                 info,
                 capabilities,
@@ -272,7 +284,15 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
                 }
                 device.state = State::Missing;
                 let id = device.wanted.id;
+                // A worker that has ended holds no device.
                 let _ = self.worker.answer(move |worker| worker.detach(id)).await;
+                // Another device may get the name, and is then not ours to isolate.
+                if let Err(error) = isolation::release(self.links.namespace(), name) {
+                    warn!("the isolation of {name}, which is gone, cannot be lifted: {error}");
+                }
+                if let Err(error) = self.formers.forget(name) {
+                    warn!("{error}");
+                }
                 Some(Change::Carrier { id, up: false })
             }
             LinkEvent::Changed(info) => {
@@ -291,25 +311,39 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
                             up: info.carrier,
                         });
                     }
-                    State::Refused(_) => return None,
-                    State::InUse(_) | State::Missing => {}
+                    State::InUse(_) | State::Missing | State::Refused(_) => {}
                 }
-                match self.take(index).await {
-                    Ok(true) => {
-                        info!("device {} is in use", info.name);
-                        Some(Change::Carrier {
-                            id,
-                            up: info.carrier,
-                        })
-                    }
-                    Ok(false) => None,
-                    Err(error) => {
-                        warn!("{error}");
-                        let device = self.devices.get_mut(index)?;
-                        device.state = State::Refused(error.to_string());
-                        None
-                    }
+                self.try_to_take(index).await.then_some(Change::Carrier {
+                    id,
+                    up: info.carrier,
+                })
+            }
+        }
+    }
+
+    /// Takes a device that has appeared or may be fit by now. Says why not once.
+    async fn try_to_take(&mut self, index: usize) -> bool {
+        let result = self.take(index).await;
+        let Some(device) = self.devices.get_mut(index) else {
+            return false;
+        };
+        let name = &device.wanted.name;
+        match result {
+            Ok(true) => {
+                info!("device {name} is in use");
+                true
+            }
+            Ok(false) => {
+                device.state = State::Missing;
+                false
+            }
+            Err(error) => {
+                let why = error.to_string();
+                if !matches!(&device.state, State::Refused(before) if *before == why) {
+                    warn!("{why}");
                 }
+                device.state = State::Refused(why);
+                false
             }
         }
     }
@@ -420,8 +454,24 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
         }
     }
 
-    /// Isolates again whatever somebody else has opened to the host's stack. To be called now and then.
-    pub async fn keep_isolated(&self) {
+    /// Looks after the devices, now and then: isolates again whatever somebody else has opened to the host's
+    /// stack, and tries again what was refused.
+    ///
+    /// # Errors
+    /// The worker has ended: nothing is forwarded any more.
+    pub async fn look_after(&mut self) -> Result<(), WorkerGone> {
+        self.worker.answer(|_| ()).await?;
+        for index in 0..self.devices.len() {
+            if matches!(
+                self.devices.get(index),
+                Some(Device {
+                    state: State::Refused(_),
+                    ..
+                })
+            ) {
+                self.try_to_take(index).await;
+            }
+        }
         for device in &self.devices {
             let State::InUse(used) = &device.state else {
                 continue;
@@ -435,6 +485,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
                 Err(error) => warn!("{name} may be open to this host's own stack: {error}"),
             }
         }
+        Ok(())
     }
 }
 
@@ -450,14 +501,4 @@ fn outside(ours: u64, before: u64, after: u64) -> i64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn traffic_that_goes_on_is_no_error_and_a_lost_frame_is() {
-        assert_eq!(outside(100, 90, 110), 0);
-        assert_eq!(outside(100, 100, 100), 0);
-        assert_eq!(outside(99, 100, 100), 1);
-        assert_eq!(outside(101, 100, 100), -1);
-    }
-}
+mod tests;

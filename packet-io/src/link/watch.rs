@@ -9,6 +9,7 @@ use rtnetlink::{MulticastGroup, new_multicast_connection};
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::pin::Pin;
+use tokio::task::JoinHandle;
 
 /// Something happened to a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,9 @@ pub struct Watch {
     pending: VecDeque<LinkEvent>,
     /// What was reported may be out of date: compare with the whole list.
     stale: bool,
+    /// The whole list, under way. A task of its own: a listing given up in the middle would leave the
+    /// kernel busy with it.
+    listing: Option<JoinHandle<Result<Vec<LinkInfo>, LinkError>>>,
 }
 
 impl Links {
@@ -56,6 +60,7 @@ impl Links {
             known: BTreeMap::new(),
             pending: VecDeque::new(),
             stale: true,
+            listing: None,
         })
     }
 }
@@ -71,7 +76,15 @@ impl Watch {
                 return Ok(event);
             }
             if self.stale {
-                let present = self.links.list().await?;
+                let links = self.links.clone();
+                let listing = self
+                    .listing
+                    .get_or_insert_with(|| tokio::spawn(async move { links.list().await }));
+                let listed = listing.await;
+                self.listing = None;
+                // The runtime is ending, if the task did not.
+                let present =
+                    listed.map_err(|_| LinkError::Ended(rtnetlink::Error::RequestFailed))??;
                 self.stale = false;
                 self.compare(present);
                 continue;

@@ -1,0 +1,143 @@
+use super::*;
+use crate::dispatch::Outgoing;
+use crate::link::{BlockingLinks, VethEnd, Watch};
+use crate::netns::NetNs;
+use crate::port::RxFrame;
+use crate::privileged::privileged;
+use niv::{DropReason, Weight};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Takes frames and does nothing with them.
+struct Sink;
+
+impl Forward for Sink {
+    fn begin(&mut self, _now: Instant) {}
+    fn frame(&mut self, _: PortId, _: u16, _: &RxFrame<'_>, _: &mut Vec<Outgoing>) {}
+    fn fate(&mut self, _: &Outgoing, _: Weight, _: Result<(), DropReason>) {}
+}
+
+const ID: PortId = PortId(3);
+
+fn wanted(mtu: u32) -> Vec<Wanted> {
+    let usage = PortUse {
+        pad: true,
+        offload: false,
+    };
+    vec![Wanted {
+        id: ID,
+        name: "t-dev".into(),
+        role: Role::Niv,
+        mtu,
+        usage,
+    }]
+}
+
+fn state_folder() -> PathBuf {
+    let name = format!(
+        "packet-io-supervise-{}-{:?}",
+        std::process::id(),
+        std::thread::current().id()
+    );
+    std::env::temp_dir().join(name)
+}
+
+/// Runs `body` on a thread inside a fresh namespace, with a worker.
+fn in_a_namespace(body: impl AsyncFnOnce(&Links, Handle<Worker<Sink>>) + Send) {
+    let ns = NetNs::create().unwrap();
+    ns.run(|| {
+        let links = BlockingLinks::open().unwrap();
+        let worker = Worker::spawn("t-sink", Sink).unwrap();
+        links.run(async |links| body(links, worker.clone()).await);
+        worker.ask(Worker::stop).unwrap();
+    })
+    .unwrap();
+}
+
+async fn make(links: &Links) {
+    let (one, other) = (VethEnd::new("t-dev"), VethEnd::new("t-far"));
+    links.add_veth(one, other).await.unwrap();
+    let far = links.require("t-far").await.unwrap();
+    links.set_up(far.index, true).await.unwrap();
+}
+
+/// Feeds events until the device's status is as `enough` wants it.
+async fn until(
+    supervisor: &mut Supervisor<Sink>,
+    watch: &mut Watch,
+    enough: impl Fn(&Status) -> bool,
+) {
+    let wait = async {
+        while !supervisor.status(ID).is_some_and(|status| enough(&status)) {
+            let event = watch.next().await.unwrap();
+            supervisor.on_event(&event).await;
+        }
+    };
+    let patience = Duration::from_secs(20);
+    let done = tokio::time::timeout(patience, wait).await;
+    assert!(done.is_ok(), "{:?}", supervisor.status(ID));
+}
+
+#[test]
+fn a_device_is_taken_when_it_appears_and_again_after_it_vanished() {
+    privileged(|| {
+        in_a_namespace(async |links, worker| {
+            let mut watch = links.watch().unwrap();
+            let formers = Formers::in_folder(&state_folder(), links.namespace()).unwrap();
+            let ring = PacketOptions::default();
+            let mut supervisor =
+                Supervisor::start(links.clone(), worker, wanted(1510), ring, formers)
+                    .await
+                    .unwrap();
+            assert_eq!(supervisor.status(ID), Some(Status::Missing));
+            for _ in 0..2 {
+                make(links).await;
+                until(&mut supervisor, &mut watch, |status| {
+                    matches!(status, Status::InUse { carrier: true, .. })
+                })
+                .await;
+                assert_eq!(links.require("t-dev").await.unwrap().mtu, 1510);
+                let index = links.require("t-dev").await.unwrap().index;
+                links.delete(index).await.unwrap();
+                until(&mut supervisor, &mut watch, |status| {
+                    *status == Status::Missing
+                })
+                .await;
+            }
+            make(links).await;
+            until(&mut supervisor, &mut watch, |status| {
+                matches!(status, Status::InUse { .. })
+            })
+            .await;
+            supervisor.restore().await;
+            assert_eq!(links.require("t-dev").await.unwrap().mtu, 1500);
+            assert_eq!(std::fs::read_dir(state_folder()).unwrap().count(), 0);
+            std::fs::remove_dir(state_folder()).unwrap();
+        });
+    });
+}
+
+#[test]
+fn a_device_that_will_not_do_is_refused_at_start_and_left_as_it_was() {
+    privileged(|| {
+        in_a_namespace(async |links, worker| {
+            make(links).await;
+            let formers = Formers::in_folder(&state_folder(), links.namespace()).unwrap();
+            let ring = PacketOptions::default();
+            let refused =
+                Supervisor::start(links.clone(), worker, wanted(100_000), ring, formers).await;
+            let says = refused.map(|_| ()).unwrap_err().to_string();
+            assert!(says.contains("100000"), "{says}");
+            let info = links.require("t-dev").await.unwrap();
+            assert_eq!((info.mtu, info.promiscuous, info.up), (1500, false, false));
+        });
+    });
+}
+
+#[test]
+fn traffic_that_goes_on_is_no_error_and_a_lost_frame_is() {
+    assert_eq!(outside(100, 90, 110), 0);
+    assert_eq!(outside(100, 100, 100), 0);
+    assert_eq!(outside(99, 100, 100), 1);
+    assert_eq!(outside(101, 100, 100), -1);
+}
