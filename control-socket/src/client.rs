@@ -131,9 +131,14 @@ pub fn command<T: Serialize>(
     let path = socket_path(program, Role::Network, socket)?;
     let status = Client::connect(&path, program, release)?.call(request, |chunk| {
         let text = chunk.text.as_bytes();
-        match chunk.stream {
+        let written = match chunk.stream {
             Stream::Out => io::stdout().write_all(text),
             Stream::Err => io::stderr().write_all(text),
+        };
+        match written {
+            // A reader that has seen enough (`| head`).
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other,
         }
     })?;
     Ok(status)

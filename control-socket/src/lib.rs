@@ -12,10 +12,12 @@ pub mod client;
 pub mod frame;
 pub mod listen;
 pub mod path;
+mod report;
 pub mod server;
 
 pub use client::{Client, ClientError, CommandError, command};
 pub use frame::{Chunk, Stream, VERSION};
 pub use listen::{ListenError, Listener};
-pub use path::{PathError, Role, socket_path};
+pub use path::{PathError, Role, socket_path, state_folder};
+pub use report::{print, report};
 pub use server::{Gone, Handler, Limits, Output, Peer, serve};

@@ -91,6 +91,16 @@ fn runtime_directory() -> Option<PathBuf> {
     }
 }
 
+/// Where a daemon keeps what another process after it must find, wherever that one's socket is: the folder
+/// of the usual sockets, or where this user may not write there, that of `socket`.
+pub fn state_folder(socket: &Path) -> PathBuf {
+    let usual = runtime_directory().filter(|folder| {
+        let made = std::fs::create_dir_all(folder).is_ok();
+        made && rustix::fs::access(folder, rustix::fs::Access::WRITE_OK).is_ok()
+    });
+    usual.unwrap_or_else(|| socket.parent().unwrap_or(Path::new(".")).to_owned())
+}
+
 fn beside(path: PathBuf, role: Role) -> PathBuf {
     if role == Role::Network {
         return path;

@@ -1,9 +1,11 @@
 //! What `iv run` is to do: from a TOML file, or from the command line, which says the same in flags.
 
 use niv::{ListId, Mac, VifId};
+use packet_io::link::is_name;
 use serde::Deserialize;
 use std::collections::HashSet;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
@@ -149,6 +151,11 @@ pub enum ConfigError {
         /// What and where.
         source: Box<toml::de::Error>,
     },
+    /// No device can be called that.
+    #[error(
+        "`{0}` is no device's name: those have 1 to 15 characters, no space and no slash; `ip link` lists those there are"
+    )]
+    Name(String),
     /// Two things with one name.
     #[error("{what} is given twice; each vNIC needs its own")]
     Twice {
@@ -170,10 +177,13 @@ impl Config {
             path: path.into(),
             source,
         };
-        if std::fs::metadata(path).map_err(unreadable)?.len() > MAX_FILE {
+        let mut text = String::new();
+        // One octet more than is taken: enough to see that it is too long, whatever kind of file it is.
+        let mut file = File::open(path).map_err(unreadable)?.take(MAX_FILE + 1);
+        file.read_to_string(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > MAX_FILE {
             return Err(ConfigError::TooLarge { path: path.into() });
         }
-        let text = std::fs::read_to_string(path).map_err(unreadable)?;
         Self::parse(&text).map_err(|error| match error {
             ParseError::Toml(source) => ConfigError::Invalid {
                 path: path.into(),
@@ -206,10 +216,15 @@ impl Config {
                 Err(ConfigError::Twice { what })
             }
         };
+        device_name(&self.uplink)?;
         once(format!("device {}", self.uplink))?;
         for vnic in &self.vnics {
             once(format!("VIF {}", vnic.vif))?;
             once(format!("the name {}", vnic.name))?;
+            match &vnic.attachment {
+                Attachment::Tap(name) | Attachment::Device(name) => device_name(name)?,
+                Attachment::Netns { ifname, .. } => device_name(ifname)?,
+            }
             once(match &vnic.attachment {
                 Attachment::Tap(name) | Attachment::Device(name) => format!("device {name}"),
                 Attachment::Netns { path, ifname } => {
@@ -233,6 +248,14 @@ impl Config {
             .max()
             .unwrap_or(DEFAULT_MTU);
         vnic + vntag::VnTag::LEN as u32 + vntag::VlanTag::LEN as u32
+    }
+}
+
+fn device_name(name: &str) -> Result<(), ConfigError> {
+    if is_name(name) {
+        Ok(())
+    } else {
+        Err(ConfigError::Name(name.into()))
     }
 }
 
@@ -303,6 +326,7 @@ mod tests {
             ),
             ("mtu = 9000", "mtu = 9", "68 to 65535"),
             ("02:00:00:00:00:12", "03:00:00:00:00:12", "one station"),
+            ("\"eth1\"", "\"a/b\"", "`a/b` is no device's name"),
             ("uplink =", "uplnk =", "unknown field `uplnk`"),
             ("id = 4097", "id = 16384", "16384 is not a VIF list id"),
         ] {

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Command::Show(show) => client::show(&show).map_err(Box::<dyn Error>::from),
     };
     result.unwrap_or_else(|error| {
-        eprintln!("iv: {error}");
+        control_socket::report("iv", error.as_ref());
         ExitCode::FAILURE
     })
 }

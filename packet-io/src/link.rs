@@ -327,8 +327,8 @@ fn on_off(on: bool) -> &'static str {
     if on { "on" } else { "off" }
 }
 
-/// What the kernel takes for a name (`dev_valid_name`).
-fn is_name(name: &str) -> bool {
+/// Whether a device can have that name: what the kernel takes (`dev_valid_name`).
+pub fn is_name(name: &str) -> bool {
     (1..=MAX_NAME).contains(&name.len())
         && name != "."
         && name != ".."

@@ -240,9 +240,13 @@ impl<F: Forward> Worker<F> {
         let mut frames = ArrayVec::<RxFrame<'_>, BURST>::new();
         match receiver.rx.receive(&mut frames) {
             Ok(()) => {}
-            // Control watches the devices and mends what it can: a device that is down may come up
-            // again, one that is gone is detached.
-            Err(PortError::Down | PortError::Gone | PortError::Io(_)) => return,
+            // It may come up again, or answer again.
+            Err(PortError::Down | PortError::Io(_)) => return,
+            // It stays ready for ever and never has a frame; control hands over another when there is one.
+            Err(PortError::Gone) => {
+                drop(frames);
+                return self.detach(id);
+            }
         }
         receiver.taken += frames.len() as u64;
         for (index, frame) in (0u16..).zip(&frames) {

@@ -1,9 +1,10 @@
 //! `vis`: see `vis --help`.
 
 use clap::Parser;
+use control_socket::{print, report};
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use std::error::Error;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use tracing::{Level, warn};
 use vis::cli::args::{self, Cli, Command, LoadError};
@@ -18,9 +19,9 @@ fn main() -> ExitCode {
                 .map_err(Box::<dyn Error>::from)
                 .map(|(_, warnings)| {
                     for warning in warnings {
-                        println!("{}: warning: {warning}", check.file.display());
+                        print(&format!("{}: warning: {warning}\n", check.file.display()));
                     }
-                    println!("{}: no faults", check.file.display());
+                    print(&format!("{}: no faults\n", check.file.display()));
                     ExitCode::SUCCESS
                 })
         }
@@ -38,16 +39,12 @@ fn main() -> ExitCode {
             for fault in faults {
                 let mut text = String::new();
                 if handler.render_report(&mut text, fault).is_ok() {
-                    eprint!("{text}");
+                    // A reader that has seen enough is no error.
+                    let _ = std::io::stderr().write_all(text.as_bytes());
                 }
             }
         }
-        eprintln!("vis: {error}");
-        let mut source = error.source();
-        while let Some(cause) = source {
-            eprintln!("  because: {cause}");
-            source = cause.source();
-        }
+        report("vis", error.as_ref());
         ExitCode::FAILURE
     })
 }
@@ -64,6 +61,9 @@ fn run(options: &args::Run) -> Result<ExitCode, Box<dyn Error>> {
         .with_target(false)
         .init();
     let (config, warnings) = options.configuration()?;
+    if config.ethernets.is_empty() {
+        return Err("there is nothing to switch between: name devices with --niv and --plain, or a file with --config".into());
+    }
     for warning in warnings {
         warn!("{warning}");
     }

@@ -2,7 +2,7 @@
 
 use crate::config::{Attachment, VnicConfig};
 use niv::VifId;
-use packet_io::link::{LinkError, Links, VethEnd};
+use packet_io::link::{LinkError, LinkInfo, Links, VethEnd};
 use packet_io::netns::{NetNs, NetNsError};
 use thiserror::Error;
 use tracing::info;
@@ -26,6 +26,17 @@ pub enum AttachError {
         /// Why.
         source: LinkError,
     },
+    /// Another interface has the name of our end.
+    #[error(
+        "vNIC {vnic}: there is already an interface {host_end} here, and its other end is not the guest's; \
+         remove it: `ip link delete {host_end}`"
+    )]
+    HostEndTaken {
+        /// The vNIC's name.
+        vnic: String,
+        /// Our end.
+        host_end: String,
+    },
     /// Another interface has the name inside the namespace.
     #[error(
         "vNIC {vnic}: there is already an interface {ifname} in {netns}, and it is not the far end of {host_end}; \
@@ -43,11 +54,24 @@ pub enum AttachError {
     },
 }
 
-/// The name of our end of a vNIC's veth pair: the same at every start, so that it is found again.
+/// The name of our end of a vNIC's veth pair: the same at every start, so that it is found again, and
+/// another for each uplink of this host.
 pub(crate) fn host_end(uplink: &str, vif: VifId) -> String {
-    let mut name = format!("v{vif}.{uplink}");
-    name.truncate(packet_io::link::MAX_NAME);
-    name
+    let name = format!("v{vif}.{uplink}");
+    if name.len() <= packet_io::link::MAX_NAME {
+        return name;
+    }
+    // FNV-1a: short, and the same in every release.
+    let hash = uplink.bytes().fold(0x811C_9DC5_u32, |hash, octet| {
+        (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193)
+    });
+    format!("v{vif}.{hash:08x}")
+}
+
+/// Each is the other's other end.
+fn are_a_pair(one: &LinkInfo, other: &LinkInfo) -> bool {
+    let veth = |info: &LinkInfo| info.kind.as_deref() == Some("veth");
+    veth(one) && veth(other) && one.peer == Some(other.index) && other.peer == Some(one.index)
 }
 
 /// Makes sure that the veth pair of a vNIC in a namespace is there, with its far end inside, and gives
@@ -77,12 +101,17 @@ pub(crate) async fn veth(
     let host_end = host_end(uplink, vnic.vif);
     let ours = links.get(&host_end).await.map_err(link)?;
     let theirs = inside.get(ifname).await.map_err(link)?;
-    let paired = |info: &packet_io::link::LinkInfo| info.kind.as_deref() == Some("veth");
     match (ours, theirs) {
-        (Some(ours), Some(theirs)) if paired(&ours) && paired(&theirs) => {
+        (Some(ours), Some(theirs)) if are_a_pair(&ours, &theirs) => {
+            links.set_mtu(ours.index, vnic.mtu).await.map_err(link)?;
+            inside.set_mtu(theirs.index, vnic.mtu).await.map_err(link)?;
+            if let Some(mac) = vnic.mac.filter(|mac| theirs.mac != Some(*mac)) {
+                inside.set_mac(theirs.index, mac).await.map_err(link)?;
+            }
             info!(
-                "vNIC {}: adopting {ifname} in {}",
+                "vNIC {}: VIF {}, adopting {ifname} in {}",
                 vnic.name,
+                vnic.vif,
                 path.display()
             );
             return Ok(host_end);
@@ -96,8 +125,13 @@ pub(crate) async fn veth(
                 host_end,
             });
         }
-        // Its guest is gone, and the far end with it or elsewhere.
-        (Some(ours), None) => links.delete(ours.index).await.map_err(link)?,
+        // A guest that went took both ends with it, so this is somebody else's.
+        (Some(_), None) => {
+            return Err(AttachError::HostEndTaken {
+                vnic: name(),
+                host_end,
+            });
+        }
         (None, None) => {}
     }
     let near = VethEnd::new(&host_end).mtu(vnic.mtu);
@@ -106,7 +140,12 @@ pub(crate) async fn veth(
         far = far.mac(mac);
     }
     links.add_veth(near, far).await.map_err(link)?;
-    info!("vNIC {}: made {ifname} in {}", vnic.name, path.display());
+    info!(
+        "vNIC {}: VIF {}, made {ifname} in {}",
+        vnic.name,
+        vnic.vif,
+        path.display()
+    );
     Ok(host_end)
 }
 
@@ -118,6 +157,11 @@ mod tests {
     fn our_end_of_a_pair_is_found_again_by_its_name() {
         let vif = VifId::try_from(4095).unwrap();
         assert_eq!(host_end("eth1", vif), "v4095.eth1");
-        assert_eq!(host_end("enp101s0f0np0", vif), "v4095.enp101s0f");
+        let (one, other) = (
+            host_end("enp101s0f0np0", vif),
+            host_end("enp101s0f1np1", vif),
+        );
+        assert!(one.len() <= packet_io::link::MAX_NAME && one.starts_with("v4095."));
+        assert_ne!(one, other);
     }
 }

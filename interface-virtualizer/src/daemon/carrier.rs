@@ -33,6 +33,11 @@ impl Carrier {
         None
     }
 
+    /// What the guests see now.
+    pub(crate) const fn shown(&self) -> bool {
+        self.shown
+    }
+
     /// When [`Carrier::timeout`] is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         self.down_since.map(|since| since + DEBOUNCE)

@@ -9,18 +9,20 @@ use crate::client::{PROGRAM, RELEASE};
 use crate::config::{Attachment, Config, ConfigError, VnicConfig};
 use crate::core::{Account, UPLINK, Virtualizer, VnicError, VnicId};
 use crate::show::{self, SCHEMA, Show};
-use control_socket::{Limits, ListenError, Listener, PathError, Role as SocketRole, socket_path};
+use control_socket::{
+    Limits, ListenError, Listener, PathError, Role as SocketRole, socket_path, state_folder,
+};
 use niv::{Counters, PortId};
 use packet_io::afpacket::PacketOptions;
 use packet_io::device::Role;
-use packet_io::former::FormerFile;
-use packet_io::link::{LinkError, Links};
+use packet_io::former::{FormerError, Formers};
+use packet_io::link::{LinkError, LinkEvent, Links};
 use packet_io::mailbox::{Handle, WorkerGone};
 use packet_io::supervise::{Balance, Change, Status, SuperviseError, Supervisor, Wanted};
 use packet_io::tap::{self, TapControl, TapError};
 use packet_io::worker::{Passed, PortUse, Worker};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
@@ -54,6 +56,9 @@ pub enum RunError {
     /// A TAP cannot be opened.
     #[error(transparent)]
     Tap(#[from] TapError),
+    /// The devices' settings cannot be kept.
+    #[error(transparent)]
+    Former(#[from] FormerError),
     /// The worker ended by itself.
     #[error(transparent)]
     Worker(#[from] WorkerGone),
@@ -75,8 +80,8 @@ pub fn run(args: args::Run) -> Result<(), RunError> {
     runtime.block_on(serve(config, path))
 }
 
-/// How often the devices' isolation is looked after: somebody may have flushed the host's rules.
-const ISOLATION: Duration = Duration::from_secs(5);
+/// How often the devices are looked after: somebody may have flushed the host's rules.
+const CARE: Duration = Duration::from_secs(5);
 
 /// A vNIC and what is outside the worker about it.
 struct Vnic {
@@ -84,7 +89,7 @@ struct Vnic {
     id: VnicId,
     /// The device this end of it is.
     device: String,
-    /// Where we hold the descriptor.
+    /// Where we hold the descriptor; `None` for other kinds, and for a TAP that cannot be opened again.
     tap: Option<TapControl>,
 }
 
@@ -99,6 +104,7 @@ struct Daemon {
 async fn serve(config: Config, path: PathBuf) -> Result<(), RunError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let listener = Listener::bind(&path, SocketRole::Network, PROGRAM, RELEASE)?;
     let links = Links::open()?;
     let mut watch = links.watch()?;
@@ -109,9 +115,7 @@ async fn serve(config: Config, path: PathBuf) -> Result<(), RunError> {
         Limits::default(),
         Answers { ask },
     ));
-    let mut devices = path.into_os_string();
-    devices.push(".devices");
-    let formers = FormerFile::load(Path::new(&devices));
+    let formers = Formers::in_folder(&state_folder(&path), links.namespace())?;
     let mut daemon = Daemon::start(config, links, formers).await?;
     info!(
         "ready: {} vNICs behind {}",
@@ -125,7 +129,7 @@ async fn serve(config: Config, path: PathBuf) -> Result<(), RunError> {
         Some(Status::InUse { carrier: true, .. })
     );
     carrier.uplink(up, Instant::now());
-    let mut isolation = tokio::time::interval(ISOLATION);
+    let mut care = tokio::time::interval(CARE);
     let result = loop {
         let deadline = carrier.deadline().map(tokio::time::Instant::from_std);
         let due = async {
@@ -137,18 +141,21 @@ async fn serve(config: Config, path: PathBuf) -> Result<(), RunError> {
         let shown = tokio::select! {
             _ = interrupt.recv() => break Ok(()),
             _ = terminate.recv() => break Ok(()),
+            _ = hangup.recv() => break Ok(()),
             event = watch.next() => match event {
                 Ok(event) => match daemon.supervisor.on_event(&event).await {
                     Some(Change::Carrier { id: UPLINK, up }) => carrier.uplink(up, Instant::now()),
-                    _ => None,
+                    // A vNIC that has just been taken up must see what the others see.
+                    Some(Change::Carrier { up: true, .. }) if !carrier.shown() => Some(false),
+                    _ => daemon.on_tap_event(&event, carrier.shown()).await,
                 },
                 Err(error) => break Err(error.into()),
             },
             () = due => carrier.timeout(Instant::now()),
-            _ = isolation.tick() => {
-                daemon.supervisor.keep_isolated().await;
-                None
-            }
+            _ = care.tick() => match daemon.supervisor.look_after().await {
+                Ok(()) => None,
+                Err(gone) => break Err(gone.into()),
+            },
             Some(reply) = asked.recv() => {
                 // The client may be gone by now.
                 let _ = reply.send(daemon.show().await.map_err(|error| error.to_string()));
@@ -170,7 +177,7 @@ async fn serve(config: Config, path: PathBuf) -> Result<(), RunError> {
 }
 
 impl Daemon {
-    async fn start(config: Config, links: Links, formers: FormerFile) -> Result<Self, RunError> {
+    async fn start(config: Config, links: Links, formers: Formers) -> Result<Self, RunError> {
         let mut core = Virtualizer::default();
         let mut vnics = Vec::with_capacity(config.vnics.len());
         for vnic in &config.vnics {
@@ -243,10 +250,39 @@ impl Daemon {
     }
 
     async fn open_taps(&mut self) -> Result<(), RunError> {
-        for vnic in &mut self.vnics {
-            if !matches!(vnic.config.attachment, Attachment::Tap(_)) {
-                continue;
-            }
+        for index in 0..self.vnics.len() {
+            self.open_tap(index).await?;
+        }
+        Ok(())
+    }
+
+    /// A TAP that somebody removed is let go of, and made again: its guest is to find it.
+    async fn on_tap_event(&mut self, event: &LinkEvent, carrier: bool) -> Option<bool> {
+        let LinkEvent::Gone { name, .. } = event else {
+            return None;
+        };
+        let index = self.vnics.iter().position(
+            |vnic| matches!(&vnic.config.attachment, Attachment::Tap(tap) if tap == name),
+        )?;
+        let vnic = self.vnics.get_mut(index)?;
+        vnic.tap = None;
+        let port = Account::Vnic(vnic.id).port();
+        warn!(
+            "vNIC {}: {name} was removed; making it again",
+            vnic.config.name
+        );
+        // A worker that has ended is noticed elsewhere.
+        let _ = self.worker.answer(move |worker| worker.detach(port)).await;
+        if let Err(error) = self.open_tap(index).await {
+            warn!("vNIC {}: {error}", self.vnics.get(index)?.config.name);
+        }
+        (!carrier).then_some(false)
+    }
+
+    async fn open_tap(&mut self, index: usize) -> Result<(), RunError> {
+        if let Some(vnic) = self.vnics.get_mut(index)
+            && matches!(vnic.config.attachment, Attachment::Tap(_))
+        {
             let tap::Tap { mut port, control } = tap::open(&vnic.device)?;
             if let Some(info) = self.links.get(&vnic.device).await? {
                 if info.mtu != vnic.config.mtu {
@@ -261,6 +297,10 @@ impl Daemon {
             self.worker
                 .answer(move |worker| worker.attach(id, port, VNIC))
                 .await??;
+            info!(
+                "vNIC {}: VIF {}, TAP {}",
+                vnic.config.name, vnic.config.vif, vnic.device
+            );
             vnic.tap = Some(control);
         }
         Ok(())
@@ -365,6 +405,7 @@ impl Daemon {
             Some(Status::Refused(why)) => why,
             Some(Status::InUse { carrier: false, .. }) => "without a link".into(),
             // A TAP, which we hold ourselves, is not the supervisor's.
+            None if view.mode.is_none() => "missing".into(),
             Some(Status::InUse { .. }) | None => "up".into(),
         };
         let queue = view.passed.unwrap_or_default().queue;

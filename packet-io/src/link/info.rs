@@ -52,6 +52,8 @@ pub struct LinkInfo {
     pub kind: Option<String>,
     /// The bridge or bond it belongs to.
     pub master: Option<LinkIndex>,
+    /// The device it is tied to: of a veth pair the other end, by its number in its own namespace.
+    pub peer: Option<LinkIndex>,
     /// The kernel's counts.
     pub stats: LinkStats,
 }
@@ -100,6 +102,7 @@ impl LinkInfo {
             ethernet,
             kind: None,
             master: None,
+            peer: None,
             stats: LinkStats::default(),
         };
         for attribute in &message.attributes {
@@ -113,6 +116,7 @@ impl LinkInfo {
                 // Zero: the driver states no limit.
                 LinkAttribute::MaxMtu(mtu) => info.max_mtu = (*mtu != 0).then_some(*mtu),
                 LinkAttribute::Promiscuity(count) => info.promiscuity = *count,
+                LinkAttribute::Link(index) => info.peer = Some(LinkIndex(*index)),
                 LinkAttribute::Controller(index) => info.master = Some(LinkIndex(*index)),
                 LinkAttribute::Stats64(stats) => info.stats = stats.into(),
                 LinkAttribute::LinkInfo(parts) => {

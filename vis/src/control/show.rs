@@ -163,6 +163,8 @@ pub struct ShowVersion {
     pub pid: u32,
     /// Seconds it has been running.
     pub uptime: u64,
+    /// Seconds the machine has been running.
+    pub kernel_uptime: u64,
 }
 
 /// `show running-config`

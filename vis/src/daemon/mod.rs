@@ -1,5 +1,6 @@
 //! The edge of `vis`: devices, threads, signals and the control socket around the sans-IO switch.
 
+mod alarm;
 mod answer;
 mod compile;
 mod forward;

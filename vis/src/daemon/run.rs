@@ -1,15 +1,17 @@
 //! `vis run`: from configuration to forwarding, and back.
 
+use super::alarm::{Alarms, Seen};
 use super::answer::{Answers, Ask};
 use super::compile;
 use super::forward::Switching;
 use crate::client::{PROGRAM, RELEASE};
-use crate::config::{Config, InterfaceId};
+use crate::config::{Config, EthernetId, InterfaceId};
 use crate::switch::{NoSlotLeft, Seed, Slots, Switch, TopologyError};
 use arc_swap::ArcSwap;
-use control_socket::{Limits, ListenError, Listener, PathError, Role, socket_path};
+use control_socket::{Limits, ListenError, Listener, PathError, Role, socket_path, state_folder};
+use niv::PortId;
 use packet_io::afpacket::PacketOptions;
-use packet_io::former::FormerFile;
+use packet_io::former::{FormerError, Formers};
 use packet_io::link::{LinkError, Links};
 use packet_io::mailbox::{Handle, WorkerGone};
 use packet_io::supervise::{SuperviseError, Supervisor};
@@ -25,8 +27,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::info;
 
-/// How often the devices' isolation is looked after: somebody may have flushed the host's rules.
-const ISOLATION: Duration = Duration::from_secs(5);
+/// How often devices and alarms are looked after.
+const CARE: Duration = Duration::from_secs(2);
 
 /// Addresses the forwarding table has room for.
 const ADDRESSES: NonZeroU32 = NonZeroU32::new(65_536).unwrap();
@@ -55,6 +57,9 @@ pub enum RunError {
     /// A device cannot be taken.
     #[error(transparent)]
     Device(#[from] SuperviseError),
+    /// The devices' settings cannot be kept.
+    #[error(transparent)]
+    Former(#[from] FormerError),
     /// The worker ended by itself.
     #[error(transparent)]
     Worker(#[from] WorkerGone),
@@ -82,11 +87,13 @@ pub(super) struct Daemon {
     pub(super) supervisor: Supervisor<Switching>,
     pub(super) slots: Slots<InterfaceId>,
     pub(super) started: Instant,
+    alarms: Alarms,
 }
 
 async fn serve(config: Config, path: &Path) -> Result<(), RunError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    let mut hangup = signal(SignalKind::hangup())?;
     let listener = Listener::bind(path, Role::Network, PROGRAM, RELEASE)?;
     let links = Links::open()?;
     let mut watch = links.watch()?;
@@ -101,17 +108,20 @@ async fn serve(config: Config, path: &Path) -> Result<(), RunError> {
     let (ethernets, veths) = (daemon.config.ethernets.len(), daemon.config.veths.len());
     info!("ready: {ethernets} ethernet interfaces, {veths} vEths");
 
-    let mut isolation = tokio::time::interval(ISOLATION);
+    let mut care = tokio::time::interval(CARE);
     let result = loop {
         tokio::select! {
             _ = interrupt.recv() => break Ok(()),
             _ = terminate.recv() => break Ok(()),
+            _ = hangup.recv() => break Ok(()),
             event = watch.next() => match event {
                 // A plain or NIV port that lost its link keeps its place: frames for it are dropped by name.
                 Ok(event) => drop(daemon.supervisor.on_event(&event).await),
                 Err(error) => break Err(error.into()),
             },
-            _ = isolation.tick() => daemon.supervisor.keep_isolated().await,
+            _ = care.tick() => if let Err(gone) = daemon.look_after().await {
+                break Err(gone.into());
+            },
             Some(ask) = asked.recv() => daemon.answer(ask).await,
             ended = &mut control => {
                 let closed = || io::Error::other("the control socket is closed");
@@ -133,9 +143,7 @@ impl Daemon {
         let switch = Switch::new(ADDRESSES, random_seed()?);
         let worker = Worker::spawn("vis-worker", Switching::new(switch, published))?;
 
-        let mut devices = socket.as_os_str().to_owned();
-        devices.push(".devices");
-        let formers = FormerFile::load(Path::new(&devices));
+        let formers = Formers::in_folder(&state_folder(socket), links.namespace())?;
         let wanted = compile::wanted(&config);
         let ring = PacketOptions::default();
         let supervisor = Supervisor::start(links, worker.clone(), wanted, ring, formers).await?;
@@ -145,7 +153,25 @@ impl Daemon {
             supervisor,
             slots,
             started: Instant::now(),
+            alarms: Alarms::default(),
         })
+    }
+
+    /// Devices that need care, and what people must be told of.
+    async fn look_after(&mut self) -> Result<(), WorkerGone> {
+        self.supervisor.look_after().await?;
+        let links: Vec<(EthernetId, PortId)> = self
+            .config
+            .ethernets
+            .keys()
+            .map(|&id| (id, compile::port_id(id)))
+            .collect();
+        let seen = self
+            .worker
+            .answer(move |worker| Seen::of(worker, &links))
+            .await?;
+        self.alarms.raise(seen);
+        Ok(())
     }
 
     async fn stop(self) {

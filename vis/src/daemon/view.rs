@@ -5,7 +5,7 @@ use super::compile::port_id;
 use super::forward::Switching;
 use super::run::Daemon;
 use crate::client::{PROGRAM, RELEASE};
-use crate::config::{Effective, InterfaceId, Membership, PortLines, State};
+use crate::config::{Effective, EthernetId, InterfaceId, Membership, PortLines, State, VethId};
 use crate::control::counts::{Counts, KernelCounts};
 use crate::control::show::{
     Account, Answer, Interface, MacEntry, MacKind, SCHEMA, ShowConservation, ShowInterface,
@@ -15,6 +15,18 @@ use crate::switch::Kind;
 use niv::{Counters, PortId, Slot};
 use packet_io::supervise::{Balance, Status, SuperviseError};
 use packet_io::worker::Worker;
+use std::collections::BTreeMap;
+
+/// A question has no answer.
+#[derive(Debug, thiserror::Error)]
+enum LookError {
+    /// Nothing has that name.
+    #[error("there is no {0}; `vis show interface` lists those there are")]
+    NoInterface(InterfaceId),
+    /// The worker or the kernel does not answer.
+    #[error(transparent)]
+    Devices(#[from] SuperviseError),
+}
 
 impl Daemon {
     /// Answers one question. A client that is gone by now hears nothing.
@@ -26,7 +38,14 @@ impl Daemon {
         let _ = ask.reply.send(answer);
     }
 
-    async fn look(&self, request: ShowRequest) -> Result<Answer, SuperviseError> {
+    async fn look(&self, request: ShowRequest) -> Result<Answer, LookError> {
+        if let ShowRequest::Interface {
+            interface: Some(interface),
+        } = request
+            && self.effective(interface).is_none()
+        {
+            return Err(LookError::NoInterface(interface));
+        }
         Ok(match request {
             ShowRequest::Conservation => Answer::Conservation(self.conservation().await?),
             ShowRequest::Interface { interface } => {
@@ -66,6 +85,11 @@ impl Daemon {
             InterfaceId::Ethernet(id) => self.config.ethernets.get(&id).map(|e| &e.lines),
             InterfaceId::Veth(id) => self.config.veths.get(&id).map(|v| &v.lines),
         }
+    }
+
+    /// The link a vEth is bound to.
+    fn bound_to(&self, veth: VethId) -> Option<EthernetId> {
+        Some(self.config.veths.get(&veth)?.bind?.ethernet)
     }
 
     /// The counters of every interface and the balance of every device, taken between two bursts.
@@ -130,7 +154,7 @@ impl Daemon {
             .iter()
             .filter(|account| one.is_none_or(|one| one == account.interface));
         let interfaces = wanted
-            .filter_map(|account| self.one_interface(account))
+            .filter_map(|account| self.one_interface(account, &accounts))
             .collect();
         Ok(ShowInterface {
             schema: SCHEMA,
@@ -138,7 +162,7 @@ impl Daemon {
         })
     }
 
-    fn one_interface(&self, account: &Account) -> Option<Interface> {
+    fn one_interface(&self, account: &Account, all: &[Account]) -> Option<Interface> {
         let interface = account.interface;
         let effective = self.effective(interface)?;
         let lines = self.lines(interface)?;
@@ -170,6 +194,17 @@ impl Daemon {
             (None, _) if effective.state == State::Shut => {}
             (None, _) => why_down.push("no_device".into()),
         }
+        // What passed through a link is its vEths' and what belonged to none of them.
+        let mut counters = account.counters;
+        if let InterfaceId::Ethernet(id) = interface {
+            for other in all {
+                if let InterfaceId::Veth(veth) = other.interface
+                    && self.bound_to(veth) == Some(id)
+                {
+                    counters.merge(&other.counters);
+                }
+            }
+        }
         let own = matches!(interface, InterfaceId::Ethernet(_));
         let (io_mode, mac, device_mtu) = match status {
             Some(Status::InUse {
@@ -194,7 +229,7 @@ impl Daemon {
             port_profile: lines.inherit.as_ref().map(ToString::to_string),
             mtu: device_mtu.or(effective.mtu.map(|mtu| u32::from(mtu.get()))),
             membership: effective.membership,
-            counts: Counts::from(&account.counters),
+            counts: Counts::from(&counters),
             kernel: account.kernel,
         })
     }
@@ -204,13 +239,13 @@ impl Daemon {
             .worker
             .answer(|worker| worker.forward.switch.addresses(worker.forward.now()))
             .await?;
-        let places: Vec<(Slot, InterfaceId)> = self
+        let places: BTreeMap<Slot, InterfaceId> = self
             .interfaces()
             .into_iter()
             .filter_map(|interface| Some((self.slots.get(&interface)?, interface)))
             .collect();
         let entries = entries.into_iter().filter_map(|entry| {
-            let (_, interface) = places.iter().find(|(slot, _)| *slot == entry.slot)?;
+            let interface = places.get(&entry.slot)?;
             Some(MacEntry {
                 vlan: entry.vlan,
                 mac: entry.mac,
@@ -228,22 +263,22 @@ impl Daemon {
     }
 
     fn vlans(&self) -> ShowVlan {
-        let interfaces = self.interfaces();
+        let members: Vec<(InterfaceId, Membership)> = self
+            .interfaces()
+            .into_iter()
+            .filter_map(|interface| Some((interface, self.effective(interface)?.membership)))
+            .collect();
         let entries = self.config.vlans.iter().map(|(&vlan, settings)| {
-            let member = |interface: &InterfaceId| {
-                self.effective(*interface)
-                    .is_some_and(|effective| match effective.membership {
-                        Membership::Vntag => false,
-                        Membership::Access { vlan: own } => own == vlan,
-                        Membership::Trunk { native, allowed } => {
-                            native == vlan || allowed.contains(vlan)
-                        }
-                    })
+            let member = |membership: &Membership| match membership {
+                Membership::Vntag => false,
+                Membership::Access { vlan: own } => *own == vlan,
+                Membership::Trunk { native, allowed } => *native == vlan || allowed.contains(vlan),
             };
+            let ports = members.iter().filter(|(_, membership)| member(membership));
             VlanEntry {
                 vlan,
                 name: settings.name.as_ref().map(ToString::to_string),
-                ports: interfaces.iter().copied().filter(member).collect(),
+                ports: ports.map(|&(interface, _)| interface).collect(),
             }
         });
         ShowVlan {
@@ -269,6 +304,11 @@ impl Daemon {
             kernel: format!("Linux {}", read("/proc/sys/kernel/osrelease")),
             pid: std::process::id(),
             uptime: self.started.elapsed().as_secs(),
+            kernel_uptime: read("/proc/uptime")
+                .split('.')
+                .next()
+                .and_then(|s| s.parse().ok())
+                .unwrap_or(0),
         }
     }
 }

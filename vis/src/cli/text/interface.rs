@@ -77,13 +77,8 @@ fn write_one(out: &mut String, interface: &Interface) -> fmt::Result {
     if let Some(kernel) = interface.kernel {
         writeln!(
             out,
-            "    {} discards, 0 errors by the kernel: {} packets received, {} dropped by the interface, {} \
-             buffers taken, {} dropped by the ring",
-            kernel.rx_dropped + kernel.ring_dropped,
-            kernel.rx_packets,
-            kernel.rx_dropped,
-            kernel.taken,
-            kernel.ring_dropped,
+            "    kernel: {} packets received, {} buffers taken, {} dropped by the ring",
+            kernel.rx_packets, kernel.taken, kernel.ring_dropped,
         )?;
     }
     writeln!(out, "  TX")?;
@@ -98,8 +93,8 @@ fn write_one(out: &mut String, interface: &Interface) -> fmt::Result {
     if let Some(kernel) = interface.kernel {
         writeln!(
             out,
-            "    {} discards, 0 errors by the kernel: {} packets sent",
-            kernel.tx_dropped, kernel.tx_packets
+            "    kernel: {} packets sent, {} buffers handed over, {} dropped by the interface",
+            kernel.tx_packets, kernel.handed, kernel.tx_dropped
         )?;
     }
     Ok(())

@@ -131,6 +131,7 @@ fn version() -> Answer {
         kernel: "Linux 6.1.0".to_owned(),
         pid: 4711,
         uptime: 93_784,
+        kernel_uptime: 180_245,
     })
 }
 

@@ -11,10 +11,10 @@ pub(super) fn write(out: &mut String, answer: &ShowVersion) -> fmt::Result {
         kernel,
         pid,
         uptime,
+        kernel_uptime,
         ..
     } = answer;
-    let (days, hours) = (uptime / 86_400, uptime / 3_600 % 24);
-    let (minutes, seconds) = (uptime / 60 % 60, uptime % 60);
+    let (uptime, kernel_uptime) = (spell(*uptime), spell(*kernel_uptime));
     write!(
         out,
         "{program}: virtual interface switch\n\
@@ -26,9 +26,17 @@ pub(super) fn write(out: &mut String, answer: &ShowVersion) -> fmt::Result {
          \n  \
            Device name: {hostname}\n\
          \n\
-         Kernel uptime is {days} day(s), {hours} hour(s), {minutes} minute(s), {seconds} second(s)\n\
+         Kernel uptime is {kernel_uptime}\n\
+         Switch uptime is {uptime}\n\
          \n\
          Last reset\n  \
            Reason: started\n"
     )
+}
+
+/// As such switches spell a time.
+fn spell(seconds: u64) -> String {
+    let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
+    let (minutes, seconds) = (seconds / 60 % 60, seconds % 60);
+    format!("{days} day(s), {hours} hour(s), {minutes} minute(s), {seconds} second(s)")
 }
