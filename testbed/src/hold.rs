@@ -100,16 +100,24 @@ fn require() -> Result<State> {
     state()?.ok_or(LabError::Held("no lab is up: `cargo lab up`"))
 }
 
+/// Fails if a lab is up: there is one for each user.
+///
+/// # Errors
+/// One is up.
+pub(crate) fn require_none() -> Result<()> {
+    match state()? {
+        None => Ok(()),
+        Some(_) => Err(LabError::Held(
+            "a lab is up already: `cargo lab down` ends it",
+        )),
+    }
+}
+
 /// Starts a lab that stays, and says how to look around.
 ///
 /// # Errors
-/// One is up already, or the lab does not come up.
+/// The lab does not come up.
 pub(crate) fn up(binaries: &Binaries) -> Result<()> {
-    if state()?.is_some() {
-        return Err(LabError::Held(
-            "a lab is up already: `cargo lab down` ends it",
-        ));
-    }
     let log = folder()?.join("log");
     let file = File::create(&log).doing(format!("write {}", log.display()))?;
     let mut keeper = Command::new(sandbox::this_program()?);

@@ -112,7 +112,10 @@ fn run(arguments: &Arguments) -> error::Result<ExitCode> {
             let binaries = built()?;
             in_sandbox(&binaries, |binaries| scenario.run(binaries, &Report::new()))
         }
-        Action::Up { lab: _two_boxes } => hold::up(&built()?).map(|()| ExitCode::SUCCESS),
+        Action::Up { lab: _two_boxes } => {
+            hold::require_none()?;
+            hold::up(&built()?).map(|()| ExitCode::SUCCESS)
+        }
         Action::Exec { words } => hold::exec(words),
         Action::Down => hold::down().map(|()| ExitCode::SUCCESS),
         Action::Keep => {

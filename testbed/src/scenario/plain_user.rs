@@ -4,6 +4,7 @@ use crate::binaries::Binaries;
 use crate::error::{Doing, LabError, Result, check};
 use crate::report::Report;
 use crate::sandbox;
+use rustix::mount::{MountFlags, mount};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -22,8 +23,10 @@ const GONE_WITHIN: Duration = Duration::from_secs(3);
 /// The demo as `nobody`, with no environment at all, and so no `PATH`; once to its end, once
 /// interrupted, once killed.
 pub(super) fn plain_user(binaries: &Binaries, report: &Report) -> Result<()> {
-    let folder = PathBuf::from("/run/plain-user");
-    fs::create_dir_all(&folder).doing("make a folder")?;
+    // The user's own lab covers /run. Everything here is gone with this scenario's mounts.
+    let folder = PathBuf::from("/mnt");
+    let safe = MountFlags::NOSUID | MountFlags::NODEV;
+    mount("programs", &folder, "tmpfs", safe, Some(c"mode=0755")).doing("make a folder")?;
     let testbed = sandbox::this_program()?;
     for (from, name) in [
         (testbed, "testbed"),
@@ -109,7 +112,10 @@ fn check_gone(after: &str, report: &Report) -> Result<()> {
             .doing("list processes")?
             .flatten()
             .filter(|entry| entry.metadata().is_ok_and(|m| m.uid() == NOBODY))
-            .filter_map(|entry| fs::read_to_string(entry.path().join("comm")).ok())
+            .filter_map(|entry| fs::read_to_string(entry.path().join("status")).ok())
+            // A zombie is gone, and waits for the scenario, the first process here, to notice.
+            .filter(|status| !status.contains("\nState:\tZ"))
+            .filter_map(|status| status.lines().next().map(str::to_owned))
             .collect();
         if left.is_empty() {
             report.figure(&format!("processes left behind after {after}"), 0);
