@@ -4,15 +4,14 @@
 //! that a frame can leave by the port it came in on while it is still lent out by the receiving half.
 
 pub mod afpacket;
+pub mod capture;
 pub mod device;
 pub mod dispatch;
+pub mod faults;
 pub mod former;
+mod interface;
 pub mod isolation;
 pub mod link;
-pub mod capture;
-pub mod dispatch;
-pub mod faults;
-mod interface;
 pub mod mailbox;
 pub mod netns;
 pub mod offload;
@@ -20,9 +19,9 @@ pub mod poll;
 pub mod port;
 #[cfg(test)]
 mod privileged;
+pub mod sandbox;
 pub mod supervise;
 pub mod tap;
-pub mod sandbox;
 pub mod wire;
 pub mod worker;
 
