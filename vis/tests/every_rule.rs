@@ -563,6 +563,9 @@ fn the_mtu_of_an_oversized_frame_is_that_of_its_segments() {
         lab.receive(2, &broadcast(9));
         lab.sent.clear();
         let mut frame = ethernet(9, 1, 4000);
+        frame[14] = 0x45;
+        frame[16..18].copy_from_slice(&4000u16.to_be_bytes());
+        frame[20..24].copy_from_slice(&[0, 0, 64, 6]);
         frame[46] = 0x50;
         lab.receive_with(3, &frame, tcp4(segment));
         assert_eq!(lab.sent.len(), usize::from(fits));

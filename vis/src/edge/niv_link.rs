@@ -146,10 +146,10 @@ fn tag(received: &RxFrame<'_>) -> Result<VnTag, DropReason> {
 }
 
 /// Octets of VNTag at the frame's start, whether or not it may be there.
-fn mark_length(received: &RxFrame<'_>) -> usize {
+fn mark_length(received: &RxFrame<'_>) -> u8 {
     let frame = Frame::new(received.bytes);
     if received.vlan.is_none() && frame.is_ok_and(|frame| frame.ethertype() == ethertype::VNTAG) {
-        VnTag::LEN
+        VnTag::LEN as u8
     } else {
         0
     }

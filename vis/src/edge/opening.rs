@@ -4,7 +4,7 @@ use super::size::Size;
 use crate::switch::Frame;
 use niv::{DropReason, Mac, VlanTag};
 use packet_io::RxFrame;
-use vntag::{Inner, hidden_tag};
+use vntag::{ETHERTYPE_AT, Inner, hidden_tag};
 
 /// Reads a frame whose first EtherType, link marks apart, stands at `at`. `hidden` is the reason given
 /// when it carries a NIV tag there or behind its VLAN tags (design.md section 5.2).
@@ -31,15 +31,18 @@ pub(super) fn open<'a>(
         None if inline_tags > 0 => (tag_at(bytes, at), at + VlanTag::LEN),
         tag => (tag, at),
     };
-    let header = vntag::Frame::new(bytes).map_err(|_| DropReason::Runt)?;
-    let size = Size::of(received, at - 12).ok_or(DropReason::BadOffload)?;
+    let addresses = vntag::Frame::new(bytes).map_err(|_| DropReason::Runt)?;
+    let uncounted = at.saturating_sub(ETHERTYPE_AT);
+    let size = Size::of(received, uncounted as u8)?;
+    // Addresses, outer VLAN tag wherever it was found, EtherType.
+    let header = ETHERTYPE_AT + if tag.is_some() { VlanTag::LEN } else { 0 } + 2;
     Ok(Frame {
         bytes,
-        destination: Mac(header.destination()),
-        source: Mac(header.source()),
+        destination: Mac(addresses.destination()),
+        source: Mac(addresses.source()),
         tag,
         skip: skip as u16,
-        payload: size.longest.saturating_sub(skip + 2) as u32,
+        payload: size.longest.saturating_sub(header) as u32,
         weight: size.weight,
     })
 }
