@@ -3,6 +3,10 @@
 //! They know no fuzzer. libFuzzer drives them through `fuzz_targets/`; `cargo test` replays the
 //! corpora through them; a crash is looked into by calling one in a test.
 
+mod device;
+mod input;
+mod naive;
+
 /// One line a target: declares its module, makes its function public, and lists it in [`TARGETS`].
 macro_rules! targets {
     ($($name:ident,)+) => {
@@ -19,4 +23,10 @@ macro_rules! targets {
 targets! {
     vntag_codec,
     frame_edit,
+    iv_core,
+    vis_pipeline,
+    offload,
+    configuration,
+    iv_configuration,
+    control_socket,
 }

@@ -154,6 +154,12 @@ fn guest_tag() {
             DropReason::GuestTag,
         );
     }
+    let bytes = frame(&[8, 0, 0x45]);
+    for tpid in [0x8926, 0x893F] {
+        let vlan = Some(VlanTag { tpid, tci: 0 });
+        let tagged = RxFrame { vlan, ..rx(&bytes) };
+        dropped(&mut iv, vnic(0), &tagged, DropReason::GuestTag);
+    }
 }
 
 #[test]

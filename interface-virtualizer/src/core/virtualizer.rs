@@ -179,6 +179,10 @@ impl Virtualizer {
         if is_truncated(frame) {
             return Err(DropReason::Truncated);
         }
+        // A NIC can be told to take any EtherType out as a tag; put back, it would follow our own.
+        if let Some(ethertype::VNTAG | ethertype::ETAG) = frame.vlan.map(|tag| tag.tpid) {
+            return Err(DropReason::GuestTag);
+        }
         match hidden_tag(frame.bytes, ETHERTYPE_AT, usize::from(frame.vlan.is_some())) {
             Inner::Plain { .. } => {}
             Inner::NivTag => return Err(DropReason::GuestTag),

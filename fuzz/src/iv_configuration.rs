@@ -1,0 +1,35 @@
+//! The configuration file of the interface virtualizer.
+
+use interface_virtualizer::config::{Config, ParseError};
+use std::collections::BTreeSet;
+
+/// `data` is the file; what is no UTF-8 is refused before it gets here.
+///
+/// # Panics
+/// A configuration is taken in which two vNICs are one, or a fault has no place.
+pub fn iv_configuration(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    match Config::parse(text) {
+        Ok(config) => {
+            assert!(config.check().is_ok());
+            let vifs: BTreeSet<_> = config.vnics.iter().map(|vnic| vnic.vif).collect();
+            assert_eq!(vifs.len(), config.vnics.len());
+            let names: BTreeSet<_> = config.vnics.iter().map(|vnic| &vnic.name).collect();
+            assert_eq!(names.len(), config.vnics.len());
+            for vnic in &config.vnics {
+                assert!((68..=65_535).contains(&vnic.mtu));
+                assert!(config.uplink_mtu() >= vnic.mtu + 10);
+                assert!(vnic.mac.is_none_or(|mac| !mac.is_group() && !mac.is_zero()));
+            }
+        }
+        Err(error) => {
+            let said = error.to_string();
+            match error {
+                ParseError::Toml(_) => assert!(said.contains("line "), "{said}"),
+                ParseError::Other(_) => assert!(said.contains("given twice"), "{said}"),
+            }
+        }
+    }
+}
