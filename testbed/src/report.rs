@@ -1,5 +1,6 @@
 //! What a person reads while a lab runs: plain lines, no colours, in the order things happen.
 
+use crate::error::{Result, check};
 use std::fmt::Display;
 use std::time::Instant;
 
@@ -30,6 +31,23 @@ impl Report {
     /// Something measured or proven.
     pub(crate) fn figure(&self, name: &str, value: impl Display) {
         println!("        {name:<44} {value}");
+    }
+
+    /// A speed beside the one that is to be reached.
+    ///
+    /// # Errors
+    /// It is less than a third of that. What a machine reaches depends on what else it does, so a figure
+    /// that is merely missed is said and no failure; nothing but a fault costs two thirds.
+    pub(crate) fn goal(&self, measured: f64, goal: f64, unit: &str) -> Result<()> {
+        let verdict = if measured >= goal {
+            "reached"
+        } else {
+            "MISSED"
+        };
+        self.figure("goal", format!("{goal} {unit} or more: {verdict}"));
+        check(measured >= goal / 3.0, || {
+            format!("{measured:.2} {unit} is less than a third of {goal}")
+        })
     }
 
     /// Text of several lines, as it is.
