@@ -1,12 +1,13 @@
 //! Measures how many frames a second one thread takes in by a veth device and sends out of it again.
 //!
 //! ```text
-//! cargo run --release -p packet-io --example hairpin -- [SIZE] [SECONDS] [--cut | --checksum]
+//! cargo run --release -p packet-io --example hairpin -- [SIZE] [SECONDS] [--cut | --merge | --checksum]
 //! ```
 //!
 //! In a network namespace of its own (needs root): a generator thread on one end sends bursts and counts what comes
 //! back; the thread measured owns the other end, exchanges the addresses of each frame and hands it to the dispatcher.
-//! `--checksum` and `--cut` measure without a device: the sum over 1448 octets, and cutting a 64 KiB frame.
+//! `--checksum`, `--cut` and `--merge` measure without a device: the sum over 1448 octets, cutting a 64 KiB frame, and
+//! merging the segments it is cut into.
 #![allow(clippy::print_stdout, reason = "it is what a measuring tool is for")]
 
 use arrayvec::ArrayVec;
@@ -49,6 +50,7 @@ fn main() -> Outcome<()> {
     match arguments.first().map(String::as_str) {
         Some("--checksum") => measure_checksum(),
         Some("--cut") => measure_cut(),
+        Some("--merge") => measure_merge()?,
         size => {
             let size = size.map_or(Ok(64), str::parse)?;
             let seconds = arguments.get(1).map_or(Ok(3), |text| text.parse())?;
@@ -134,10 +136,7 @@ fn generate(mut port: Port, size: usize, counters: &Counters) -> Outcome<()> {
     {
         *octet = value;
     }
-    let frame = TxFrame {
-        parts: [&bytes, &[], &[]],
-        offload: Offload::NONE,
-    };
+    let frame = TxFrame::whole(&bytes);
     while !counters.stop.load(Relaxed) {
         port.tx.send(&[frame; BURST], &mut |_, _| {});
         counters.offered.fetch_add(BURST as u64, Relaxed);
@@ -226,7 +225,80 @@ impl Transmit for Sink {
     }
 }
 
-fn measure_cut() {
+/// Keeps what it is given.
+#[derive(Default)]
+struct Kept(Vec<Vec<u8>>);
+
+impl Transmit for Kept {
+    fn send(&mut self, frames: &[TxFrame<'_>], _refused: &mut dyn FnMut(usize, Refusal)) {
+        let octets = |frame: &TxFrame<'_>| frame.pieces().flatten().copied().collect();
+        self.0.extend(frames.iter().map(octets));
+    }
+}
+
+fn measure_merge() -> Outcome<()> {
+    let bytes = oversized_bytes();
+    let copy = |bytes: &[u8], frame| -> Outcome<Outgoing> {
+        Ok(Outgoing {
+            port: PortId(0),
+            account: 0,
+            frame,
+            gather: Gather::new(bytes, 12, None, None)?,
+            uncounted: 0,
+        })
+    };
+    let mut dispatcher = Dispatcher::new();
+    let [cutting, merging] = [false, true].map(|offload| Capabilities {
+        mode: "sink",
+        mtu: 1500,
+        offload,
+    });
+    let mut kept = Kept::default();
+    let frame = oversized_frame(&bytes);
+    dispatcher.send(
+        &mut kept,
+        &cutting,
+        true,
+        &[frame],
+        &[copy(&bytes, 0)?],
+        &mut |_, _, _| {},
+    );
+    let burst: ArrayVec<_, BURST> = kept
+        .0
+        .iter()
+        .map(|bytes| RxFrame {
+            bytes,
+            vlan: None,
+            offload: Offload::NONE,
+            original_length: bytes.len() as u32,
+        })
+        .collect();
+    let copies: Vec<_> = (0..)
+        .zip(&burst)
+        .map(|(n, frame)| copy(frame.bytes, n))
+        .collect::<Outcome<_>>()?;
+    for (what, capabilities) in [("passing", cutting), ("merging", merging)] {
+        let rounds = 20_000;
+        let mut segments = 0u64;
+        let start = core_time();
+        for _ in 0..rounds {
+            dispatcher.send(
+                &mut Sink,
+                &capabilities,
+                true,
+                &burst,
+                &copies,
+                &mut |_, weight, _| segments += u64::from(weight.frames),
+            );
+        }
+        let each = (core_time() - start).as_nanos() as f64 / segments as f64;
+        println!("{what}: {each:.1} ns for each of {segments} segments");
+    }
+    Ok(())
+}
+
+/// A TCP segment of 45 times 1448 octets, its checksum unfinished.
+fn oversized_bytes() -> Vec<u8> {
     const PAYLOAD: usize = 45 * 1448;
     let length = (20 + 32 + PAYLOAD) as u16;
     let mut bytes = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0];
@@ -235,8 +307,12 @@ fn measure_cut() {
     bytes.extend([0, 1, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0x80, 0x18]);
     bytes.extend([0; 18]);
     bytes.extend([0x5A; PAYLOAD]);
-    let frame = RxFrame {
-        bytes: &bytes,
+    bytes
+}
+
+fn oversized_frame(bytes: &[u8]) -> RxFrame<'_> {
+    RxFrame {
+        bytes,
         vlan: None,
         offload: Offload {
             checksum: Some(Checksum {
@@ -250,7 +326,12 @@ fn measure_cut() {
             }),
         },
         original_length: bytes.len() as u32,
-    };
+    }
+}
+
+fn measure_cut() {
+    let bytes = oversized_bytes();
+    let frame = oversized_frame(&bytes);
     let Ok(gather) = Gather::new(&bytes, 12, None, None) else {
         return;
     };

@@ -74,15 +74,15 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// The output cannot be written.
-    pub fn frame(
+    pub fn frame<'p>(
         &mut self,
         time: u64,
         direction: Direction,
-        parts: &[&[u8]],
+        parts: impl Iterator<Item = &'p [u8]> + Clone,
         length: u32,
         comment: Option<&str>,
     ) -> io::Result<()> {
-        let captured: usize = parts.iter().map(|part| part.len()).sum();
+        let captured: usize = parts.clone().map(<[u8]>::len).sum();
         self.begin(ENHANCED_PACKET);
         self.word(0);
         self.word((time >> 32) as u32);
@@ -151,10 +151,10 @@ struct Shared<W> {
 }
 
 impl<W: Write> Shared<W> {
-    fn note(
+    fn note<'p>(
         &mut self,
         direction: Direction,
-        parts: &[&[u8]],
+        parts: impl Iterator<Item = &'p [u8]> + Clone,
         length: usize,
         comment: Option<&str>,
     ) {
@@ -237,7 +237,7 @@ impl<W: Write + Send> Receive for CapturedReceive<W> {
             let length = frame.original_length as usize + tag.len();
             shared.note(
                 Direction::Inbound,
-                &[addresses, tag, rest],
+                [addresses, tag, rest].into_iter(),
                 length,
                 remark(frame.offload),
             );
@@ -280,7 +280,7 @@ impl<W: Write + Send> Transmit for CapturedTransmit<W> {
                     Some(why) => Some(DropReason::from(why).as_str()),
                     None => remark(frame.offload),
                 };
-                shared.note(Direction::Outbound, &frame.parts, frame.len(), comment);
+                shared.note(Direction::Outbound, frame.pieces(), frame.len(), comment);
             }
         }
     }
@@ -341,10 +341,7 @@ mod tests {
         let mut far = wire.b;
         let mut bytes = vec![3; 61];
         bytes[12..16].copy_from_slice(&[0x81, 0, 0, 9]);
-        let frame = |bytes| TxFrame {
-            parts: [bytes, &[], &[]],
-            offload: Offload::NONE,
-        };
+        let frame = |bytes| TxFrame::whole(bytes);
         far.tx.send(&[frame(&bytes)], &mut |_, _| panic!());
         port.rx.receive(&mut ArrayVec::new()).unwrap();
         let mut refusals = Vec::new();
@@ -385,10 +382,7 @@ mod tests {
         }
         let mut wire = Wire::new(WireOptions::default()).unwrap();
         let (mut port, capture) = capture(wire.a, "eth1", Full(2), Box::new(|| 0)).unwrap();
-        let frame = TxFrame {
-            parts: [&[0; 60], &[], &[]],
-            offload: Offload::NONE,
-        };
+        let frame = TxFrame::whole(&[0; 60]);
         port.tx.send(&[frame; 3], &mut |_, _| panic!());
         let mut burst = ArrayVec::new();
         wire.b.rx.receive(&mut burst).unwrap();

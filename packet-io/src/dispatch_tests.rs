@@ -19,7 +19,9 @@ impl Transmit for Recorder {
         for (index, frame) in frames.iter().enumerate() {
             match self.refuse.and_then(|refuse| refuse(self.seen)) {
                 Some(refusal) => refused(index, refusal),
-                None => self.frames.push((frame.parts.concat(), frame.offload)),
+                None => self
+                    .frames
+                    .push((frame.pieces().flatten().copied().collect(), frame.offload)),
             }
             self.seen += 1;
         }

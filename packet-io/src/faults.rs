@@ -193,10 +193,7 @@ mod tests {
         let mut down = 0;
         for n in 0..220u8 {
             let bytes = [n; 60];
-            let frame = TxFrame {
-                parts: [&bytes, &[], &[]],
-                offload: Offload::NONE,
-            };
+            let frame = TxFrame::whole(&bytes);
             if n < 200 {
                 wire.a.tx.send(&[frame], &mut |_, _| panic!());
             }

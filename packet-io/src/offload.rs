@@ -6,6 +6,7 @@
 //! changes nothing that policy reads: no tag, no address, no port.
 
 mod checksum;
+mod coalesce;
 mod layout;
 mod segment;
 mod virtio;
@@ -14,6 +15,7 @@ pub use checksum::Sum;
 pub use virtio::VIRTIO_HEADER;
 
 pub(crate) use checksum::finish;
+pub(crate) use coalesce::{Coalescing, Run};
 pub(crate) use layout::Layout;
 pub(crate) use segment::Segments;
 #[cfg(test)]

@@ -107,8 +107,8 @@ impl Poller {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::TxFrame;
     use crate::wire::{Wire, WireOptions};
-    use crate::{Offload, TxFrame};
 
     fn wait(poller: &mut Poller, timeout: Option<Duration>) -> Vec<u16> {
         let mut ready = Vec::new();
@@ -122,10 +122,7 @@ mod tests {
         let mut wire = Wire::new(WireOptions::default()).unwrap();
         poller.add(wire.b.rx.readiness().unwrap(), 7).unwrap();
         assert!(wait(&mut poller, Some(Duration::ZERO)).is_empty());
-        let frame = TxFrame {
-            parts: [&[0; 60], &[], &[]],
-            offload: Offload::NONE,
-        };
+        let frame = TxFrame::whole(&[0; 60]);
         wire.a.tx.send(&[frame], &mut |_, _| panic!("refused"));
         for _ in 0..2 {
             assert_eq!(wait(&mut poller, None), [7]);

@@ -113,19 +113,35 @@ pub enum SegmentationKind {
     Udp,
 }
 
-/// A frame to send: its octets are the parts in order.
+/// A frame to send: its octets are the parts in order, then those of `more`.
 #[derive(Clone, Copy, Debug)]
 pub struct TxFrame<'a> {
     /// Fresh header octets (22 at most for push, pop and rewrite), then slices of received frames.
     pub parts: [&'a [u8]; 3],
+    /// What follows the parts: the payloads of several received frames, [`BURST`] at most. Nearly always empty.
+    pub more: &'a [&'a [u8]],
     /// Work left undone; only to ports whose [`Capabilities::offload`] says so.
     pub offload: Offload,
 }
 
-impl TxFrame<'_> {
+impl<'a> TxFrame<'a> {
+    /// A frame that lies in one piece and is complete.
+    pub const fn whole(bytes: &'a [u8]) -> Self {
+        Self {
+            parts: [bytes, &[], &[]],
+            more: &[],
+            offload: Offload::NONE,
+        }
+    }
+
+    /// Its octets, piece by piece; pieces may be empty.
+    pub fn pieces(&self) -> impl Iterator<Item = &'a [u8]> + Clone {
+        self.parts.into_iter().chain(self.more.iter().copied())
+    }
+
     /// Octets in all.
     pub fn len(&self) -> usize {
-        self.parts.iter().map(|part| part.len()).sum()
+        self.pieces().map(<[u8]>::len).sum()
     }
 
     /// No octets at all.

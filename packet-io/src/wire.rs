@@ -139,7 +139,7 @@ impl Direction {
     }
 
     fn accept(&self, queue: &mut Queue, frame: &TxFrame<'_>) -> Result<(), Refusal> {
-        let mut bytes = frame.parts.concat();
+        let mut bytes: Vec<u8> = frame.pieces().flatten().copied().collect();
         let mut offload = frame.offload;
         if queue.down {
             return Err(Refusal::Down);
@@ -260,10 +260,7 @@ mod tests {
     use super::*;
 
     fn send(port: &mut Port, bytes: &[u8]) -> Option<Refusal> {
-        let frame = TxFrame {
-            parts: [bytes, &[], &[]],
-            offload: Offload::NONE,
-        };
+        let frame = TxFrame::whole(bytes);
         let mut refusal = None;
         port.tx.send(&[frame], &mut |_, why| refusal = Some(why));
         refusal

@@ -304,7 +304,6 @@ impl Transmit for Detached {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Offload;
     use crate::wire::{Wire, WireOptions};
     use niv::{Counters, Gather};
 
@@ -348,10 +347,7 @@ mod tests {
 
     fn send(tx: &mut dyn Transmit, frames: &[[u8; 60]]) {
         for frame in frames {
-            let frame = TxFrame {
-                parts: [frame, &[], &[]],
-                offload: Offload::NONE,
-            };
+            let frame = TxFrame::whole(frame);
             tx.send(&[frame], &mut |_, refusal| panic!("{refusal:?}"));
         }
     }

@@ -13,12 +13,13 @@ use niv::{Gather, PortId, Weight};
 use packet_io::afpacket::{PacketOptions, open};
 use packet_io::dispatch::{Dispatcher, Outgoing};
 use packet_io::{
-    BURST, Capabilities, Checksum, Offload, Port, Segmentation, SegmentationKind, TxFrame, tap,
+    BURST, Capabilities, Checksum, Offload, Port, Refusal, Segmentation, SegmentationKind,
+    Transmit, TxFrame, tap,
 };
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use support::Namespace;
 
 const OCTETS: usize = 4 << 20;
@@ -117,6 +118,20 @@ fn transfer(
     worker.join().unwrap()
 }
 
+/// Counts the frames on their way to a device.
+struct Counting {
+    tx: Box<dyn Transmit>,
+    frames: Arc<AtomicU64>,
+}
+
+impl Transmit for Counting {
+    fn send(&mut self, frames: &[TxFrame<'_>], refused: &mut dyn FnMut(usize, Refusal)) {
+        self.frames
+            .fetch_add(frames.len() as u64, Ordering::Relaxed);
+        self.tx.send(frames, refused);
+    }
+}
+
 /// Checksum errors the namespace's TCP has seen.
 fn checksum_errors(namespace: &Namespace) -> u64 {
     namespace.run(|| {
@@ -182,6 +197,69 @@ fn oversized_frames_are_cut_and_finished_for_a_device_that_does_not() {
     transfer_over_veth(false);
 }
 
+/// The way of a guest's frames: cut and finished for the link, merged for the guest they go to. Here the link is a
+/// second pair of devices, over which nothing goes unfinished.
+#[test]
+fn segments_that_crossed_a_link_are_merged_for_the_device_they_go_to() {
+    let Some(lab) = lab() else {
+        return;
+    };
+    lab.middle.ip("link add near type veth peer name far");
+    lab.middle.ip("link set near up");
+    lab.middle.ip("link set far up");
+    let [left, near, far, mut right] = ["vl", "near", "far", "vr"].map(|name| {
+        lab.middle.run(|| {
+            let options = PacketOptions {
+                slots: 4096,
+                ..PacketOptions::default()
+            };
+            open(name, options).unwrap()
+        })
+    });
+    let frames = Arc::new(AtomicU64::new(0));
+    right.tx = Box::new(Counting {
+        tx: right.tx,
+        frames: frames.clone(),
+    });
+    let over = Arc::new(AtomicBool::new(false));
+    let stop = over.clone();
+    let last = std::thread::spawn(move || {
+        let (mut far, mut right) = (far, right);
+        let (far_cap, right_cap) = (
+            Capabilities {
+                offload: false,
+                ..far.capabilities
+            },
+            right.capabilities,
+        );
+        let mut dispatcher = Dispatcher::new();
+        let (mut there, mut back) = (Passed::default(), Passed::default());
+        while !stop.load(Ordering::Relaxed) {
+            pass(
+                &mut far,
+                &mut right,
+                &right_cap,
+                &mut dispatcher,
+                &mut there,
+            );
+            pass(&mut right, &mut far, &far_cap, &mut dispatcher, &mut back);
+            std::thread::yield_now();
+        }
+        there
+    });
+    let first = transfer(&lab.client, &lab.server, left, near, false);
+    over.store(true, Ordering::Relaxed);
+    let last = last.join().unwrap();
+    let handed = frames.load(Ordering::Relaxed);
+    println!("{first:?}\n{last:?}, in {handed} frames");
+    assert!(first.oversized > 0 && last.oversized == 0 && last.unfinished == 0);
+    assert!(last.buffers > OCTETS as u64 / 1448);
+    assert!(handed * 2 < last.buffers);
+    assert_eq!(last.frames, last.sent + last.refused);
+    assert_eq!(checksum_errors(&lab.server), 0);
+    assert_eq!(checksum_errors(&lab.client), 0);
+}
+
 #[test]
 fn oversized_frames_pass_whole_into_a_tap_and_out_of_it() {
     let Some(lab) = lab() else {
@@ -241,6 +319,7 @@ fn the_kernel_takes_an_unfinished_checksum_behind_a_vntag_but_no_oversized_frame
             };
             let frame = TxFrame {
                 parts: [&bytes, &[], &[]],
+                more: &[],
                 offload,
             };
             let mut refusal = None;

@@ -113,6 +113,7 @@ fn frames_go_both_ways_with_their_unfinished_checksums() {
     back.swap(35, 37);
     let frame = packet_io::TxFrame {
         parts: [&back[..20], &back[20..], &[]],
+        more: &[],
         offload: seen[0].offload,
     };
     tap.port

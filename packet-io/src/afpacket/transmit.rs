@@ -11,11 +11,12 @@
 use super::socket::PacketSocket;
 use crate::offload::VIRTIO_HEADER;
 use crate::{BURST, Refusal, Transmit, TxFrame};
-use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::{io, mem};
 
-/// A virtio header and three parts.
-const PARTS: usize = 4;
+/// Pieces one call has room for: a virtio header and three parts for each of 64 frames, or fewer frames of more
+/// pieces, but always one of the most there may be.
+const PIECES: usize = (1 + 3) * BURST;
 /// How often a full device is asked again before a frame is given up.
 const RETRIES: usize = 2;
 
@@ -31,7 +32,7 @@ pub(super) struct PacketTransmit {
 /// The arguments of one `sendmmsg`.
 struct Call {
     headers: [[u8; VIRTIO_HEADER]; BURST],
-    parts: [[libc::iovec; PARTS]; BURST],
+    pieces: [libc::iovec; PIECES],
     messages: [libc::mmsghdr; BURST],
 }
 
@@ -53,21 +54,22 @@ impl PacketTransmit {
 
 impl Transmit for PacketTransmit {
     fn send(&mut self, frames: &[TxFrame<'_>], refused: &mut dyn FnMut(usize, Refusal)) {
-        let mut sent = 0;
-        // Runs of frames for the same socket; mostly one.
-        for run in frames.chunk_by(|a, b| is_oversized(a) == is_oversized(b)) {
-            let socket = match run.first() {
-                Some(frame) if is_oversized(frame) => &self.oversized,
-                _ => &self.whole,
-            };
-            for chunk in run.chunks(BURST) {
-                let first = sent;
-                let count = self.call.fill(chunk, self.virtio);
-                self.call.send(socket.as_fd(), count, &mut |index, why| {
-                    refused(first + index, why);
-                });
-                sent += chunk.len();
+        // One socket for all, so that no frame of a flow overtakes another one of this burst.
+        let socket = if frames.iter().any(is_oversized) {
+            &self.oversized
+        } else {
+            &self.whole
+        };
+        let mut first = 0;
+        while let Some(left @ [_, ..]) = frames.get(first..) {
+            let count = self.call.fill(left, self.virtio);
+            if count == 0 {
+                refused(first, Refusal::TooBig);
             }
+            self.call.send(socket.as_fd(), count, &mut |index, why| {
+                refused(first + index, why);
+            });
+            first += count.max(1);
         }
     }
 }
@@ -77,22 +79,25 @@ fn is_oversized(frame: &TxFrame<'_>) -> bool {
 }
 
 impl Call {
-    /// Points the messages at `frames`, 64 at most; returns how many.
+    /// Points the messages at the first of `frames`, as many as there is room for; returns how many. None if the
+    /// first has more pieces than a frame may have.
     #[inline]
     fn fill(&mut self, frames: &[TxFrame<'_>], virtio: bool) -> usize {
-        let places = self
-            .headers
-            .iter_mut()
-            .zip(&mut self.parts)
-            .zip(&mut self.messages);
-        for (frame, ((header, parts), message)) in frames.iter().zip(places) {
+        let places = self.headers.iter_mut().zip(&mut self.messages);
+        let mut room = self.pieces.as_mut_slice();
+        let mut filled = 0;
+        for (frame, (header, message)) in frames.iter().zip(places) {
+            let most = 1 + frame.parts.len() + frame.more.len();
+            let Some((space, rest)) = mem::take(&mut room).split_at_mut_checked(most) else {
+                break;
+            };
             let mut count = 0;
             let mut add = |bytes: &[u8]| {
-                if let Some(part) = parts.get_mut(count)
-                    && !bytes.is_empty()
+                if !bytes.is_empty()
+                    && let Some(piece) = space.get_mut(count)
                 {
-                    part.iov_base = bytes.as_ptr().cast_mut().cast();
-                    part.iov_len = bytes.len();
+                    piece.iov_base = bytes.as_ptr().cast_mut().cast();
+                    piece.iov_len = bytes.len();
                     count += 1;
                 }
             };
@@ -100,11 +105,13 @@ impl Call {
                 *header = frame.offload.to_virtio();
                 add(&*header);
             }
-            frame.parts.iter().for_each(|part| add(part));
-            message.msg_hdr.msg_iov = parts.as_mut_ptr();
+            frame.pieces().for_each(&mut add);
+            message.msg_hdr.msg_iov = space.as_mut_ptr();
             message.msg_hdr.msg_iovlen = count;
+            room = rest;
+            filled += 1;
         }
-        frames.len().min(BURST)
+        filled
     }
 
     /// Sends the first `count` messages. The kernel stops at the first it refuses, and is then called
@@ -118,7 +125,7 @@ impl Call {
         let mut next = 0;
         let mut retries = RETRIES;
         while let Some(messages @ [_, ..]) = self.messages.get_mut(next..count) {
-            // SAFETY: each message points at as many parts as it says, and each part at a live header
+            // SAFETY: each message points at as many pieces as it says, and each piece at a live header
             // or slice of the frames that `fill` was given in the same call of `Transmit::send`; the
             // kernel only reads them, and writes the length sent into each message.
             let result = unsafe {

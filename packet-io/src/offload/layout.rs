@@ -6,16 +6,16 @@ use crate::{Checksum, Offload, Segmentation, SegmentationKind};
 /// Tags looked behind: four VLAN tags (design.md section 5.2).
 const MAX_VLAN_TAGS: usize = 4;
 /// The smallest TCP segment Linux makes (`TCP_MIN_GSO_SIZE`): room for 40 octets of options in an MSS of 48.
-const MIN_TCP_SEGMENT: u16 = 8;
+pub(super) const MIN_TCP_SEGMENT: u16 = 8;
 /// The most datagrams Linux makes of one (`UDP_MAX_SEGMENTS`).
 const MAX_UDP_SEGMENTS: usize = 128;
 
-const ETHERTYPE_IPV4: u16 = 0x0800;
-const ETHERTYPE_IPV6: u16 = 0x86DD;
-const ETHERTYPE_VLAN: u16 = 0x8100;
-const ETHERTYPE_SERVICE_VLAN: u16 = 0x88A8;
+pub(super) const ETHERTYPE_IPV4: u16 = 0x0800;
+pub(super) const ETHERTYPE_IPV6: u16 = 0x86DD;
+pub(super) const ETHERTYPE_VLAN: u16 = 0x8100;
+pub(super) const ETHERTYPE_SERVICE_VLAN: u16 = 0x88A8;
 
-const TCP: u8 = 6;
+pub(super) const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
 /// IPv4, IPv6 and GRE inside IP: the unfinished checksum may be that of an inner packet.

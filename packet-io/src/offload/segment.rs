@@ -5,8 +5,8 @@ use super::layout::{Layout, Network, word};
 use super::{BadOffload, HEADER_ROOM};
 use crate::{Checksum, Segmentation, SegmentationKind};
 
-const FIN: u8 = 0x01;
-const PSH: u8 = 0x08;
+pub(super) const FIN: u8 = 0x01;
+pub(super) const PSH: u8 = 0x08;
 const CWR: u8 = 0x80;
 
 /// One wire frame of an oversized one: its headers were written into the room given, its payload stays
@@ -169,7 +169,7 @@ impl<'a> Segments<'a> {
     }
 }
 
-fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) -> Option<()> {
+pub(super) fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) -> Option<()> {
     bytes.get_mut(at..at + N)?.copy_from_slice(&value);
     Some(())
 }

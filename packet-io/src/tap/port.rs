@@ -14,6 +14,9 @@ const LONGEST: usize = VIRTIO_HEADER + 64 * 1024 + 64;
 /// Room for a burst of frames of common size, or four of the longest.
 const ROOM: usize = 4 * LONGEST;
 
+/// A virtio header, and what a frame is made of at most.
+const PIECES: usize = 1 + 3 + BURST;
+
 pub(super) struct TapReceive {
     file: Arc<OwnedFd>,
     room: Box<[u8]>,
@@ -88,9 +91,15 @@ impl Transmit for TapTransmit {
     fn send(&mut self, frames: &[TxFrame<'_>], refused: &mut dyn FnMut(usize, Refusal)) {
         for (index, frame) in frames.iter().enumerate() {
             let header = frame.offload.to_virtio();
-            let [a, b, c] = frame.parts;
-            let parts = [&header, a, b, c].map(IoSlice::new);
-            let result = rustix::io::retry_on_intr(|| rustix::io::writev(&*self.file, &parts));
+            let mut pieces = ArrayVec::<_, PIECES>::new();
+            pieces.push(IoSlice::new(&header));
+            let parts = frame.pieces().filter(|piece| !piece.is_empty());
+            pieces.extend(parts.take(PIECES - 1).map(IoSlice::new));
+            let result = if frame.more.len() > BURST {
+                Err(Errno::MSGSIZE)
+            } else {
+                rustix::io::retry_on_intr(|| rustix::io::writev(&*self.file, &pieces))
+            };
             let why = match result {
                 Ok(_) => continue,
                 Err(Errno::AGAIN | Errno::NOBUFS | Errno::NOMEM) => Refusal::Full,

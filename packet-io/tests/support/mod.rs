@@ -146,10 +146,7 @@ pub(crate) fn receive_exactly(port: &mut Port, count: usize) -> Vec<Seen> {
 
 /// Sends one whole frame.
 pub(crate) fn send(port: &mut Port, bytes: &[u8]) -> Result<(), packet_io::Refusal> {
-    let frame = TxFrame {
-        parts: [bytes, &[], &[]],
-        offload: Offload::NONE,
-    };
+    let frame = TxFrame::whole(bytes);
     let mut result = Ok(());
     port.tx.send(&[frame], &mut |_, why| result = Err(why));
     result

@@ -10,7 +10,7 @@ use crate::report::Report;
 use arrayvec::ArrayVec;
 use niv::Mac;
 use packet_io::link::LinkStats;
-use packet_io::{BURST, Offload, Port, RxFrame, TxFrame};
+use packet_io::{BURST, Port, RxFrame, TxFrame};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::Timespec;
 use std::time::{Duration, Instant};
@@ -66,10 +66,7 @@ impl Guest {
             .frames
             .iter()
             .take(count)
-            .map(|frame| TxFrame {
-                parts: [frame, &[], &[]],
-                offload: Offload::NONE,
-            })
+            .map(|frame| TxFrame::whole(frame))
             .collect();
         let mut refusal = None;
         if !burst.is_empty() {
@@ -204,10 +201,7 @@ fn lab(binaries: &Binaries) -> Result<Lab> {
 fn introduce(a: &mut Guest, b: &mut Guest) -> Result<()> {
     for guest in [&mut *a, &mut *b] {
         let frame = ethernet(Mac::BROADCAST, guest.mac, EXPERIMENTAL, &[0xFF; 46]);
-        let hello = TxFrame {
-            parts: [&frame, &[], &[]],
-            offload: Offload::NONE,
-        };
+        let hello = TxFrame::whole(&frame);
         guest.port.tx.send(&[hello], &mut |_, _| ());
     }
     let end = Instant::now() + Duration::from_secs(2);
