@@ -34,7 +34,7 @@ pub enum BadOffload {
     /// The frame ends before a header it must have.
     #[error("the frame ends inside its headers")]
     Short,
-    /// More VLAN tags than are looked behind, or headers longer than [`HEADER_ROOM`].
+    /// More VLAN tags than are looked behind, or headers longer than 256 octets.
     #[error("the frame's headers are too long to be rewritten")]
     LongHeaders,
     /// Neither IPv4 nor IPv6, or not the one the metadata names.
