@@ -7,7 +7,6 @@
 use crate::afpacket::{self, OpenError, PacketOptions};
 use crate::device::{DeviceError, Former, PreparedDevice, Role};
 use crate::former::{Claim, ClaimError, FormerError, Formers};
-use crate::isolation;
 use crate::link::{LinkError, LinkEvent, LinkInfo, LinkStats, Links};
 use crate::mailbox::{Handle, WorkerGone};
 use crate::port::{Capabilities, Receive};
@@ -287,7 +286,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
                 // A worker that has ended holds no device.
                 let _ = self.worker.answer(move |worker| worker.detach(id)).await;
                 // Another device may get the name, and is then not ours to isolate.
-                if let Err(error) = isolation::release(self.links.namespace(), name) {
+                if let Err(error) = self.links.isolation().release(name) {
                     warn!("the isolation of {name}, which is gone, cannot be lifted: {error}");
                 }
                 if let Err(error) = self.formers.forget(name) {
