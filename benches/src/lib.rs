@@ -5,6 +5,8 @@
     reason = "a measurement that meets what it does not expect is to stop there"
 )]
 
+pub mod cases;
+
 use interface_virtualizer::core::{Account, UPLINK, Virtualizer};
 use niv::{ListId, Mac, PortId, Slot, VifId, VlanId, Weight};
 use packet_io::dispatch::Dispatcher;

@@ -6,6 +6,7 @@ mod demo;
 mod endpoint;
 mod error;
 mod hold;
+mod instructions;
 mod lab;
 mod need;
 mod report;
@@ -20,6 +21,7 @@ mod vigil;
 use binaries::Binaries;
 use clap::{Parser, Subcommand};
 use error::LabError;
+use instructions::Outcome;
 use report::Report;
 use sandbox::Place;
 use scenario::Scenario;
@@ -58,6 +60,12 @@ enum Action {
     Scenario {
         /// Its name.
         name: Option<String>,
+    },
+    /// Counts what a frame costs in instructions, and holds it against the baseline.
+    Instructions {
+        /// Write the baseline anew; what changed gets this reason.
+        #[arg(long, value_name = "REASON")]
+        write: Option<String>,
     },
     /// Brings up the lab of the demo, to stay.
     Up {
@@ -122,6 +130,23 @@ fn run(arguments: &Arguments) -> error::Result<ExitCode> {
             let binaries = built()?;
             in_sandbox(&binaries, |binaries| scenario.run(binaries, &Report::new()))
         }
+        Action::Instructions {
+            write: Some(reason),
+        } => instructions::write(reason).map(|()| ExitCode::SUCCESS),
+        Action::Instructions { write: None } => match instructions::check_instructions()? {
+            Outcome::Measured(text, holds) => {
+                print!("{text}");
+                Ok(if holds {
+                    ExitCode::SUCCESS
+                } else {
+                    ExitCode::FAILURE
+                })
+            }
+            Outcome::Skipped(skip) => {
+                println!("skipped: {}", skip.reason);
+                Ok(ExitCode::from(SKIPPED))
+            }
+        },
         Action::Up { lab: _two_boxes } => {
             hold::require_none()?;
             hold::up(&built()?).map(|()| ExitCode::SUCCESS)

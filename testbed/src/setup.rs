@@ -34,6 +34,11 @@ const JUDGES: &[Judge] = &[
         program: "ethtool",
         used_by: "judge-iperf3: the guests' offloads are on",
     },
+    Judge {
+        package: "valgrind",
+        program: "valgrind",
+        used_by: "instructions: what a frame costs, whatever else the machine does",
+    },
 ];
 
 /// Installs what is missing, as root on Debian or Ubuntu; elsewhere says what to install.
@@ -169,6 +174,7 @@ mod tests {
     /// The programs that scenarios say they need.
     fn needed() -> BTreeSet<&'static str> {
         let needs = SCENARIOS.iter().flat_map(|scenario| scenario.needs);
+        let needs = needs.chain([&crate::instructions::VALGRIND]);
         needs
             .filter_map(|need| match need {
                 Need::Tool(name) => Some(*name),
@@ -185,8 +191,12 @@ mod tests {
 
     #[test]
     fn what_the_judges_call_is_what_they_say_they_need() {
-        let source = include_str!("scenario/judges.rs");
-        let calls = ["Command::new(\"", "need::command(\""].map(|call| source.split(call).skip(1));
+        let sources = [
+            include_str!("scenario/judges.rs"),
+            include_str!("instructions.rs"),
+        ]
+        .concat();
+        let calls = ["Command::new(\"", "command(\""].map(|call| sources.split(call).skip(1));
         let calls = calls.into_iter().flatten();
         let called: BTreeSet<_> = calls.filter_map(|rest| rest.split('"').next()).collect();
         assert_eq!(called, needed());

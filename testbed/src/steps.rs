@@ -2,6 +2,7 @@
 
 use crate::binaries::{Binaries, cargo};
 use crate::error::{Doing, Result};
+use crate::instructions::{self, Outcome};
 use crate::sandbox::this_program;
 use crate::scenario::SCENARIOS;
 use crate::setup;
@@ -67,6 +68,7 @@ pub(crate) fn test(with_setup: bool, built: Option<&Path>) -> Result<ExitCode> {
             ])
             .env("RUSTDOCFLAGS", "-D warnings"),
     )?);
+    all.add(instructions()?);
     all.add(scenarios(built)?);
 
     println!();
@@ -249,6 +251,26 @@ fn failures(text: &str) -> String {
     } else {
         interesting.join("\n")
     }
+}
+
+/// What a frame costs, against the baseline.
+fn instructions() -> Result<Tally> {
+    heading("instructions");
+    let started = Instant::now();
+    let mut tally = Tally::default();
+    match instructions::check_instructions()? {
+        Outcome::Measured(text, holds) => {
+            print!("{text}");
+            tally.passed += usize::from(holds);
+            tally.failed += usize::from(!holds);
+            print_result("instructions", holds, started);
+        }
+        Outcome::Skipped(skip) => {
+            println!("   skipped: {}", skip.reason);
+            tally.skips.push(skip);
+        }
+    }
+    Ok(tally)
 }
 
 /// Every scenario in a process and a sandbox of its own.
