@@ -109,6 +109,8 @@ pub enum FrameError {
         address: Mac,
         /// Of who sent it.
         sender: Nonce,
+        /// Of who is to have it: 0 in an Open.
+        receiver: Nonce,
         /// Whether it says it comes from an IV.
         direction: Direction,
     },
@@ -163,18 +165,20 @@ pub fn read<'a>(
     };
     let messages = usize::from(u16::from_be_bytes(rest.take()?));
     let sender = Nonce(u64::from_be_bytes(rest.take()?));
+    let receiver = Nonce(u64::from_be_bytes(rest.take()?));
     if version != VERSION {
         return Err(FrameError::Version {
             version,
             address: source,
             sender,
+            receiver,
             direction,
         });
     }
     let envelope = Envelope {
         direction,
         sender,
-        receiver: Nonce(u64::from_be_bytes(rest.take()?)),
+        receiver,
         sequence: u64::from_be_bytes(rest.take()?),
     };
     let kind = Kind::from_number(kind).ok_or(FrameError::Malformed)?;

@@ -10,11 +10,13 @@
     reason = "each test program uses its part of this, and fails where it fails"
 )]
 
+pub mod samples;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use vic::message::Members;
 use vic::session::iv::{IvEvent, IvLimits, IvSession, Vnic, VnicState};
-use vic::session::vis::{VifState, VisEvent, VisLimits, VisSession};
+use vic::session::vis::{VifState, VisError, VisEvent, VisLimits, VisSession};
 use vic::session::{Authentication, Capabilities, EndConfig};
 use vic::{Code, ListId, Mac, Parameters, Refusal, Uuid, VifId};
 
@@ -143,6 +145,13 @@ pub struct Lab {
     sent: u64,
     pub record: Vec<(To, Vec<u8>)>,
     boots: u8,
+    /// What the embedder says to an IV that wants a session; `None`: yes.
+    pub admit: Option<Refusal>,
+    pub vis_term: u64,
+    pub max_vifs: u16,
+    pub max_lists: u16,
+    /// Whether lists are made.
+    pub lists: bool,
 }
 
 impl Lab {
@@ -167,6 +176,11 @@ impl Lab {
             sent: 0,
             record: Vec::new(),
             boots: 2,
+            admit: None,
+            vis_term: 0,
+            max_vifs: 4095,
+            max_lists: 4096,
+            lists: true,
         }
     }
 
@@ -180,6 +194,7 @@ impl Lab {
         if self.iv.detach(self.now, uuid(n)).is_ok() {
             self.wanted.remove(&n);
             self.iv_world.enabled.remove(&uuid(n));
+            self.iv_world.bound.remove(&uuid(n));
         }
     }
 
@@ -198,8 +213,13 @@ impl Lab {
     /// kill -9 and start, with or without what its store says.
     pub fn restart_vis(&mut self, store: bool) {
         self.boots += 1;
-        let config = config("rack1", VIS_MAC, &self.vis_auth, self.boots);
-        self.vis = VisSession::new(config, VisLimits::default());
+        let mut config = config("rack1", VIS_MAC, &self.vis_auth, self.boots);
+        config.term = self.vis_term;
+        let limits = VisLimits {
+            max_vifs: self.max_vifs,
+            max_lists: self.max_lists,
+        };
+        self.vis = VisSession::new(config, limits);
         let had = std::mem::take(&mut self.vis_world);
         if store {
             for (vif, uuid) in had.bound {
@@ -255,6 +275,11 @@ impl Lab {
         for (_, _, to, frame) in due {
             self.hand(to, &frame);
         }
+    }
+
+    /// Forgets what is on the wire.
+    pub fn drop_wire(&mut self) {
+        self.wire.clear();
     }
 
     /// Hands a frame to an end.
@@ -366,9 +391,22 @@ impl Lab {
         let world = &mut self.vis_world;
         world.told.push(event.clone());
         match event {
-            VisEvent::Admission(_) => self.vis.admit(self.now),
+            VisEvent::Admission(_) => match &self.admit {
+                None => self.vis.admit(self.now),
+                Some(why) => self.vis.refuse_session(self.now, why.clone()),
+            },
+            VisEvent::Move { ask, .. } => {
+                let no = Err(Self::refusal(Code::NOT_ALLOWED));
+                self.vis.answer(self.now, ask, no).unwrap();
+            }
             VisEvent::Create { ask, create, bound } => {
-                let vif = self.vis.accept(self.now, ask, 7, None).unwrap();
+                let vif = match self.vis.accept(self.now, ask, 7, None) {
+                    Ok(vif) => vif,
+                    Err(error) => {
+                        assert_eq!((error, self.vis.free_ids().0), (VisError::NoVifFree, 0));
+                        return;
+                    }
+                };
                 let holder = world.bound.insert(vif, create.uuid);
                 assert!(
                     holder.is_none_or(|holder| holder == create.uuid),
@@ -419,7 +457,7 @@ impl Lab {
 
     /// One list of all, as a flood would want; a new one whenever they change.
     fn make_lists(&mut self) {
-        if !self.vis.is_up() {
+        if !self.vis.is_up() || !self.lists {
             return;
         }
         let all: Members = self.vis_world.bound.keys().copied().collect();

@@ -98,10 +98,8 @@ impl IvSession {
         match body {
             Ok(Body::Refused(message::Kind::Open, refusal)) => {
                 self.refused(now, pdu, refusal, !hint && self.end.has_key());
-                if let Phase::Opening(opening) = &mut self.phase
-                    && !hint
-                {
-                    opening.at = opening.at.max(now + REFUSED_WAIT);
+                if !hint {
+                    self.open_later(now);
                 }
             }
             Ok(Body::Answer(Answer::Open(answer))) if !hint && pdu.envelope.sender.0 != 0 => {
@@ -110,6 +108,12 @@ impl IvSession {
             Ok(_) if hint => self.end.statistics.unauthentic += 1,
             Ok(_) | Err(_) => self.end.statistics.malformed += 1,
         }
+    }
+
+    /// Another attempt, with another nonce: the VIS decides anew.
+    fn open_later(&mut self, now: Duration) {
+        let nonce = Nonce(self.end.entropy.draw());
+        self.phase = Phase::Opening(Opening::new(now + REFUSED_WAIT, nonce));
     }
 
     fn refused(&mut self, now: Duration, pdu: &Pdu<'_>, refusal: Refusal, authenticated: bool) {
@@ -155,9 +159,7 @@ impl IvSession {
         if let Some(refusal) = refusal {
             let close = conversation.close(&self.end, &refusal);
             self.end.send_raw(close);
-            if let Phase::Opening(opening) = &mut self.phase {
-                opening.at = now + REFUSED_WAIT;
-            }
+            self.open_later(now);
             let said = SessionRefused {
                 mac: peer.mac,
                 by: Direction::Up,

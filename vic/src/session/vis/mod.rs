@@ -15,6 +15,7 @@ use super::end::{End, version_refusal};
 use super::work::Work;
 use super::{EndConfig, Peer, SessionRefused, Statistics};
 use crate::frame::{Direction, FrameError, Pdu, Received};
+use crate::identity::Nonce;
 use crate::message::{
     Answer, ListDelete, ListSet, Part, Profile, ProfileCatalogue, Request, VifDelete, VifDisable,
     VifEnable, VifStatus,
@@ -161,8 +162,9 @@ impl VisSession {
                 version,
                 address,
                 sender,
+                receiver,
                 ..
-            })) if self.conversation.is_none() => {
+            })) if self.conversation.is_none() && receiver == Nonce::NONE => {
                 let refusal = version_refusal(version);
                 self.end.say_no(now, address, sender, &refusal, false);
                 let said = SessionRefused {
