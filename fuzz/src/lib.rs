@@ -29,4 +29,6 @@ targets! {
     configuration,
     iv_configuration,
     control_socket,
+    vic_message,
+    vic_session,
 }
