@@ -1,12 +1,12 @@
 //! Measures how many frames a second one thread takes in by a veth device and sends out of it again.
 //!
 //! ```text
-//! cargo run --release -p packet-io --example hairpin -- [SIZE] [SECONDS] [--cut | --merge | --checksum]
+//! cargo run --release -p packet-io --example hairpin -- [SIZE] [SECONDS] [--packet] | --cut | --merge | --checksum
 //! ```
 //!
 //! In a network namespace of its own (needs root): a generator thread on one end sends bursts and counts what comes
 //! back; the thread measured owns the other end, exchanges the addresses of each frame and hands it to the dispatcher.
-//! `--checksum`, `--cut` and `--merge` measure without a device: the sum over 1448 octets, cutting a 64 KiB frame, and
+//! `--packet` sends by packet sockets only, not by AF_XDP. `--checksum`, `--cut` and `--merge` measure without a device: the sum over 1448 octets, cutting a 64 KiB frame, and
 //! merging the segments it is cut into.
 #![allow(clippy::print_stdout, reason = "it is what a measuring tool is for")]
 
@@ -54,13 +54,14 @@ fn main() -> Outcome<()> {
         size => {
             let size = size.map_or(Ok(64), str::parse)?;
             let seconds = arguments.get(1).map_or(Ok(3), |text| text.parse())?;
-            measure_hairpin(size, Duration::from_secs(seconds))?;
+            let xdp = !arguments.iter().any(|word| word == "--packet");
+            measure_hairpin(size, Duration::from_secs(seconds), xdp)?;
         }
     }
     Ok(())
 }
 
-fn measure_hairpin(size: usize, time: Duration) -> Outcome<()> {
+fn measure_hairpin(size: usize, time: Duration, xdp: bool) -> Outcome<()> {
     if !(14..=1514).contains(&size) {
         return Err("SIZE is from 14 to 1514".into());
     }
@@ -84,10 +85,12 @@ fn measure_hairpin(size: usize, time: Duration) -> Outcome<()> {
     }
     let options = PacketOptions {
         slots: 4096,
+        xdp,
         ..PacketOptions::default()
     };
     let generator = afpacket::open("va", options)?;
     let hairpin = afpacket::open("vb", options)?;
+    let mode = hairpin.capabilities.mode;
     let counters = Counters::default();
     thread::scope(|scope| {
         let generating = scope.spawn(|| generate(generator, size, &counters));
@@ -118,6 +121,7 @@ fn measure_hairpin(size: usize, time: Duration) -> Outcome<()> {
             after.unwrap_or(0) - before.unwrap_or(0)
         });
         let each = busy as f64 / received.max(1) as f64;
+        println!("{size:5} octets  sent by {mode}");
         println!("{size:5} octets  core time {each:9.1} ns for each frame turned");
         for thread in [generating, turning] {
             thread.join().map_err(|_| "a thread panicked")??;

@@ -1,8 +1,11 @@
-//! AF_PACKET: frames of any Ethernet device, through a memory-mapped receive ring and `sendmmsg`.
+//! AF_PACKET: frames of any Ethernet device, through a memory-mapped receive ring; sent by AF_XDP or `sendmmsg`.
 //!
 //! The ring is TPACKET_V2: each frame is handed over when it arrives. V3 hands blocks over, which costs a
 //! millisecond at low rate. Frames are read where the kernel put them, and the one copy there is, the
 //! kernel makes when they are sent.
+//!
+//! Complete frames are sent by an AF_XDP socket that does nothing else, where the kernel grants one; all others, and
+//! elsewhere all, by packet sockets.
 //!
 //! Frames longer than a slot (oversized ones, mostly) come whole by way of the socket's own queue.
 //! Every frame comes and goes with a virtio-net header, so that unfinished checksums and oversized
@@ -13,6 +16,7 @@ mod receive;
 mod ring;
 mod socket;
 mod transmit;
+mod xdp;
 
 use crate::interface;
 use crate::offload::VIRTIO_HEADER;
@@ -22,11 +26,13 @@ use ring::{Ring, Shape};
 use socket::PacketSocket;
 use std::io;
 use transmit::PacketTransmit;
+use xdp::XdpTransmit;
 
 /// Octets a slot spends before the frame: the ring's header, the virtio header and alignment.
 const SLOT_OVERHEAD: usize = 96;
+const ETHERNET_HEADER: usize = 14;
 /// Tags that may come on top of the MTU in a slot of the default size.
-const TAGS: usize = 14 + 6 + 4 * 4;
+const TAGS: usize = ETHERNET_HEADER + 6 + 4 * 4;
 /// Slots do not grow beyond this by themselves: what is longer comes by the socket's queue.
 const LARGEST_DEFAULT_SLOT: usize = 16 * 1024;
 /// What the kernel may queue beside the ring, in octets: some 100 frames of 64 KiB.
@@ -44,6 +50,9 @@ pub struct PacketOptions {
     /// Ask for metadata about unfinished checksums and oversized frames. Without it the device must
     /// not be given any work to leave undone (`ethtool -K DEVICE tx off gro off`, on both ends of a veth).
     pub offload: bool,
+    /// Send complete frames by an AF_XDP socket, where the kernel grants one: half the cost. The mode that was
+    /// obtained is in [`Capabilities::mode`]: `af_packet+af_xdp`, or `af_packet` alone.
+    pub xdp: bool,
 }
 
 impl Default for PacketOptions {
@@ -52,6 +61,7 @@ impl Default for PacketOptions {
             slots: 1024,
             slot_size: None,
             offload: true,
+            xdp: true,
         }
     }
 }
@@ -180,11 +190,26 @@ pub fn open(device: &str, options: PacketOptions) -> Result<Port, OpenError> {
     };
     let whole = sender(true).map_err(failed("a sending socket"))?;
     let oversized = sender(false).map_err(failed("a sending socket"))?;
+    // Not every kernel has it, and not everybody may lock memory: packet sockets do the same at twice the cost.
+    let xdp = options.xdp.then(|| {
+        XdpTransmit::open(index, mtu as usize + ETHERNET_HEADER)
+            .inspect_err(|error| tracing::debug!("{device}: no AF_XDP socket to send by: {error}"))
+    });
+    let complete = xdp.and_then(Result::ok).map(Box::new);
+    let mode = match complete {
+        Some(_) => "af_packet+af_xdp",
+        None => "af_packet",
+    };
     Ok(Port {
         rx: Box::new(PacketReceive::new(receiver, ring, index, options.offload)),
-        tx: Box::new(PacketTransmit::new(whole, oversized, options.offload)),
+        tx: Box::new(PacketTransmit::new(
+            complete,
+            whole,
+            oversized,
+            options.offload,
+        )),
         capabilities: Capabilities {
-            mode: "af_packet",
+            mode,
             mtu,
             offload: options.offload,
         },

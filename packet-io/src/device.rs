@@ -25,7 +25,7 @@ mod error;
 
 pub use error::DeviceError;
 
-use crate::isolation::{self, Admit, is_isolated, isolate};
+use crate::isolation::Admit;
 use crate::link::{LinkError, LinkIndex, LinkInfo, Links};
 use niv::Mac;
 use serde::{Deserialize, Serialize};
@@ -130,10 +130,10 @@ impl Former {
                 note(links.set_ipv6(now, true));
             }
             if now.name != self.device {
-                isolation::release(links.namespace(), &now.name)?;
+                links.isolation().release(&now.name)?;
             }
         }
-        isolation::release(links.namespace(), &self.device)?;
+        links.isolation().release(&self.device)?;
         first
     }
 }
@@ -186,7 +186,7 @@ impl PreparedDevice {
 
     async fn change(&self, info: &LinkInfo, mtu: u32) -> Result<(), DeviceError> {
         let links = &self.links;
-        isolate(links.namespace(), &info.name, self.role.admits())?;
+        links.isolation().isolate(&info.name, self.role.admits())?;
         if info.ipv6 == Some(true) {
             links.set_ipv6(info, false)?;
         }
@@ -270,13 +270,13 @@ impl PreparedDevice {
     /// It is gone, or the kernel refuses: then stop reading it, for the host's stack does.
     pub async fn keep_isolated(&self) -> Result<bool, DeviceError> {
         let info = self.info().await?;
-        let ns = self.links.namespace();
-        if is_isolated(ns, &info.name)? {
+        let isolation = self.links.isolation();
+        if isolation.is_isolated(&info.name)? {
             return Ok(false);
         }
-        isolate(ns, &info.name, self.role.admits())?;
+        isolation.isolate(&info.name, self.role.admits())?;
         if info.name != self.former.device {
-            isolation::release(ns, &self.former.device)?;
+            isolation.release(&self.former.device)?;
         }
         Ok(true)
     }

@@ -20,6 +20,7 @@ pub use error::LinkError;
 pub use info::{LinkIndex, LinkInfo, LinkStats};
 pub use watch::{LinkEvent, Watch};
 
+use crate::isolation::Isolation;
 use crate::netns::NetNs;
 use futures_util::{StreamExt, TryStreamExt, pin_mut};
 use niv::Mac;
@@ -36,6 +37,7 @@ pub const MAX_NAME: usize = 15;
 pub struct Links {
     handle: rtnetlink::Handle,
     ns: Arc<NetNs>,
+    isolation: Arc<Isolation>,
 }
 
 impl Links {
@@ -69,15 +71,22 @@ impl Links {
         let _ = socket.set_cap_ack(true);
         let _ = socket.set_ext_ack(true);
         tokio::spawn(connection);
+        let ns = Arc::new(ns);
         Ok(Self {
             handle,
-            ns: Arc::new(ns),
+            isolation: Arc::new(Isolation::of(ns.clone())),
+            ns,
         })
     }
 
     /// The namespace these devices live in.
     pub fn namespace(&self) -> &NetNs {
         &self.ns
+    }
+
+    /// What keeps the host's stack off them.
+    pub fn isolation(&self) -> &Isolation {
+        &self.isolation
     }
 
     /// The device of that name, or `None`.

@@ -7,7 +7,6 @@
 use crate::afpacket::{self, OpenError, PacketOptions};
 use crate::device::{DeviceError, Former, PreparedDevice, Role};
 use crate::former::{Claim, ClaimError, FormerError, Formers};
-use crate::isolation;
 use crate::link::{LinkError, LinkEvent, LinkInfo, LinkStats, Links};
 use crate::mailbox::{Handle, WorkerGone};
 use crate::port::{Capabilities, Receive};
@@ -284,10 +283,9 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
                 }
                 device.state = State::Missing;
                 let id = device.wanted.id;
-                // A worker that has ended holds no device.
-                let _ = self.worker.answer(move |worker| worker.detach(id)).await;
+                self.detach(id).await;
                 // Another device may get the name, and is then not ours to isolate.
-                if let Err(error) = isolation::release(self.links.namespace(), name) {
+                if let Err(error) = self.links.isolation().release(name) {
                     warn!("the isolation of {name}, which is gone, cannot be lifted: {error}");
                 }
                 if let Err(error) = self.formers.forget(name) {
@@ -435,10 +433,18 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
         for device in std::mem::take(&mut self.devices) {
             let id = device.wanted.id;
             if let State::InUse(used) = device.state {
-                // A worker that has ended holds no device.
-                let _ = self.worker.answer(move |worker| worker.detach(id)).await;
+                self.detach(id).await;
                 self.give_back(used.prepared).await;
             }
+        }
+    }
+
+    /// Takes a port from the worker. It is closed on a thread of its own, since the kernel makes whoever
+    /// closes it wait; several wait at the same time.
+    async fn detach(&self, id: PortId) {
+        // A worker that has ended holds no device.
+        if let Ok(retired) = self.worker.answer(move |worker| worker.detach(id)).await {
+            tokio::task::spawn_blocking(|| drop(retired));
         }
     }
 

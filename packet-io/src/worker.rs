@@ -82,6 +82,12 @@ impl Transmit for Counted {
     }
 }
 
+/// Ports let go of. To drop them closes them, and the kernel makes whoever does that wait until nobody
+/// looks at their rings any more (50 ms for an AF_PACKET port): not for the thread that moves frames.
+#[must_use = "dropped by the worker it would hold up all other ports"]
+#[derive(Default)]
+pub struct Retired(Vec<(Option<Receiver>, Option<Sender>)>);
+
 /// One worker thread's own state.
 pub struct Worker<F> {
     /// The forwarding state.
@@ -91,6 +97,8 @@ pub struct Worker<F> {
     poller: Poller,
     dispatcher: Dispatcher,
     out: Vec<Outgoing>,
+    /// Until control takes them.
+    retired: Retired,
     stopping: bool,
 }
 
@@ -126,16 +134,18 @@ impl<F: Forward> Worker<F> {
             poller: Poller::new()?,
             dispatcher: Dispatcher::new(),
             out: Vec::with_capacity(2 * FLUSH_AT),
+            retired: Retired::default(),
             stopping: false,
         })
     }
 
-    /// Takes over a port under a number of the caller's choice.
+    /// Takes over a port under a number of the caller's choice. What had that number goes with the next
+    /// [`Worker::detach`].
     ///
     /// # Errors
     /// The kernel cannot watch its descriptor.
     pub fn attach(&mut self, id: PortId, port: Port, usage: PortUse) -> io::Result<()> {
-        self.detach(id);
+        self.retire(id);
         let index = usize::from(id.0);
         if self.receivers.len() <= index {
             self.receivers.resize_with(index + 1, || None);
@@ -168,17 +178,23 @@ impl<F: Forward> Worker<F> {
         Ok(())
     }
 
-    /// Lets go of a port. Copies bound for it are dropped from now on, as `port_down`.
-    pub fn detach(&mut self, id: PortId) {
+    /// Lets go of a port. Copies bound for it are dropped from now on, as `port_down`. To be dropped by
+    /// the thread that asked, with what else the worker has let go of meanwhile.
+    pub fn detach(&mut self, id: PortId) -> Retired {
+        self.retire(id);
+        std::mem::take(&mut self.retired)
+    }
+
+    fn retire(&mut self, id: PortId) {
         let index = usize::from(id.0);
-        if let Some(receiver) = self.receivers.get_mut(index).and_then(Option::take)
-            && let Some(descriptor) = receiver.rx.readiness()
-        {
+        let receiver = self.receivers.get_mut(index).and_then(Option::take);
+        if let Some(descriptor) = receiver.as_ref().and_then(|r| r.rx.readiness()) {
             // Dropping the port takes the descriptor out of the poller if this did not.
             let _ = self.poller.remove(descriptor);
         }
-        if let Some(tx) = self.senders.get_mut(index) {
-            *tx = None;
+        let sender = self.senders.get_mut(index).and_then(Option::take);
+        if receiver.is_some() || sender.is_some() {
+            self.retired.0.push((receiver, sender));
         }
     }
 
@@ -245,7 +261,7 @@ impl<F: Forward> Worker<F> {
             // It stays ready for ever and never has a frame; control hands over another when there is one.
             Err(PortError::Gone) => {
                 drop(frames);
-                return self.detach(id);
+                return self.retire(id);
             }
         }
         receiver.taken += frames.len() as u64;
@@ -361,6 +377,62 @@ mod tests {
             seen.extend(burst.iter().map(|frame| frame.bytes[0]));
         }
         seen
+    }
+
+    /// Says at which thread it was closed.
+    struct Slow(crossbeam::channel::Sender<std::thread::ThreadId>);
+
+    impl Receive for Slow {
+        fn receive<'a>(
+            &'a mut self,
+            _: &mut ArrayVec<RxFrame<'a>, BURST>,
+        ) -> Result<(), PortError> {
+            Err(PortError::Gone)
+        }
+        fn readiness(&self) -> Option<std::os::fd::BorrowedFd<'_>> {
+            None
+        }
+        fn stats(&mut self) -> RxStats {
+            RxStats::default()
+        }
+    }
+
+    impl Drop for Slow {
+        fn drop(&mut self) {
+            self.0.send(std::thread::current().id()).unwrap();
+        }
+    }
+
+    #[test]
+    fn no_port_is_closed_by_the_thread_that_moves_frames() {
+        let repeater = Repeater {
+            to: Vec::new(),
+            counters: Counters::default(),
+        };
+        let worker = Worker::spawn("t", repeater).unwrap();
+        let (closed, closings) = crossbeam::channel::unbounded();
+        for replaced_gone_and_detached in 0..3 {
+            let rx = Box::new(Slow(closed.clone()));
+            let tx = Box::new(Detached);
+            let capabilities = Detached::CAPABILITIES;
+            let port = Port {
+                rx,
+                tx,
+                capabilities,
+            };
+            let attached = worker.ask(move |w| {
+                w.attach(PortId(0), port, USE).unwrap();
+                if replaced_gone_and_detached == 1 {
+                    w.burst(PortId(0));
+                }
+                w.capabilities(PortId(0)).is_some()
+            });
+            assert_eq!(attached.unwrap(), replaced_gone_and_detached != 1);
+        }
+        drop(worker.ask(|w| w.detach(PortId(0))).unwrap());
+        let here = std::thread::current().id();
+        assert_eq!(closings.try_iter().collect::<Vec<_>>(), [here; 3]);
+        worker.ask(Worker::stop).unwrap();
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn frames_longer_than_a_slot_arrive_whole_and_in_order() {
     let options = PacketOptions {
         slots: 1024,
         slot_size: Some(512),
-        offload: true,
+        ..PacketOptions::default()
     };
     let (mut a, mut b) = pair(&namespace, 60_000, options);
     let lengths = [60, 60_014, 100, 400, 420, 440, 9000, 60_000, 60, 50_000];

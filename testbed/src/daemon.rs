@@ -79,7 +79,8 @@ impl Daemon {
         }
     }
 
-    fn read_log(&self) -> String {
+    /// All it has said so far.
+    pub(crate) fn read_log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 

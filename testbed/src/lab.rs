@@ -9,6 +9,7 @@ use packet_io::link::{
     BlockingLinks, LinkAddress, LinkError, LinkIndex, LinkInfo, LinkStats, VethEnd,
 };
 use packet_io::netns::NetNs;
+use rustix::mount::UnmountFlags;
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
@@ -90,6 +91,14 @@ impl Host {
         self.links
             .run(async |links| links.set_up(index, up).await)
             .map_err(link(format!("take {device} of {} {way}", self.name)))
+    }
+
+    /// Removes a device; with one end of a pair goes the other.
+    pub(crate) fn delete(&self, device: &str) -> Result<()> {
+        let index = self.index(device)?;
+        self.links
+            .run(async |links| links.delete(index).await)
+            .map_err(link(format!("delete {device} of {}", self.name)))
     }
 
     /// Makes a device carry nothing but what a scenario sends by hand: no IPv6, no ARP.
@@ -232,6 +241,17 @@ impl Lab {
     pub(crate) fn add_host(&mut self, name: &str) -> Result<&Host> {
         let host = Host::create(name)?;
         Ok(self.hosts.entry(name.to_owned()).or_insert(host))
+    }
+
+    /// Takes a host away, with its name under `/run/netns`. The kernel takes its devices away when nobody
+    /// holds its namespace any more.
+    pub(crate) fn remove_host(&mut self, name: &str) -> Result<()> {
+        drop(self.daemons.remove(name));
+        drop(self.hosts.remove(name));
+        let path = sandbox::netns_path(name);
+        let doing = || format!("remove {}", path.display());
+        rustix::mount::unmount(&path, UnmountFlags::DETACH).doing(doing())?;
+        fs::remove_file(&path).doing(doing())
     }
 
     /// A host of the lab.

@@ -54,6 +54,17 @@ pub enum AttachError {
     },
 }
 
+impl AttachError {
+    /// It is the guest that is not there yet, or in its own way: no reason to keep the others waiting.
+    pub(crate) fn is_the_guests(&self) -> bool {
+        match self {
+            Self::Namespace { source, .. } => matches!(source, NetNsError::Missing { .. }),
+            Self::NameTaken { .. } => true,
+            Self::Link { .. } | Self::HostEndTaken { .. } => false,
+        }
+    }
+}
+
 /// The name of our end of a vNIC's veth pair: the same at every start, so that it is found again, and
 /// another for each uplink of this host.
 pub(crate) fn host_end(uplink: &str, vif: VifId) -> String {
@@ -100,7 +111,11 @@ pub(crate) async fn veth(
     let inside = Links::open_in(&netns).map_err(link)?;
     let host_end = host_end(uplink, vnic.vif);
     let ours = links.get(&host_end).await.map_err(link)?;
-    let theirs = inside.get(ifname).await.map_err(link)?;
+    // By number, since the guest may have given its end another name.
+    let theirs = match ours.as_ref().and_then(|ours| ours.peer) {
+        Some(peer) => inside.by_index(peer).await.map_err(link)?,
+        None => None,
+    };
     match (ours, theirs) {
         (Some(ours), Some(theirs)) if are_a_pair(&ours, &theirs) => {
             links.set_mtu(ours.index, vnic.mtu).await.map_err(link)?;
@@ -109,30 +124,30 @@ pub(crate) async fn veth(
                 inside.set_mac(theirs.index, mac).await.map_err(link)?;
             }
             info!(
-                "vNIC {}: VIF {}, adopting {ifname} in {}",
+                "vNIC {}: VIF {}, adopting {} in {}",
                 vnic.name,
                 vnic.vif,
+                theirs.name,
                 path.display()
             );
             return Ok(host_end);
         }
-        (_, Some(_)) => {
-            let (ifname, netns) = (ifname.clone(), path.display().to_string());
+        _ if inside.get(ifname).await.map_err(link)?.is_some() => {
             return Err(AttachError::NameTaken {
                 vnic: name(),
-                ifname,
-                netns,
+                ifname: ifname.clone(),
+                netns: path.display().to_string(),
                 host_end,
             });
         }
         // A guest that went took both ends with it, so this is somebody else's.
-        (Some(_), None) => {
+        (Some(_), _) => {
             return Err(AttachError::HostEndTaken {
                 vnic: name(),
                 host_end,
             });
         }
-        (None, None) => {}
+        (None, _) => {}
     }
     let near = VethEnd::new(&host_end).mtu(vnic.mtu);
     let mut far = VethEnd::new(ifname).mtu(vnic.mtu).in_ns(&netns);

@@ -3,7 +3,9 @@
 mod answer;
 mod attach;
 mod carrier;
+mod lost;
 mod run;
+mod turns;
 
 pub use run::{RunError, run};
 

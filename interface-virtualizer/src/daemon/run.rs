@@ -1,9 +1,10 @@
 //! `iv run`: from configuration to forwarding, and back.
 
-use super::Link;
 use super::answer::{Answers, Ask};
-use super::attach::{AttachError, veth};
+use super::attach::{AttachError, host_end};
 use super::carrier::Carrier;
+use super::turns::Turns;
+use super::{Link, lost};
 use crate::args;
 use crate::client::{PROGRAM, RELEASE};
 use crate::config::{Attachment, Config, ConfigError, VnicConfig};
@@ -84,21 +85,25 @@ pub fn run(args: args::Run) -> Result<(), RunError> {
 const CARE: Duration = Duration::from_secs(5);
 
 /// A vNIC and what is outside the worker about it.
-struct Vnic {
-    config: VnicConfig,
+pub(super) struct Vnic {
+    pub(super) config: VnicConfig,
     id: VnicId,
     /// The device this end of it is.
-    device: String,
+    pub(super) device: String,
+    /// Why its interface could not be made when that was last tried.
+    pub(super) why_not: Option<String>,
     /// Where we hold the descriptor; `None` for other kinds, and for a TAP that cannot be opened again.
     tap: Option<TapControl>,
 }
 
-struct Daemon {
-    config: Config,
-    links: Links,
+pub(super) struct Daemon {
+    pub(super) config: Config,
+    pub(super) links: Links,
     worker: Handle<Worker<Link>>,
-    supervisor: Supervisor<Link>,
-    vnics: Vec<Vnic>,
+    pub(super) supervisor: Supervisor<Link>,
+    pub(super) vnics: Vec<Vnic>,
+    /// When the interfaces that are not there are to be made.
+    pub(super) turns: Turns,
 }
 
 async fn serve(config: Config, path: PathBuf) -> Result<(), RunError> {
@@ -131,27 +136,34 @@ async fn serve(config: Config, path: PathBuf) -> Result<(), RunError> {
     carrier.uplink(up, Instant::now());
     let mut care = tokio::time::interval(CARE);
     let result = loop {
-        let deadline = carrier.deadline().map(tokio::time::Instant::from_std);
-        let due = async {
-            match deadline {
-                Some(deadline) => tokio::time::sleep_until(deadline).await,
-                None => std::future::pending().await,
-            }
-        };
+        let due = at(carrier.deadline());
+        let turn = daemon.turns.next();
+        let turn_due = at(turn.map(|(_, when)| when));
         let shown = tokio::select! {
             _ = interrupt.recv() => break Ok(()),
             _ = terminate.recv() => break Ok(()),
             _ = hangup.recv() => break Ok(()),
             event = watch.next() => match event {
-                Ok(event) => match daemon.supervisor.on_event(&event).await {
-                    Some(Change::Carrier { id: UPLINK, up }) => carrier.uplink(up, Instant::now()),
-                    // A vNIC that has just been taken up must see what the others see.
-                    Some(Change::Carrier { up: true, .. }) if !carrier.shown() => Some(false),
-                    _ => daemon.on_tap_event(&event, carrier.shown()).await,
-                },
+                Ok(event) => {
+                    let begun = Instant::now();
+                    let change = daemon.supervisor.on_event(&event).await;
+                    daemon.on_lost_interface(&event, begun);
+                    match change {
+                        Some(Change::Carrier { id: UPLINK, up }) => carrier.uplink(up, Instant::now()),
+                        // A vNIC that has just been taken up must see what the others see.
+                        Some(Change::Carrier { up: true, .. }) if !carrier.shown() => Some(false),
+                        _ => daemon.on_tap_event(&event, carrier.shown()).await,
+                    }
+                }
                 Err(error) => break Err(error.into()),
             },
             () = due => carrier.timeout(Instant::now()),
+            () = turn_due => {
+                if let Some((index, _)) = turn {
+                    daemon.remake(index, carrier.shown()).await;
+                }
+                None
+            }
             _ = care.tick() => match daemon.supervisor.look_after().await {
                 Ok(()) => None,
                 Err(gone) => break Err(gone.into()),
@@ -176,20 +188,37 @@ async fn serve(config: Config, path: PathBuf) -> Result<(), RunError> {
     result
 }
 
+/// Ends at that time; without one, never.
+async fn at(when: Option<Instant>) {
+    match when {
+        Some(when) => tokio::time::sleep_until(when.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Daemon {
     async fn start(config: Config, links: Links, formers: Formers) -> Result<Self, RunError> {
         let mut core = Virtualizer::default();
         let mut vnics = Vec::with_capacity(config.vnics.len());
-        for vnic in &config.vnics {
+        let mut turns = Turns::new(config.vnics.len());
+        for (index, vnic) in config.vnics.iter().enumerate() {
             let id = core.add(vnic.vif)?;
+            let mut why_not = None;
             let device = match &vnic.attachment {
                 Attachment::Tap(name) | Attachment::Device(name) => name.clone(),
-                Attachment::Netns { .. } => veth(&links, &config.uplink, vnic).await?,
+                Attachment::Netns { .. } => {
+                    why_not = lost::make_if_possible(&links, &config.uplink, vnic).await?;
+                    if why_not.is_some() {
+                        turns.failed(index, Instant::now());
+                    }
+                    host_end(&config.uplink, vnic.vif)
+                }
             };
             vnics.push(Vnic {
                 config: vnic.clone(),
                 id,
                 device,
+                why_not,
                 tap: None,
             });
         }
@@ -234,6 +263,7 @@ impl Daemon {
             worker,
             supervisor,
             vnics,
+            turns,
         };
         if let Err(error) = daemon.open_taps().await {
             daemon.stop().await;
@@ -313,25 +343,29 @@ impl Daemon {
             if up { "up" } else { "down" }
         );
         for vnic in &self.vnics {
-            let done = match (&vnic.config.attachment, &vnic.tap) {
-                (Attachment::Netns { .. }, _) => match self.links.get(&vnic.device).await {
-                    Ok(Some(info)) => self
-                        .links
-                        .set_up(info.index, up)
-                        .await
-                        .map_err(RunError::from),
-                    Ok(None) => Ok(()),
-                    Err(error) => Err(error.into()),
-                },
-                (_, Some(tap)) => tap.set_carrier(up).map_err(RunError::from),
-                _ => Ok(()),
-            };
-            if let Err(error) = done {
-                warn!(
-                    "vNIC {}: its carrier cannot be set: {error}",
-                    vnic.config.name
-                );
-            }
+            self.show_carrier_to(vnic, up).await;
+        }
+    }
+
+    pub(super) async fn show_carrier_to(&self, vnic: &Vnic, up: bool) {
+        let done = match (&vnic.config.attachment, &vnic.tap) {
+            (Attachment::Netns { .. }, _) => match self.links.get(&vnic.device).await {
+                Ok(Some(info)) => self
+                    .links
+                    .set_up(info.index, up)
+                    .await
+                    .map_err(RunError::from),
+                Ok(None) => Ok(()),
+                Err(error) => Err(error.into()),
+            },
+            (_, Some(tap)) => tap.set_carrier(up).map_err(RunError::from),
+            _ => Ok(()),
+        };
+        if let Err(error) = done {
+            warn!(
+                "vNIC {}: its carrier cannot be set: {error}",
+                vnic.config.name
+            );
         }
     }
 
@@ -373,6 +407,10 @@ impl Daemon {
                 .map(|(vnic, view)| {
                     let port = Account::Vnic(vnic.id).port();
                     let mtu = vnic.config.mtu;
+                    let mut device = self.device(&vnic.device, port, mtu, &view, balance(port));
+                    if let Some(why) = &vnic.why_not {
+                        device.state = format!("missing: {why}");
+                    }
                     show::Vnic {
                         name: vnic.config.name.clone(),
                         vif: vnic.config.vif,
@@ -383,7 +421,7 @@ impl Daemon {
                             Attachment::Device(_) => "device",
                         }
                         .into(),
-                        device: self.device(&vnic.device, port, mtu, &view, balance(port)),
+                        device,
                         counters: (&view.counters).into(),
                     }
                 })

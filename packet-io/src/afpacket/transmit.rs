@@ -9,6 +9,7 @@
 )]
 
 use super::socket::PacketSocket;
+use super::xdp::{Lost, XdpTransmit};
 use crate::offload::VIRTIO_HEADER;
 use crate::{BURST, Refusal, Transmit, TxFrame};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -21,6 +22,8 @@ const PIECES: usize = (1 + 3) * BURST;
 const RETRIES: usize = 2;
 
 pub(super) struct PacketTransmit {
+    /// The cheapest way, for complete frames, where the kernel grants it.
+    complete: Option<Box<XdpTransmit>>,
     /// Past the queueing discipline, where the kernel drops what it would have to segment.
     whole: PacketSocket,
     /// Through it, where the kernel segments what the device cannot.
@@ -40,10 +43,16 @@ struct Call {
 unsafe impl Send for Call {}
 
 impl PacketTransmit {
-    pub(super) fn new(whole: PacketSocket, oversized: PacketSocket, virtio: bool) -> Self {
+    pub(super) fn new(
+        complete: Option<Box<XdpTransmit>>,
+        whole: PacketSocket,
+        oversized: PacketSocket,
+        virtio: bool,
+    ) -> Self {
         // SAFETY: all zero is a valid value of these plain structures: null pointers, lengths of 0.
         let call = unsafe { Box::<Call>::new_zeroed().assume_init() };
         Self {
+            complete,
             whole,
             oversized,
             virtio,
@@ -55,6 +64,14 @@ impl PacketTransmit {
 impl Transmit for PacketTransmit {
     fn send(&mut self, frames: &[TxFrame<'_>], refused: &mut dyn FnMut(usize, Refusal)) {
         // One socket for all, so that no frame of a flow overtakes another one of this burst.
+        if let Some(xdp) = &mut self.complete
+            && frames.iter().all(|frame| xdp.takes(frame))
+        {
+            if let Err(Lost) = xdp.send(frames, refused) {
+                self.complete = None;
+            }
+            return;
+        }
         let socket = if frames.iter().any(is_oversized) {
             &self.oversized
         } else {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::isolation::{self, is_isolated};
 use crate::link::{BlockingLinks, VethEnd};
 use crate::netns::NetNs;
 use crate::privileged::{privileged, without};

@@ -29,6 +29,7 @@ const ACCEPT: u32 = 1;
 const PRIORITY: i32 = -1000;
 
 /// A socket to nf_tables in the namespace of the thread that opened it.
+#[derive(Debug)]
 pub(super) struct Socket {
     socket: netlink_sys::Socket,
 }

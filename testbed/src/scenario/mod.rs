@@ -6,6 +6,7 @@ mod forwarding;
 mod hairpin_rate;
 mod isolation;
 mod judges;
+mod lost_interfaces;
 mod plain_user;
 mod svif_space;
 
@@ -122,6 +123,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::TwoBoxes(isolation::daemons_killed),
+    },
+    Scenario {
+        name: "lost-interfaces",
+        about: "a guest's interface that was deleted comes back, at a bounded rate",
+        needs: &[],
+        demo: false,
+        run: Run::Own(lost_interfaces::lost_interfaces),
     },
     Scenario {
         name: "hairpin-rate",
