@@ -47,7 +47,7 @@ pub trait End: Send + 'static {
     fn poll_timeout(&self) -> Option<Duration>;
 }
 
-/// The daemon's handle of the thread. Cheap to clone; the thread ends with the last one.
+/// The daemon's handle of the thread. Cheap to clone.
 pub struct LinkControl<E: End> {
     thread: Handle<Sessions<E>>,
     started: Instant,
@@ -80,6 +80,7 @@ impl<E: End> LinkControl<E> {
             links: BTreeMap::new(),
             on_event: Box::new(on_event),
             room: vec![0; LONGEST].into_boxed_slice(),
+            stopping: false,
         };
         std::thread::Builder::new()
             .name(name.into())
@@ -138,6 +139,14 @@ impl<E: End> LinkControl<E> {
         })
     }
 
+    /// Ends the thread, after what it was told before: sessions that were told to close have said so.
+    ///
+    /// # Errors
+    /// It has ended already.
+    pub fn stop(&self) -> Result<(), WorkerGone> {
+        self.thread.tell(|sessions| sessions.stopping = true)
+    }
+
     /// Does something with a link's session, and returns what came of it; `None`: there is no such link, or the thread
     /// has ended.
     pub async fn with<R: Send + 'static>(
@@ -177,15 +186,20 @@ struct Sessions<E: End> {
     links: BTreeMap<PortId, Link<E>>,
     on_event: Box<dyn FnMut(PortId, E::Event) + Send>,
     room: Box<[u8]>,
+    stopping: bool,
 }
 
 impl<E: End> Sessions<E> {
-    /// Until nobody holds a handle any more.
+    /// Until it is told to stop.
     fn run(&mut self, inbox: &Mailbox<Self>) -> io::Result<()> {
         let mut ready = Vec::new();
-        while !inbox.is_abandoned() {
+        while !self.stopping {
             let now = self.now();
-            let next = self.links.values().filter_map(|l| l.end.poll_timeout()).min();
+            let next = self
+                .links
+                .values()
+                .filter_map(|l| l.end.poll_timeout())
+                .min();
             let sleep = next.map(|due| due.saturating_sub(now));
             self.poller.wait(sleep, &mut ready)?;
             inbox.run_pending(self);
@@ -279,5 +293,8 @@ impl<E: End> Sessions<E> {
     }
 }
 
+#[cfg(test)]
+#[path = "../../packet-io/src/privileged.rs"]
+mod privileged;
 #[cfg(test)]
 mod tests;

@@ -61,11 +61,6 @@ impl<T> Mailbox<T> {
         }
     }
 
-    /// Nobody is left who could send anything, and nothing is waiting. The poller is not woken for it.
-    pub fn is_abandoned(&self) -> bool {
-        Arc::strong_count(&self.waiting) == 1 && self.jobs.is_empty()
-    }
-
     #[cold]
     fn run(&self, worker: &mut T) {
         // Before the jobs are taken: one sent meanwhile sets it again.
