@@ -16,6 +16,7 @@ pub mod former;
 mod interface;
 pub mod isolation;
 pub mod link;
+pub mod link_socket;
 pub mod mailbox;
 pub mod netns;
 pub mod offload;
