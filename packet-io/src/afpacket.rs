@@ -207,6 +207,7 @@ pub fn open(device: &str, options: PacketOptions) -> Result<Port, OpenError> {
             whole,
             oversized,
             options.offload,
+            index,
         )),
         capabilities: Capabilities {
             mode,

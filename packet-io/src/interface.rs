@@ -30,10 +30,41 @@ pub(crate) fn mtu(socket: impl AsFd, device: &str) -> io::Result<u32> {
 
 /// Administratively up.
 pub(crate) fn is_up(socket: impl AsFd, device: &str) -> io::Result<bool> {
+    Ok(flags(socket, device)? & libc::IFF_UP != 0)
+}
+
+/// Whether the driver sees something at the other end. At once, where the flags of the interface take their time.
+pub(crate) fn has_carrier(socket: impl AsFd, device: &str) -> io::Result<bool> {
+    #[repr(C)]
+    struct EthtoolValue {
+        command: u32,
+        data: u32,
+    }
+    const ETHTOOL_GLINK: u32 = 0x0A;
+    let mut value = EthtoolValue {
+        command: ETHTOOL_GLINK,
+        data: 0,
+    };
+    let mut request = request(device)?;
+    request.ifr_ifru.ifru_data = (&raw mut value).cast();
+    // SAFETY: the request points at a live value of the shape ETHTOOL_GLINK writes to.
+    let result = unsafe {
+        libc::ioctl(
+            socket.as_fd().as_raw_fd(),
+            libc::SIOCETHTOOL as libc::Ioctl,
+            &raw mut request,
+        )
+    };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(value.data != 0)
+}
+
+fn flags(socket: impl AsFd, device: &str) -> io::Result<i32> {
     let request = ask(socket, device, libc::SIOCGIFFLAGS)?;
     // SAFETY: SIOCGIFFLAGS filled this member in.
-    let flags = unsafe { request.ifr_ifru.ifru_flags };
-    Ok(i32::from(flags) & libc::IFF_UP != 0)
+    Ok(i32::from(unsafe { request.ifr_ifru.ifru_flags }))
 }
 
 /// A request that names `device`, all else zero. A name too long is that of no device.

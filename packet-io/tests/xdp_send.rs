@@ -108,23 +108,29 @@ fn a_frame_refused_while_the_device_was_down_is_never_sent_later() {
 }
 
 #[test]
-fn what_the_device_drops_is_refused_frame_by_frame() {
+fn without_a_link_each_frame_is_refused_as_port_down() {
     privileged(|| {
-        let namespace = Namespace::new();
-        let (mut a, mut b) = pair(&namespace, PacketOptions::default());
-        let frames: Vec<_> = (0..BURST).map(|n| frame(60, n as u8)).collect();
-        // b is up and has no carrier.
-        namespace.set_up("va", false);
-        for _ in 0..10 {
-            let refused = burst(&mut b, &frames);
-            let expected: Vec<_> = (0..BURST).map(|index| (index, Refusal::Full)).collect();
-            assert_eq!(refused, expected);
+        for xdp in [true, false] {
+            let namespace = Namespace::new();
+            let options = PacketOptions {
+                xdp,
+                ..PacketOptions::default()
+            };
+            let (mut a, mut b) = pair(&namespace, options);
+            let frames: Vec<_> = (0..BURST).map(|n| frame(60, n as u8)).collect();
+            // b is up and has no carrier.
+            namespace.set_up("va", false);
+            for _ in 0..10 {
+                let refused = burst(&mut b, &frames);
+                let expected: Vec<_> = (0..BURST).map(|index| (index, Refusal::Down)).collect();
+                assert_eq!(refused, expected);
+            }
+            namespace.set_up("va", true);
+            wait_for("a to be up", || receive(&mut a).is_ok());
+            wait_for("the carrier", || burst(&mut b, &frames[..1]).is_empty());
+            wait_for("that frame", || !receive(&mut a).unwrap().is_empty());
+            assert_eq!(burst(&mut b, &frames), []);
+            receive_exactly(&mut a, BURST);
         }
-        namespace.set_up("va", true);
-        wait_for("a to be up", || receive(&mut a).is_ok());
-        wait_for("the carrier", || burst(&mut b, &frames[..1]).is_empty());
-        wait_for("that frame", || !receive(&mut a).unwrap().is_empty());
-        assert_eq!(burst(&mut b, &frames), []);
-        receive_exactly(&mut a, BURST);
     });
 }

@@ -171,6 +171,12 @@ impl PacketSocket {
         }
     }
 
+    /// Whether there is something at the device's other end.
+    pub(crate) fn has_link(&self, index: u32) -> io::Result<bool> {
+        let name = netdevice::index_to_name(&self.0, index)?;
+        interface::has_carrier(&self.0, &name)
+    }
+
     /// The error the kernel left on the socket, taking it away.
     pub(crate) fn take_error(&self) -> io::Result<()> {
         rustix::net::sockopt::socket_error(&self.0)??;

@@ -29,6 +29,8 @@ pub(super) struct PacketTransmit {
     /// Through it, where the kernel segments what the device cannot.
     oversized: PacketSocket,
     virtio: bool,
+    /// The device's.
+    index: u32,
     call: Box<Call>,
 }
 
@@ -48,6 +50,7 @@ impl PacketTransmit {
         whole: PacketSocket,
         oversized: PacketSocket,
         virtio: bool,
+        index: u32,
     ) -> Self {
         // SAFETY: all zero is a valid value of these plain structures: null pointers, lengths of 0.
         let call = unsafe { Box::<Call>::new_zeroed().assume_init() };
@@ -56,6 +59,7 @@ impl PacketTransmit {
             whole,
             oversized,
             virtio,
+            index,
             call,
         }
     }
@@ -63,11 +67,19 @@ impl PacketTransmit {
 
 impl Transmit for PacketTransmit {
     fn send(&mut self, frames: &[TxFrame<'_>], refused: &mut dyn FnMut(usize, Refusal)) {
+        // The kernel says the same of a device that has no room and of one that has no link.
+        let (whole, index) = (&self.whole, self.index);
+        let mut has_link = None;
+        let mut refused = |frame, why| {
+            let no_link = why == Refusal::Full
+                && !*has_link.get_or_insert_with(|| whole.has_link(index).unwrap_or(true));
+            refused(frame, if no_link { Refusal::Down } else { why });
+        };
         // One socket for all, so that no frame of a flow overtakes another one of this burst.
         if let Some(xdp) = &mut self.complete
             && frames.iter().all(|frame| xdp.takes(frame))
         {
-            if let Err(Lost) = xdp.send(frames, refused) {
+            if let Err(Lost) = xdp.send(frames, &mut refused) {
                 self.complete = None;
             }
             return;
