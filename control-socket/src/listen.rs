@@ -28,7 +28,7 @@ pub struct Listener {
 pub enum ListenError {
     /// A daemon answers there.
     #[error(
-        "{program} is already running (pid {pid}) on {path}: `{program} show version` talks to it; stop it \
+        "{program} is already running (pid {pid}) on {path}: `{program} --help` lists how to talk to it; stop it \
          first, or give this one a place of its own with --socket PATH"
     )]
     AlreadyRunning {

@@ -49,7 +49,8 @@ pub enum IsolationError {
     /// The process may not do this.
     #[error(
         "not permitted to {attempt} the nftables chain that keeps the host's stack off `{device}`: needs \
-         CAP_NET_ADMIN over the network namespace: run as root, or begin with `unshare -Urn`"
+         CAP_NET_ADMIN over the network namespace: run as root, or let root give it: \
+         `setcap cap_net_admin,cap_net_raw+ep PROGRAM`"
     )]
     NotPermitted {
         /// The device.

@@ -56,8 +56,9 @@ pub enum DeviceError {
     },
     /// The MTU is too small and could not be raised.
     #[error(
-        "`{device}` has MTU {mtu} and needs {needed}, and it could not be raised; try `ip link set dev \
-         {device} mtu {needed}`"
+        "`{device}` has MTU {mtu} and needs {needed}, and it could not be raised; if it stands on another device \
+         (macvlan, VLAN, bond), raise that one first, or give the vNICs a smaller MTU, by {} octets or more",
+        needed.saturating_sub(*mtu)
     )]
     MtuTooSmall {
         /// The device.

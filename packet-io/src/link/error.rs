@@ -28,7 +28,7 @@ pub enum LinkError {
     /// The process may not do this.
     #[error(
         "not permitted to `{command}`: needs CAP_NET_ADMIN over the network namespace: run as root, or \
-         begin with `unshare -Urn`"
+         let root give it: `setcap cap_net_admin,cap_net_raw+ep PROGRAM`"
     )]
     NotPermitted {
         /// The device in question.
