@@ -2,17 +2,22 @@
 //! copies would have reached. Rule tests are named after their rules.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::indexing_slicing,
     reason = "a test that meets what it does not expect is to stop there"
 )]
 
 mod lab;
+#[allow(dead_code, reason = "only its virtualizers are used")]
+mod model;
 
 use lab::{Lab, access, broadcast, mac, plain, trunk, veth};
+use model::{Copy, Leaving};
 use niv::{DropReason, ListId, PortId, VifId, Weight};
 use packet_io::{Offload, RxFrame};
+use proptest::prelude::*;
 use std::collections::BTreeSet;
-use vis::switch::{ListPlan, PortPlan, PortState, list_sets};
+use vis::switch::{ListPlan, PortPlan, PortState, Topology, VlanPolicy, list_sets};
 
 /// VIFs 1, 2 and 3 on link 0, 1 and 2 on link 1, and a plain port, all access in VLAN 10.
 fn ports() -> Vec<PortPlan> {
@@ -329,4 +334,135 @@ fn a_broadcast_to_4000_members_on_one_link_is_one_frame() {
         [(0, to_list(ListId::MAX, Some(4000), &broadcast(1)))]
     );
     assert_eq!(lab.total().egress.listed.frames, 3999);
+}
+
+fn policy() -> impl Strategy<Value = VlanPolicy> {
+    prop_oneof![
+        5 => Just(access(10)),
+        1 => Just(access(20)),
+        2 => Just(trunk("10,20", None)),
+        2 => Just(trunk("1-4094", Some(10))),
+        1 => Just(trunk("10", Some(20))),
+    ]
+}
+
+fn state() -> impl Strategy<Value = PortState> {
+    prop_oneof![9 => Just(PortState::Forwarding), 1 => Just(PortState::Shut)]
+}
+
+/// Devices 0 and 1 have an interface virtualizer each, 2 and 3 are plain ports, in VLANs 10 and 20.
+fn generated() -> impl Strategy<Value = Vec<PortPlan>> {
+    let port = (
+        0u16..2,
+        policy(),
+        state(),
+        prop_oneof![9 => Just(1500u32), 1 => Just(100)],
+    );
+    prop::collection::vec(port, 2..40).prop_map(|ports| {
+        let veths = (1u16..)
+            .zip(ports)
+            .map(|(number, (device, vlan, state, mtu))| PortPlan {
+                vlan,
+                state,
+                mtu,
+                // Not in the order of the slots.
+                ..veth(number + 1, device, 4000 - number * 37 % 101)
+            });
+        [plain(0, 2), plain(1, 3)]
+            .into_iter()
+            .chain(veths)
+            .collect()
+    })
+}
+
+/// Who gets what of all that `lab` sent.
+fn delivered(lab: &Lab) -> Vec<Copy> {
+    let copies = lab.sent.iter().flat_map(|(device, octets)| {
+        let leaving = Leaving {
+            device: *device,
+            octets,
+            counted: 0,
+        };
+        model::deliver(&lab.topology, &leaving)
+    });
+    let mut copies: Vec<_> = copies.collect();
+    copies.sort();
+    copies
+}
+
+/// A list for each of `sets` that `chosen` says yes to.
+fn confirmed(topology: &Topology, chosen: &[bool]) -> Vec<ListPlan> {
+    let sets = list_sets(topology).into_iter().zip(chosen.iter().cycle());
+    let chosen = sets.filter(|(_, chosen)| **chosen).map(|(set, _)| set);
+    (1u16..)
+        .zip(chosen)
+        .map(|(id, (device, members))| ListPlan {
+            device,
+            id: id.try_into().unwrap(),
+            members,
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever lists there are, of now or of a policy that has changed since.
+    #[test]
+    fn a_flood_by_lists_reaches_exactly_whom_unicast_copies_reach(
+        ports in generated(),
+        chosen in prop::collection::vec(any::<bool>(), 1..9),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), policy(), state()), 0..3),
+        frames in prop::collection::vec((any::<prop::sample::Index>(), 0u16..3, 46usize..140), 1..12),
+    ) {
+        let mut unicast = Lab::new(ports);
+        let lists = confirmed(&unicast.topology, &chosen);
+        for (which, vlan, state) in changes {
+            unicast.change(|topology| {
+                let port = which.index(topology.ports.len());
+                topology.ports[port].vlan = vlan;
+                topology.ports[port].state = state;
+            });
+        }
+        let mut listed = Lab::new(unicast.topology.ports.clone());
+        listed.change(|topology| topology.lists = lists);
+        for (which, vlan, payload) in frames {
+            let port = which.get(&unicast.topology.ports).clone();
+            let mut frame = lab::ethernet([0xFF; 6], mac(1), &[0x08, 0x00], payload);
+            if vlan > 0 {
+                frame.splice(12..12, [0x81, 0x00, 0, vlan as u8 * 10]);
+            }
+            if let Some(vif) = port.vif {
+                frame = from(vif.get(), &frame);
+            }
+            for lab in [&mut unicast, &mut listed] {
+                lab.sent.clear();
+                lab.receive(port.device.0, &frame);
+            }
+            prop_assert_eq!(delivered(&listed), delivered(&unicast));
+        }
+        for index in 0..unicast.topology.ports.len() as u16 {
+            let (one, other) = (unicast.port(index), listed.port(index));
+            prop_assert_eq!(one.egress.output(), other.egress.output());
+            prop_assert_eq!(one.egress.dropped, other.egress.dropped);
+        }
+    }
+
+    #[test]
+    fn with_all_sets_confirmed_a_flood_leaves_once_per_link_and_class(
+        ports in generated(),
+        which in any::<prop::sample::Index>(),
+    ) {
+        let mut lab = Lab::new(ports);
+        lab.change(|topology| topology.lists = confirmed(topology, &[true]));
+        let port = which.get(&lab.topology.ports).clone();
+        let frame = broadcast(1);
+        match port.vif {
+            Some(vif) => lab.receive(port.device.0, &from(vif.get(), &frame)),
+            None => lab.receive(port.device.0, &frame),
+        }
+        // With or without an 802.1Q tag behind the VNTag.
+        let classes: BTreeSet<_> = lab.sent.iter().map(|(device, octets)| (*device, octets[18..20] == [0x81, 0x00])).collect();
+        prop_assert_eq!(classes.len(), lab.sent.len());
+    }
 }
