@@ -1,5 +1,7 @@
 //! The switch does what the specification says, on generated sequences of frames, changes of policy,
 //! removals, moves and waits: the same octets on the same devices, the same counters, the same table.
+//! What the switch sends to a list is handed to the virtualizers of the specification first: what they
+//! deliver must be what unicast copies would have been.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,7 +14,7 @@ mod lab;
 mod model;
 
 use lab::{access, octets, trunk};
-use model::{Copy, Model, Whose, Wire, whose};
+use model::{Leaving, Model, Whose, Wire, whose};
 use niv::{Counters, DropReason, Imbalance, PortId, VlanTag, Weight};
 use packet_io::{Offload, RxFrame};
 use proptest::prelude::*;
@@ -20,8 +22,8 @@ use proptest::test_runner::TestRunner;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use vis::switch::{ListPlan, Topology, VlanPolicy, list_sets};
 use vis::switch::{PortPlan, PortState, Seed, Slots, Snapshot, Switch, TableParameters, Time};
-use vis::switch::{Topology, VlanPolicy};
 
 const ADDRESSES: usize = 9;
 const PORTS: usize = 8;
@@ -33,6 +35,9 @@ enum Step {
     Change(usize, Change),
     /// The VLANs that are defined.
     Vlans(&'static str),
+    /// Of the sets that are worth a list by now those at set bits get one, and of the lists there are
+    /// those at set bits go.
+    Lists(u16, u16),
 }
 
 #[derive(Clone, Debug)]
@@ -161,6 +166,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => prop_oneof![6 => 0u64..400, 2 => 400u64..3_000, 1 => 3_000u64..9_000].prop_map(Step::Wait),
         8 => (0..PORTS, change()).prop_map(|(port, change)| Step::Change(port, change)),
         1 => prop::sample::select(vec!["10,20", "10,20,30", "20"]).prop_map(Step::Vlans),
+        6 => (any::<u16>(), any::<u16>()).prop_map(|(new, old)| Step::Lists(new, old)),
     ]
 }
 
@@ -177,6 +183,8 @@ struct Both {
     holders: Vec<u32>,
     now: u64,
     frames: u64,
+    /// How many lists there have been.
+    named: u16,
 }
 
 impl Both {
@@ -218,6 +226,7 @@ impl Both {
             holders: vec![0; PORTS],
             now: 10_000,
             frames: 0,
+            named: 0,
         }
     }
 
@@ -231,6 +240,22 @@ impl Both {
                 self.publish(topology);
             }
             Step::Change(port, change) => self.change(port, change),
+            Step::Lists(new, old) => {
+                let mut topology = self.topology.clone();
+                let mut bits = (0..16).map(|bit| old >> bit & 1 == 1).cycle();
+                topology.lists.retain(|_| bits.next() == Some(false));
+                let sets = list_sets(&topology).into_iter().enumerate();
+                for (_, (device, members)) in sets.filter(|(at, _)| new >> (at % 16) & 1 == 1) {
+                    self.named += 1;
+                    let id = self.named.try_into().unwrap();
+                    topology.lists.push(ListPlan {
+                        device,
+                        id,
+                        members,
+                    });
+                }
+                self.publish(topology);
+            }
         }
         Ok(())
     }
@@ -324,40 +349,35 @@ impl Both {
                 .any(|entry| (entry.vlan.get(), entry.mac.0) == (vlan, mac))
         };
         let mut expected = self.model.receive(&self.topology, self.now, &wire, gone);
-        let mut sent: Vec<Copy> = out
-            .iter()
-            .map(|outgoing| {
-                prop_assert_eq!(outgoing.frame, 3);
-                let octets = octets(&received, outgoing);
-                let slot = self.snapshot.port(outgoing.account).unwrap().slot;
-                Ok(Copy {
-                    device: outgoing.port.0,
-                    to: Whose::Port(slot.index, slot.generation),
-                    counted: (octets.len() - usize::from(outgoing.uncounted)).max(60),
-                    octets,
-                })
-            })
-            .collect::<Result<_, TestCaseError>>()?;
-        sent.sort();
-        expected.sort();
-        prop_assert_eq!(&sent, &expected, "{:?}", wire);
-
-        // Now and then a device has no room.
-        for (number, copy) in sent.iter().enumerate() {
-            let Whose::Port(index, _) = copy.to else {
-                continue;
+        let mut delivered = Vec::new();
+        for (number, outgoing) in (self.frames..).zip(&out) {
+            prop_assert_eq!(outgoing.frame, 3);
+            let octets = octets(&received, outgoing);
+            let counted = (octets.len() - usize::from(outgoing.uncounted)).max(60);
+            let at = Leaving {
+                device: outgoing.port.0,
+                octets: &octets,
+                counted,
             };
-            let weight = Weight::one(copy.counted);
-            if (self.frames + number as u64).is_multiple_of(17) {
-                self.switch.drop_copy(index, DropReason::TxFull, weight);
-                self.model.count(copy.to, "out:tx_full", 1);
+            let copies = model::deliver(&self.topology, &at);
+            prop_assert!(!copies.is_empty(), "{:?} is for nobody", octets);
+            // Now and then a device has no room.
+            let account = outgoing.account;
+            let weight = Weight::one(counted);
+            let taken = !number.is_multiple_of(17);
+            if taken {
+                self.switch.sent(account, weight);
             } else {
-                self.switch.sent(index, weight);
-                self.model.count(copy.to, "sent", 1);
-                self.model
-                    .count(copy.to, "sent octets", u64::from(weight.octets));
+                self.switch.drop_copy(account, DropReason::TxFull, weight);
             }
+            self.model.met(&at, &copies, taken);
+            delivered.extend(copies);
         }
+        delivered.sort();
+        expected.sort();
+        prop_assert_eq!(&delivered, &expected, "{:?}", wire);
+        let leaving = out.len() as u64;
+        self.model.shared(expected.len() as u64 - leaving);
         Ok(())
     }
 
@@ -387,7 +407,10 @@ impl Both {
 
         let mut all = BTreeMap::new();
         for port in &self.topology.ports {
-            all.extend(named(whose(port), self.switch.counters(port.slot).unwrap()));
+            all.extend(named(
+                whose(port),
+                &self.switch.counters(port.slot).unwrap(),
+            ));
         }
         for device in 0..4 {
             let counters = self.switch.link_counters(PortId(device)).unwrap();
@@ -471,6 +494,8 @@ fn named(whose: Whose, counters: &Counters) -> BTreeMap<(Whose, String), u64> {
         ("copies".into(), ingress.copies),
         ("sent".into(), egress.sent.frames),
         ("sent octets".into(), egress.sent.octets),
+        ("listed".into(), egress.listed.frames),
+        ("listed octets".into(), egress.listed.octets),
         ("originated".into(), egress.originated),
         ("queued".into(), egress.queued),
     ];
@@ -494,7 +519,7 @@ fn named(whose: Whose, counters: &Counters) -> BTreeMap<(Whose, String), u64> {
 }
 
 /// Everything these rules can say about a frame. What another part says is not in here.
-const SAID: [&str; 37] = [
+const SAID: [&str; 39] = [
     "received",
     "forwarded",
     "flooded",
@@ -528,6 +553,8 @@ const SAID: [&str; 37] = [
     "out:tx_full",
     "received octets",
     "sent octets",
+    "listed",
+    "listed octets",
     "reserved_bit",
     "uplink_destination",
     "move_damped",

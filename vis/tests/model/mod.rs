@@ -46,6 +46,8 @@ pub(crate) struct Model {
     pub(crate) table: Vec<Known>,
     pub(crate) capacity: usize,
     pub(crate) counts: BTreeMap<(Whose, String), u64>,
+    /// Whose frame was copied last.
+    source: Option<Whose>,
 }
 
 type Verdict = Result<(), &'static str>;
@@ -59,6 +61,7 @@ impl Model {
             table: Vec::new(),
             capacity,
             counts: BTreeMap::new(),
+            source: None,
         }
     }
 
@@ -269,6 +272,7 @@ impl Model {
             }
         };
         self.count(source, "copies", to.len() as u64);
+        self.source = Some(source);
         let mut copies = Vec::new();
         for to in to {
             let refusals = [
@@ -283,6 +287,37 @@ impl Model {
             copies.push(copy(from, to, vlan, tag, &octets[..12], rest));
         }
         copies
+    }
+
+    /// Of the copies last decided so many were not made, because several were one.
+    pub(crate) fn shared(&mut self, fewer: u64) {
+        if let Some(source) = self.source
+            && let Some(copies) = self.counts.get_mut(&(source, "copies".to_owned()))
+        {
+            *copies -= fewer;
+        }
+    }
+
+    /// A frame left, or its device had no room: what is counted. Whoever it stood for in a list has it
+    /// as listed; the frame is its device's.
+    pub(crate) fn met(&mut self, leaving: &Leaving<'_>, copies: &[Copy], taken: bool) {
+        let listed = leaving.tag().is_some_and(|tag| tag.p);
+        let whose = if listed {
+            Whose::Device(leaving.device)
+        } else {
+            copies[0].to
+        };
+        if !taken {
+            self.count(whose, "out:tx_full", 1);
+            return;
+        }
+        let octets = leaving.counted as u64;
+        self.count(whose, "sent", 1);
+        self.count(whose, "sent octets", octets);
+        for copy in copies.iter().filter(|_| listed) {
+            self.count(copy.to, "listed", 1);
+            self.count(copy.to, "listed octets", octets);
+        }
     }
 
     /// Counts a received frame and what became of it.
@@ -398,6 +433,87 @@ impl Model {
             .find(|&at| gone(self.table[at].vlan, self.table[at].mac))
             .expect("none of those with the most gave up its oldest entry")
     }
+}
+
+/// A frame as it leaves the switch.
+pub(crate) struct Leaving<'a> {
+    pub(crate) device: u16,
+    pub(crate) octets: &'a [u8],
+    /// What it counts for.
+    pub(crate) counted: usize,
+}
+
+/// What the tag of a frame that leaves says.
+pub(crate) struct Tag {
+    d: bool,
+    p: bool,
+    dvif: u16,
+    l: bool,
+    rest: bool,
+    svif: u16,
+}
+
+impl Leaving<'_> {
+    fn tag(&self) -> Option<Tag> {
+        if ethertype(self.octets, 12) != Some(0x8926) {
+            return None;
+        }
+        let bits: String = self.octets[14..18]
+            .iter()
+            .map(|octet| format!("{octet:08b}"))
+            .collect();
+        let number = |of: &str| u16::from_str_radix(of, 2).unwrap();
+        Some(Tag {
+            d: &bits[..1] == "1",
+            p: &bits[1..2] == "1",
+            dvif: number(&bits[2..16]),
+            l: &bits[16..17] == "1",
+            rest: &bits[17..20] != "000",
+            svif: number(&bits[20..]),
+        })
+    }
+}
+
+/// Section 5.4: what the guests get of a frame that leaves, each as if by a unicast copy. The virtualizers
+/// hold the lists of `topology`. Who is no bridge port gets it under a name that is nobody's.
+pub(crate) fn deliver(topology: &Topology, leaving: &Leaving<'_>) -> Vec<Copy> {
+    let to = |vif: Option<u16>| {
+        let mut ports = topology.ports.iter();
+        let port =
+            ports.find(|port| (port.device.0, port.vif.map(u16::from)) == (leaving.device, vif));
+        port.map_or(Whose::Device(u16::MAX), whose)
+    };
+    let copy = |to: Whose, octets: Vec<u8>| Copy {
+        device: leaving.device,
+        to,
+        octets,
+        counted: leaving.counted,
+    };
+    let Some(tag) = leaving.tag() else {
+        return vec![copy(to(None), leaving.octets.to_vec())];
+    };
+    assert!(tag.d && !tag.rest);
+    if !tag.p {
+        return vec![copy(to(Some(tag.dvif)), leaving.octets.to_vec())];
+    }
+    let list = topology
+        .lists
+        .iter()
+        .find(|list| (list.device.0, list.id.get()) == (leaving.device, tag.dvif))
+        .expect("a list that nobody confirmed");
+    let members = list.members.iter().map(|member| member.get());
+    members
+        .filter(|&member| !(tag.l && member == tag.svif))
+        .map(|member| {
+            let first = 0x8000 | member;
+            let octets = [
+                &leaving.octets[..14],
+                &first.to_be_bytes(),
+                &leaving.octets[16..],
+            ];
+            copy(to(Some(member)), octets.concat())
+        })
+        .collect()
 }
 
 pub(crate) fn whose(port: &PortPlan) -> Whose {
