@@ -13,6 +13,7 @@ use crate::port::{Capabilities, Receive};
 use crate::worker::{Forward, Worker};
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tracing::warn;
 
@@ -47,6 +48,8 @@ pub struct Taken {
     pub(super) info: LinkInfo,
     pub(super) capabilities: Capabilities,
     pub(super) baseline: LinkStats,
+    /// What others of this process hand to the device.
+    pub(super) others: Vec<Arc<AtomicU64>>,
 }
 
 impl<F: Forward + Send + 'static> Taker<F> {
@@ -83,6 +86,7 @@ impl<F: Forward + Send + 'static> Taker<F> {
                 info,
                 capabilities,
                 baseline,
+                others: Vec::new(),
             })),
             Err(error) => {
                 self.give_back(prepared).await;
