@@ -148,6 +148,11 @@ impl Virtualizer {
         self.lists.strip(vif);
     }
 
+    /// Takes a VIF out of every list, and leaves it to the vNIC that has it.
+    pub fn strip(&mut self, vif: VifId) {
+        self.lists.strip(vif);
+    }
+
     fn retire_counters(&mut self, id: VnicId) {
         let index = usize::from(Account::Vnic(id).port().0);
         if let Some(counters) = self.counters.get_mut(index) {
