@@ -206,8 +206,10 @@ impl Daemon {
         match event {
             LinkEvent::Gone { name, .. } if *name == self.config.uplink => vic.stale = true,
             LinkEvent::Changed(info) if info.name == self.config.uplink && in_use => {
-                let mtu = u16::try_from(info.mtu).unwrap_or(u16::MAX);
-                if let Some((_, told)) = &mut vic.opened
+                // As it is now: the event may be older than the session.
+                let now = self.links.get(&info.name).await.ok().flatten();
+                let mtu = now.and_then(|now| u16::try_from(now.mtu).ok());
+                if let (Some((_, told)), Some(mtu)) = (&mut vic.opened, mtu)
                     && *told != mtu
                     && !vic.stale
                 {
