@@ -14,8 +14,9 @@ pub fn iv_configuration(data: &[u8]) {
     match Config::parse(text) {
         Ok(config) => {
             assert!(config.check().is_ok());
-            let vifs: BTreeSet<_> = config.vnics.iter().map(|vnic| vnic.vif).collect();
-            assert_eq!(vifs.len(), config.vnics.len());
+            let by_hand = || config.vnics.iter().filter_map(|vnic| vnic.vif());
+            let vifs: BTreeSet<_> = by_hand().collect();
+            assert_eq!(vifs.len(), by_hand().count());
             let names: BTreeSet<_> = config.vnics.iter().map(|vnic| &vnic.name).collect();
             assert_eq!(names.len(), config.vnics.len());
             for vnic in &config.vnics {
@@ -28,7 +29,10 @@ pub fn iv_configuration(data: &[u8]) {
             let said = error.to_string();
             match error {
                 ParseError::Toml(_) => assert!(said.contains("line "), "{said}"),
-                ParseError::Other(_) => assert!(said.contains("given twice"), "{said}"),
+                ParseError::Other(_) => {
+                    let known = ["given twice", "no device's name", "vic-numbers", "leave `vic` out"];
+                    assert!(known.iter().any(|part| said.contains(part)), "{said}");
+                }
             }
         }
     }

@@ -1,8 +1,8 @@
 //! The command line of `iv`.
 
-use crate::config::{Attachment, Config, ConfigError, DEFAULT_MTU, VnicConfig};
+use crate::config::{Attachment, Binding, Config, ConfigError, DEFAULT_MTU, VnicConfig, VnicSpec};
 use clap::{Args, Parser, Subcommand};
-use niv::VifId;
+use niv::{Mac, VifId};
 use std::collections::HashSet;
 use std::path::PathBuf;
 
@@ -21,7 +21,13 @@ pub struct Cli {
 pub enum Command {
     /// Forward frames until stopped, in the foreground.
     Run(Run),
-    /// Print what the running `iv` sees: uplink, vNICs, counters.
+    /// Give a guest a vNIC: the switch assigns its VIF, by the port profile.
+    Attach(Attach),
+    /// Take a guest's vNIC away.
+    Detach(Detach),
+    /// Print the port profiles that the switch offers.
+    Profiles(Show),
+    /// Print what the running `iv` sees: uplink, session, vNICs, counters.
     Show(Show),
 }
 
@@ -32,7 +38,7 @@ pub struct Run {
     #[arg(long, value_name = "DEVICE", required_unless_present = "config")]
     pub uplink: Option<String>,
     /// A TOML file with uplink, vNICs and lists, in place of the flags.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["uplink", "taps", "netns", "devices"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["uplink", "taps", "netns", "devices", "key_file"])]
     pub config: Option<PathBuf>,
     /// A vNIC on a TAP device, made if it is not there; `=VIF` says which VIF it is.
     #[arg(long = "tap", value_name = "NAME[=VIF]")]
@@ -46,12 +52,83 @@ pub struct Run {
     /// A vNIC on an interface somebody else made, a virtual machine's TAP for instance.
     #[arg(long = "device", value_name = "NAME[=VIF]")]
     pub devices: Vec<Numbered>,
+    /// A file with the key that the switch has too: 32 octets or more, or their hexadecimal digits. Without
+    /// one any switch is taken.
+    #[arg(long, value_name = "PATH")]
+    pub key_file: Option<PathBuf>,
     /// Where to listen for `iv show`.
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
 }
 
-/// `iv show`
+/// `iv attach`
+#[derive(Debug, Args)]
+pub struct Attach {
+    /// What it is to be called. Without --tap, --netns and --device a TAP of that name is made for it.
+    pub name: String,
+    /// The port profile it wants; `iv profiles` lists those there are.
+    #[arg(long)]
+    pub profile: String,
+    /// Its UUID, by which the switch knows it again. One is drawn if none is given.
+    #[arg(long)]
+    pub uuid: Option<String>,
+    /// On a TAP device, made if it is not there.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["netns", "device"])]
+    pub tap: Option<String>,
+    /// Inside a network namespace (`/run/netns/NAME` or `/proc/PID/ns/net`).
+    #[arg(long, value_name = "PATH", conflicts_with = "device")]
+    pub netns: Option<PathBuf>,
+    /// What the interface is called in there: eth0 if nothing is said.
+    #[arg(long, value_name = "NAME", requires = "netns")]
+    pub ifname: Option<String>,
+    /// On an interface somebody else made, a virtual machine's TAP for instance.
+    #[arg(long, value_name = "NAME")]
+    pub device: Option<String>,
+    /// The guest's address.
+    #[arg(long, value_parser = mac)]
+    pub mac: Option<Mac>,
+    /// The guest's MTU, in octets.
+    #[arg(long)]
+    pub mtu: Option<u32>,
+    /// Where the running `iv` listens.
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+fn mac(text: &str) -> Result<Mac, String> {
+    text.parse().map_err(|error| format!("{error}"))
+}
+
+impl Attach {
+    /// What the daemon is asked for. Paths are made absolute: it has another folder.
+    pub fn spec(&self) -> VnicSpec {
+        let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        VnicSpec {
+            name: Some(self.name.clone()),
+            vif: None,
+            profile: Some(self.profile.clone()),
+            uuid: self.uuid.clone(),
+            tap: self.tap.clone(),
+            netns: self.netns.as_ref().map(absolute),
+            ifname: self.ifname.clone(),
+            device: self.device.clone(),
+            mac: self.mac,
+            mtu: self.mtu,
+        }
+    }
+}
+
+/// `iv detach`
+#[derive(Debug, Args)]
+pub struct Detach {
+    /// Which vNIC.
+    pub name: String,
+    /// Where the running `iv` listens.
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+/// `iv show`, `iv profiles`
 #[derive(Debug, Args)]
 pub struct Show {
     /// One JSON document, for programs.
@@ -141,7 +218,7 @@ impl Run {
             let name = format!("vnic{vif}");
             vnics.push(VnicConfig {
                 name,
-                vif,
+                binding: Binding::Vif(vif),
                 attachment,
                 mac: None,
                 mtu: DEFAULT_MTU,
@@ -149,8 +226,9 @@ impl Run {
         }
         let config = Config {
             uplink,
+            key_file: self.key_file,
             vnics,
-            lists: Vec::new(),
+            ..Config::default()
         };
         config.check()?;
         Ok(config)
@@ -175,13 +253,36 @@ mod tests {
         let config =
             config("--uplink eth1 --tap a --tap b=1 --netns /n --ifname net0 --device d=3")
                 .unwrap();
-        let vifs: Vec<u16> = config.vnics.iter().map(|vnic| vnic.vif.get()).collect();
-        assert_eq!(vifs, [2, 1, 4, 3]);
+        let vifs = config.vnics.iter().filter_map(|vnic| vnic.vif());
+        assert!(vifs.map(VifId::get).eq([2, 1, 4, 3]));
+        assert!(!config.runs_vic());
         let netns = Attachment::Netns {
             path: "/n".into(),
             ifname: "net0".into(),
         };
         assert_eq!(config.vnics[2].attachment, netns);
+    }
+
+    #[test]
+    fn an_uplink_is_all_that_has_to_be_said() {
+        let config = config("--uplink eth1").unwrap();
+        assert!(config.runs_vic() && config.vnics.is_empty());
+    }
+
+    #[test]
+    fn a_vnic_is_attached_by_its_profile() {
+        let words = "iv attach web1 --profile web --netns ns/web1 --mac 02:00:00:00:00:01";
+        let cli = Cli::try_parse_from(words.split(' ')).unwrap();
+        let Command::Attach(attach) = cli.command else {
+            panic!("not attach");
+        };
+        let vnic = VnicConfig::try_from(attach.spec()).unwrap();
+        let Attachment::Netns { path, ifname } = vnic.attachment else {
+            panic!("not in a namespace");
+        };
+        assert!(path.is_absolute() && path.ends_with("ns/web1"));
+        assert_eq!((ifname.as_str(), vnic.mtu), ("eth0", 1500));
+        assert!(vnic.mac.is_some() && vnic.binding != Binding::Vif(VifId::try_from(1).unwrap()));
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! `iv show`: asks the running daemon.
+//! What the command line asks of the running daemon.
 
 use crate::args;
+use crate::config::VnicSpec;
 use control_socket::{CommandError, command};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::process::ExitCode;
 
 /// The program's name on the control socket.
@@ -11,7 +13,7 @@ pub const PROGRAM: &str = "iv";
 pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
 
 /// What may be asked of a running `iv`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
     /// Everything, as a table or as JSON.
@@ -19,13 +21,55 @@ pub enum Request {
         /// As JSON.
         json: bool,
     },
+    /// The profiles that the switch offers.
+    Profiles {
+        /// As JSON.
+        json: bool,
+    },
+    /// One vNIC more.
+    Attach(VnicSpec),
+    /// One vNIC less.
+    Detach {
+        /// What it is called.
+        name: String,
+    },
+}
+
+/// `iv show`
+///
+/// # Errors
+/// The daemon does not answer.
+pub fn show(show: &args::Show) -> Result<ExitCode, CommandError> {
+    ask(show.socket.as_deref(), &Request::Show { json: show.json })
+}
+
+/// `iv profiles`
+///
+/// # Errors
+/// The daemon does not answer.
+pub fn profiles(show: &args::Show) -> Result<ExitCode, CommandError> {
+    let request = Request::Profiles { json: show.json };
+    ask(show.socket.as_deref(), &request)
+}
+
+/// `iv attach`
+///
+/// # Errors
+/// The daemon does not answer.
+pub fn attach(attach: &args::Attach) -> Result<ExitCode, CommandError> {
+    ask(attach.socket.as_deref(), &Request::Attach(attach.spec()))
+}
+
+/// `iv detach`
+///
+/// # Errors
+/// The daemon does not answer.
+pub fn detach(detach: &args::Detach) -> Result<ExitCode, CommandError> {
+    let name = detach.name.clone();
+    ask(detach.socket.as_deref(), &Request::Detach { name })
 }
 
 /// Prints what the running daemon answers.
-///
-/// # Errors
-/// It does not answer.
-pub fn show(show: &args::Show) -> Result<ExitCode, CommandError> {
-    let request = Request::Show { json: show.json };
-    command(PROGRAM, RELEASE, show.socket.as_deref(), &request).map(ExitCode::from)
+fn ask(socket: Option<&Path>, request: &Request) -> Result<ExitCode, CommandError> {
+    command(PROGRAM, RELEASE, socket, request).map(ExitCode::from)
 }

@@ -1,61 +1,51 @@
 //! What `iv run` is to do: from a TOML file, or from the command line, which says the same in flags.
 
-use niv::{ListId, Mac, VifId};
+pub mod key;
+mod vnic;
+
+pub use vnic::{Attachment, Binding, ByProfile, DEFAULT_MTU, VnicConfig, VnicSpec};
+
+use niv::{ListId, VifId};
 use packet_io::link::is_name;
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use thiserror::Error;
+use vic::Parameters;
+
+/// How long guests keep their carrier without a session, in seconds (design.md section 5.9).
+const GRACE: u32 = 30;
 
 /// The largest file that is read, in octets (ours): 4,095 vNICs fit many times over.
 const MAX_FILE: u64 = 4 << 20;
 
 /// One uplink and the vNICs behind it.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
     /// The device that leads to the switch.
     pub uplink: String,
+    /// Whether the control protocol runs. Not said: unless every vNIC is bound by hand.
+    #[serde(default)]
+    pub vic: Option<bool>,
+    /// The key that the switch has too. Without one any switch is taken.
+    #[serde(default)]
+    pub key_file: Option<PathBuf>,
+    /// How many seconds guests keep their carrier when the session is lost and the link is up.
+    #[serde(default)]
+    pub grace: Option<u32>,
+    /// Numbers of the protocol.
+    #[serde(default)]
+    pub vic_numbers: VicNumbers,
     /// The vNICs to make or take at start.
     #[serde(default, rename = "vnic")]
     pub vnics: Vec<VnicConfig>,
     /// VIF lists installed by hand, for a switch that sends p=1 frames.
     #[serde(default, rename = "list")]
     pub lists: Vec<ListConfig>,
-}
-
-/// One vNIC.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "RawVnic")]
-pub struct VnicConfig {
-    /// What people call it.
-    pub name: String,
-    /// Its VIF on the link.
-    pub vif: VifId,
-    /// Where the guest sees it.
-    pub attachment: Attachment,
-    /// The guest's address, where we make its interface.
-    pub mac: Option<Mac>,
-    /// The guest's MTU, in octets.
-    pub mtu: u32,
-}
-
-/// How a vNIC meets its guest.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Attachment {
-    /// A TAP device of this name, whose descriptor we hold.
-    Tap(String),
-    /// A veth pair whose far end is made inside the namespace under the given name.
-    Netns {
-        /// A file that names the namespace.
-        path: PathBuf,
-        /// The interface's name in there.
-        ifname: String,
-    },
-    /// Somebody else's interface, read by a raw socket.
-    Device(String),
 }
 
 /// A VIF list.
@@ -68,61 +58,65 @@ pub struct ListConfig {
     pub members: Vec<VifId>,
 }
 
-/// The MTU of a vNIC that names none.
-pub const DEFAULT_MTU: u32 = 1500;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawVnic {
-    name: Option<String>,
-    vif: VifId,
-    tap: Option<String>,
-    netns: Option<PathBuf>,
-    ifname: Option<String>,
-    device: Option<String>,
-    mac: Option<Mac>,
-    mtu: Option<u32>,
+/// Numbers of the protocol, each where it differs from [`Parameters::default`]; the switch must be told the
+/// same subtypes and OUI.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct VicNumbers {
+    /// ECP subtype of what is acknowledged: 3 to 1023.
+    pub subtype: Option<u16>,
+    /// ECP subtype of what is not: 3 to 1023.
+    pub unacknowledged_subtype: Option<u16>,
+    /// What a payload starts with, as three pairs of hexadecimal digits: `4e:49:56`.
+    pub oui: Option<String>,
+    /// ECP's timer is `10 us * 2^rte`: 0 to 20.
+    pub rte: Option<u8>,
+    /// How often ECP repeats.
+    pub retries: Option<u8>,
+    /// Without a word from the switch for so many milliseconds the session is lost: 100 to 60,000.
+    pub hold_ms: Option<u32>,
 }
 
-impl TryFrom<RawVnic> for VnicConfig {
-    type Error = String;
-
-    fn try_from(raw: RawVnic) -> Result<Self, String> {
-        let attachment = match (raw.tap, raw.netns, raw.device) {
-            (Some(tap), None, None) => Attachment::Tap(tap),
-            (None, Some(path), None) => {
-                let ifname = raw.ifname.clone().unwrap_or_else(|| "eth0".into());
-                Attachment::Netns { path, ifname }
-            }
-            (None, None, Some(device)) => Attachment::Device(device),
-            _ => {
-                return Err(format!(
-                    "vNIC {}: give exactly one of `tap`, `netns`, `device`",
-                    raw.vif
-                ));
-            }
-        };
-        if raw.ifname.is_some() && !matches!(attachment, Attachment::Netns { .. }) {
-            return Err(format!("vNIC {}: `ifname` goes with `netns` only", raw.vif));
+impl VicNumbers {
+    /// All numbers.
+    ///
+    /// # Errors
+    /// One is out of its range.
+    pub fn parameters(&self) -> Result<Parameters, ConfigError> {
+        let wrong = |what: &str| ConfigError::Flags(format!("in `[vic-numbers]`, {what}"));
+        let mut all = Parameters::default();
+        all.subtype = self.subtype.unwrap_or(all.subtype);
+        all.unacknowledged_subtype = self
+            .unacknowledged_subtype
+            .unwrap_or(all.unacknowledged_subtype);
+        all.rte = self.rte.unwrap_or(all.rte);
+        all.retries = self.retries.unwrap_or(all.retries);
+        all.hold = self
+            .hold_ms
+            .map_or(all.hold, |ms| Duration::from_millis(ms.into()));
+        let subtypes = [all.subtype, all.unacknowledged_subtype];
+        if subtypes.iter().any(|subtype| !(3..1024).contains(subtype)) {
+            return Err(wrong("a subtype is 3 to 1023"));
         }
-        if raw.mac.is_some_and(|mac| mac.is_group() || mac.is_zero()) {
-            return Err(format!(
-                "vNIC {}: `mac` must be the address of one station",
-                raw.vif
-            ));
+        if all.subtype == all.unacknowledged_subtype {
+            return Err(wrong("the two subtypes must differ"));
         }
-        let mtu = raw.mtu.unwrap_or(DEFAULT_MTU);
-        if !(68..=65_535).contains(&mtu) {
-            return Err(format!("vNIC {}: `mtu` is 68 to 65535, not {mtu}", raw.vif));
+        if all.rte > 20 {
+            return Err(wrong("`rte` is 0 to 20"));
         }
-        let name = raw.name.unwrap_or_else(|| format!("vnic{}", raw.vif));
-        Ok(Self {
-            name,
-            vif: raw.vif,
-            attachment,
-            mac: raw.mac,
-            mtu,
-        })
+        if !(Duration::from_millis(100)..=Duration::from_secs(60)).contains(&all.hold) {
+            return Err(wrong("`hold-ms` is 100 to 60000"));
+        }
+        if let Some(text) = &self.oui {
+            let pairs = text.split([':', '-']);
+            let octets: Result<Vec<u8>, _> =
+                pairs.map(|pair| u8::from_str_radix(pair, 16)).collect();
+            all.oui = octets
+                .ok()
+                .and_then(|octets| octets.try_into().ok())
+                .ok_or_else(|| wrong("`oui` is three pairs of digits, such as 4e:49:56"))?;
+        }
+        Ok(all)
     }
 }
 
@@ -162,7 +156,15 @@ pub enum ConfigError {
         /// The repeated thing, with its value.
         what: String,
     },
-    /// The flags do not fit each other.
+    /// The switch is to assign a VIF, and nothing may ask it to.
+    #[error(
+        "vNIC {vnic} has a `profile`, and `vic = false` forbids to ask the switch: give it a `vif`, or leave `vic` out"
+    )]
+    NoVic {
+        /// The vNIC.
+        vnic: String,
+    },
+    /// The flags do not fit each other, or a number is out of its range.
     #[error("{0}")]
     Flags(String),
 }
@@ -219,7 +221,13 @@ impl Config {
         device_name(&self.uplink)?;
         once(format!("device {}", self.uplink))?;
         for vnic in &self.vnics {
-            once(format!("VIF {}", vnic.vif))?;
+            match &vnic.binding {
+                Binding::Vif(vif) => once(format!("VIF {vif}"))?,
+                Binding::Profile(ByProfile {
+                    uuid: Some(uuid), ..
+                }) => once(format!("UUID {uuid}"))?,
+                Binding::Profile(_) => {}
+            }
             once(format!("the name {}", vnic.name))?;
             match &vnic.attachment {
                 Attachment::Tap(name) | Attachment::Device(name) => device_name(name)?,
@@ -235,7 +243,28 @@ impl Config {
         for list in &self.lists {
             once(format!("list {}", list.id))?;
         }
+        self.vic_numbers.parameters()?;
+        let by_hand = |vnic: &&VnicConfig| vnic.vif().is_some();
+        if self.vic == Some(false)
+            && let Some(vnic) = self.vnics.iter().find(|vnic| !by_hand(vnic))
+        {
+            return Err(ConfigError::NoVic {
+                vnic: vnic.name.clone(),
+            });
+        }
         Ok(())
+    }
+
+    /// Whether the control protocol runs: it is of no use if every vNIC is bound by hand.
+    pub fn runs_vic(&self) -> bool {
+        let assigned = || self.vnics.iter().any(|vnic| vnic.vif().is_none());
+        self.vic
+            .unwrap_or_else(|| self.vnics.is_empty() || assigned())
+    }
+
+    /// How long guests keep their carrier without a session.
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace.unwrap_or(GRACE).into())
     }
 
     /// The MTU the uplink needs: the largest vNIC's, the VNTag, and one VLAN tag a guest may send
@@ -247,11 +276,17 @@ impl Config {
             .map(|vnic| vnic.mtu)
             .max()
             .unwrap_or(DEFAULT_MTU);
-        vnic + vntag::VnTag::LEN as u32 + vntag::VlanTag::LEN as u32
+        with_tags(vnic)
     }
 }
 
-fn device_name(name: &str) -> Result<(), ConfigError> {
+/// The MTU an uplink needs for a vNIC's: room for the VNTag and one VLAN tag a guest may send.
+pub const fn with_tags(mtu: u32) -> u32 {
+    mtu + vntag::VnTag::LEN as u32 + vntag::VlanTag::LEN as u32
+}
+
+/// Refuses what no device can be called.
+pub(crate) fn device_name(name: &str) -> Result<(), ConfigError> {
     if is_name(name) {
         Ok(())
     } else {
@@ -305,6 +340,71 @@ mod tests {
         };
         assert_eq!(config.vnics[1].attachment, netns);
         assert_eq!(config.uplink_mtu(), 9010);
+        assert!(!config.runs_vic(), "every vNIC is bound by hand");
+    }
+
+    #[test]
+    fn vic_runs_unless_every_vnic_is_bound_by_hand_or_it_is_said() {
+        let runs = |text: &str| Config::parse(text).unwrap().runs_vic();
+        let profile = "[[vnic]]\nname = \"web1\"\nprofile = \"web\"\n";
+        let by_hand = "[[vnic]]\nvif = 1\ntap = \"a\"\n";
+        for (head, vnics, expected) in [
+            ("", String::new(), true),
+            ("", by_hand.to_owned(), false),
+            ("", format!("{by_hand}{profile}"), true),
+            ("vic = true\n", by_hand.to_owned(), true),
+            ("vic = false\n", String::new(), false),
+        ] {
+            let text = format!("uplink = \"e\"\n{head}{vnics}");
+            assert_eq!(runs(&text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_vnic_with_a_profile_gets_a_tap_of_its_name() {
+        let file = r#"
+            uplink = "eth1"
+            key-file = "/etc/niv/key"
+            grace = 5
+            [vic-numbers]
+            subtype = 1000
+            oui = "00-1b-2c"
+            [[vnic]]
+            name = "web1"
+            profile = "web"
+            uuid = "67e55044-10b1-426f-9247-bb680e5fe0c8"
+        "#;
+        let config = Config::parse(file).unwrap();
+        assert_eq!(config.vnics[0].attachment, Attachment::Tap("web1".into()));
+        assert_eq!(config.grace().as_secs(), 5);
+        let numbers = config.vic_numbers.parameters().unwrap();
+        assert_eq!((numbers.subtype, numbers.oui), (1000, [0, 0x1B, 0x2C]));
+        // What is written down of it says the same again.
+        let spec = VnicSpec::from(&config.vnics[0]);
+        let json = serde_json::to_string(&spec).unwrap();
+        let again: VnicConfig = serde_json::from_str(&json).unwrap();
+        assert_eq!(again, config.vnics[0]);
+        for (change, by, says) in [
+            ("profile = \"web\"", "tap = \"t\"", "either `vif`"),
+            (
+                "profile = \"web\"",
+                "vif = 3\ntap = \"t\"",
+                "goes with `profile` only",
+            ),
+            (
+                "\"web1\"",
+                "\"web one and only\"",
+                "no TAP can be called that",
+            ),
+            ("10b1", "10bx", "a UUID is 32"),
+            ("1000", "2", "a subtype is 3 to 1023"),
+            ("00-1b-2c", "00-1b", "three pairs"),
+            ("grace = 5", "vic = false", "leave `vic` out"),
+        ] {
+            let error = Config::parse(&file.replacen(change, by, 1));
+            let error = error.unwrap_err().to_string();
+            assert!(error.contains(says), "{by}: {error}");
+        }
     }
 
     #[test]

@@ -6,4 +6,5 @@ pub mod client;
 pub mod config;
 pub mod core;
 pub mod daemon;
+pub mod life;
 pub mod show;

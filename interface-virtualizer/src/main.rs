@@ -25,6 +25,9 @@ fn main() -> ExitCode {
                 .map_err(Box::<dyn Error>::from)
         }
         Command::Show(show) => client::show(&show).map_err(Box::<dyn Error>::from),
+        Command::Profiles(show) => client::profiles(&show).map_err(Box::<dyn Error>::from),
+        Command::Attach(attach) => client::attach(&attach).map_err(Box::<dyn Error>::from),
+        Command::Detach(detach) => client::detach(&detach).map_err(Box::<dyn Error>::from),
     };
     result.unwrap_or_else(|error| {
         control_socket::report("iv", error.as_ref());

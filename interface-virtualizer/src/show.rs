@@ -1,12 +1,12 @@
 //! What `iv show` prints: one versioned document, as JSON or as a table.
 
-use niv::{Counters, VifId};
+use niv::{Counters, Mac, VifId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 /// The version of this document's layout; it grows when a field changes its meaning or goes.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The whole state of a running `iv`, taken between two bursts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -17,7 +17,9 @@ pub struct Show {
     pub version: String,
     /// The link to the switch.
     pub uplink: Uplink,
-    /// The vNICs, in order of attachment.
+    /// Link control; absent where everything is bound by hand.
+    pub session: Option<Session>,
+    /// The vNICs.
     pub vnics: Vec<Vnic>,
     /// All counters together, and what they fail to explain.
     pub conservation: Conservation,
@@ -37,16 +39,124 @@ pub struct Uplink {
 pub struct Vnic {
     /// What people call it.
     pub name: String,
-    /// Its VIF on the link.
-    pub vif: VifId,
+    /// Its VIF on the link: by hand, or as the switch has given it, in the last session if there is none.
+    pub vif: Option<VifId>,
+    /// Its UUID, where the switch assigns the VIF.
+    pub uuid: Option<String>,
+    /// The port profile it asked for.
+    pub profile: Option<String>,
+    /// The number of its vEth.
+    pub veth: Option<u32>,
+    /// What the switch calls its vEth.
+    pub veth_name: Option<String>,
     /// Frames may pass.
     pub enabled: bool,
+    /// `waiting`, `created`, `enabled`, `down` or `detaching`.
+    pub state: String,
+    /// Why nothing passes, in a sentence.
+    pub why: Option<String>,
+    /// Its guest sees a link, where we hold the device.
+    pub carrier: bool,
     /// How it meets its guest: `tap`, `netns` or `device`.
     pub kind: String,
     /// The device this end of it is.
     pub device: Device,
     /// Frames the guest sent, and frames handed to it.
     pub counters: Flow,
+    /// Of the frames handed to it, those that were copies by a list.
+    pub list_copies: u64,
+}
+
+/// The session with the switch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// `opening`, `up` or `lost`.
+    pub state: String,
+    /// Why it is not up, in a sentence.
+    pub why: Option<String>,
+    /// What the switch is called.
+    pub peer: Option<String>,
+    /// Its program and version.
+    pub software: Option<String>,
+    /// Its identity.
+    pub identity: Option<String>,
+    /// Its address on the link.
+    pub mac: Option<Mac>,
+    /// It has proven that it has the key.
+    pub authenticated: Option<bool>,
+    /// Its term.
+    pub term: Option<u64>,
+    /// The link's MTU as both ends have it.
+    pub mtu: Option<u16>,
+}
+
+/// What `iv profiles` prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Profiles {
+    /// [`SCHEMA`]
+    pub schema: u32,
+    /// Those that may be asked for.
+    pub profiles: Vec<Profile>,
+}
+
+/// A port profile that the switch offers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// What `iv attach --profile` takes.
+    pub name: String,
+    /// For people; may be empty.
+    pub description: String,
+}
+
+impl fmt::Display for Profiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let longest = self.profiles.iter().map(|profile| profile.name.len());
+        let width = longest.max().unwrap_or(0).max(8);
+        writeln!(f, "{:<width$}  Description", "Profile")?;
+        for Profile { name, description } in &self.profiles {
+            writeln!(f, "{}", format!("{name:<width$}  {description}").trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+/// What became of one vNIC that was attached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// What it is called.
+    pub name: String,
+    /// The switch has said yes or no.
+    pub settled: bool,
+    /// Its UUID.
+    pub uuid: Option<String>,
+    /// Its VIF.
+    pub vif: Option<VifId>,
+    /// Its vEth.
+    pub veth: Option<u32>,
+    /// As in [`Vnic::state`].
+    pub state: String,
+    /// As in [`Vnic::why`].
+    pub why: Option<String>,
+}
+
+impl fmt::Display for Look {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "vNIC {}", self.name)?;
+        if let Some(uuid) = &self.uuid {
+            write!(f, " (UUID {uuid})")?;
+        }
+        write!(f, " is attached, {}", self.state)?;
+        if let Some(vif) = self.vif {
+            write!(f, ", VIF {vif}")?;
+        }
+        if let Some(veth) = self.veth {
+            write!(f, ", vEth {veth}")?;
+        }
+        match &self.why {
+            Some(why) => write!(f, ": {why}"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A device and what was obtained from it.
@@ -146,14 +256,36 @@ impl From<&Counters> for Conservation {
     }
 }
 
+impl fmt::Display for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unknown = "an unnamed switch";
+        match &self.why {
+            Some(why) => write!(f, "Session {}: {why}", self.state),
+            None => write!(
+                f,
+                "Session {} with {} ({}{})",
+                self.state,
+                self.peer.as_deref().unwrap_or(unknown),
+                self.mac.map_or_else(String::new, |mac| mac.to_string()),
+                match self.authenticated {
+                    Some(true) => ", has the key",
+                    _ => ", no key",
+                }
+            ),
+        }
+    }
+}
+
 impl fmt::Display for Show {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "iv {}", self.version)?;
         writeln!(
             f,
-            "\n{:<16} {:>5} {:<7} {:<16} {:<10} {:>5} {:>12} {:>12} {:>10} {:>10}",
+            "\n{:<16} {:>5} {:>5} {:<9} {:<7} {:<16} {:<10} {:>5} {:>12} {:>12} {:>10} {:>10}",
             "Name",
             "VIF",
+            "vEth",
+            "State",
             "Kind",
             "Device",
             "Mode",
@@ -163,7 +295,14 @@ impl fmt::Display for Show {
             "Dropped",
             "Ring drops"
         )?;
-        let mut row = |name: &str, vif: &str, kind: &str, device: &Device, flow: &Flow| {
+        let number = |number: Option<u32>| number.map_or("-".into(), |number| number.to_string());
+        let mut row = |name: &str,
+                       (vif, veth): (Option<u32>, Option<u32>),
+                       state: &str,
+                       kind: &str,
+                       device: &Device,
+                       flow: &Flow| {
+            let (vif, veth) = (number(vif), number(veth));
             let dropped: u64 = flow
                 .dropped
                 .values()
@@ -171,7 +310,7 @@ impl fmt::Display for Show {
                 .sum();
             writeln!(
                 f,
-                "{name:<16} {vif:>5} {kind:<7} {:<16} {:<10} {:>5} {:>12} {:>12} {dropped:>10} {:>10}",
+                "{name:<16} {vif:>5} {veth:>5} {state:<9} {kind:<7} {:<16} {:<10} {:>5} {:>12} {:>12} {dropped:>10} {:>10}",
                 device.name,
                 device.mode.as_deref().unwrap_or("-"),
                 device.mtu,
@@ -182,6 +321,7 @@ impl fmt::Display for Show {
         };
         row(
             "(uplink)",
+            (None, None),
             "-",
             "uplink",
             &self.uplink.device,
@@ -190,19 +330,29 @@ impl fmt::Display for Show {
         for vnic in &self.vnics {
             row(
                 &vnic.name,
-                &vnic.vif.to_string(),
+                (vnic.vif.map(|vif| vif.get().into()), vnic.veth),
+                &vnic.state,
                 &vnic.kind,
                 &vnic.device,
                 &vnic.counters,
             )?;
         }
-        let states = std::iter::once(("uplink", &self.uplink.device)).chain(
-            self.vnics
-                .iter()
-                .map(|vnic| (vnic.name.as_str(), &vnic.device)),
-        );
-        for (name, device) in states.filter(|(_, device)| device.state != "up") {
-            writeln!(f, "{name}: {} is {}", device.name, device.state)?;
+        let uplink = &self.uplink.device;
+        if uplink.state != "up" {
+            writeln!(f, "uplink: {} is {}", uplink.name, uplink.state)?;
+        }
+        for vnic in &self.vnics {
+            let device = &vnic.device;
+            match &vnic.why {
+                Some(why) => writeln!(f, "{}: {why}", vnic.name)?,
+                None if device.state != "up" => {
+                    writeln!(f, "{}: {} is {}", vnic.name, device.name, device.state)?;
+                }
+                None => {}
+            }
+        }
+        if let Some(session) = &self.session {
+            writeln!(f, "\n{session}")?;
         }
         let total = &self.conservation.total;
         writeln!(f, "\nConservation (wire frames)")?;

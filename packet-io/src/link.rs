@@ -38,6 +38,9 @@ pub struct Links {
     handle: rtnetlink::Handle,
     ns: Arc<NetNs>,
     isolation: Arc<Isolation>,
+    /// Held while the kernel lists something: on one socket it lists one thing at a time, and answers EBUSY
+    /// to whoever asks for another.
+    listing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Links {
@@ -76,6 +79,7 @@ impl Links {
             handle,
             isolation: Arc::new(Isolation::of(ns.clone())),
             ns,
+            listing: Arc::default(),
         })
     }
 
@@ -125,6 +129,7 @@ impl Links {
     /// # Errors
     /// What the kernel says.
     pub async fn list(&self) -> Result<Vec<LinkInfo>, LinkError> {
+        let _alone = self.listing.lock().await;
         self.handle
             .link()
             .get()

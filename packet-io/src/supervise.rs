@@ -4,28 +4,28 @@
 //! worker at start; the others whenever they appear. A device that vanishes is taken from the worker. At a
 //! clean exit every device gets back the settings it had.
 
-use crate::afpacket::{self, OpenError, PacketOptions};
-use crate::device::{DeviceError, Former, PreparedDevice, Role};
-use crate::former::{Claim, ClaimError, FormerError, Formers};
-use crate::link::{LinkError, LinkEvent, LinkInfo, LinkStats, Links};
+mod balance;
+mod take;
+
+pub use balance::Balance;
+pub use take::{Taken, Taker};
+
+use crate::afpacket::{OpenError, PacketOptions};
+use crate::device::{DeviceError, Role};
+use crate::former::{ClaimError, FormerError, Formers};
+use crate::link::{LinkError, LinkEvent, Links};
 use crate::mailbox::{Handle, WorkerGone};
-use crate::port::{Capabilities, Receive};
-use crate::worker::{Forward, Passed, PortUse, Worker};
+use crate::port::Capabilities;
+use crate::worker::{Forward, PortUse, Worker};
 use niv::{Mac, PortId};
-use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 use thiserror::Error;
+use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-/// The kernel has counted a frame before we can have it; after this long we must have it.
-const SETTLE: Duration = Duration::from_millis(30);
-
-/// A busy device is never at rest: then the last reading stands.
-const BASELINE_READINGS: usize = 8;
-const BASELINE_PAUSE: Duration = Duration::from_millis(1);
+/// Devices that are taken at the same time (ours): most of the time each waits for the kernel.
+const AT_ONCE: usize = 64;
 
 /// A device a daemon wants.
 #[derive(Clone, Debug)]
@@ -100,19 +100,12 @@ pub enum Status {
 
 enum State {
     Missing,
+    /// A [`Taker`] is at it; whether it has vanished meanwhile.
+    BeingTaken {
+        gone: bool,
+    },
     Refused(String),
-    InUse(Box<InUse>),
-}
-
-struct InUse {
-    /// Held, not read.
-    _claim: Claim,
-    prepared: PreparedDevice,
-    info: LinkInfo,
-    capabilities: Capabilities,
-    baseline: LinkStats,
-    /// What others of this process hand to the device.
-    others: Vec<Arc<AtomicU64>>,
+    InUse(Box<Taken>),
 }
 
 struct Device {
@@ -120,26 +113,10 @@ struct Device {
     state: State,
 }
 
-/// A port's account against the kernel's, since the port was opened. Buffers: an oversized frame is one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Balance {
-    /// What the driver counted, since our queue was opened.
-    pub kernel: LinkStats,
-    /// What passed between the device and us.
-    pub passed: Passed,
-    /// Frames the driver counted and we did not, or (negative) the other way round.
-    pub unexplained_received: i64,
-    /// Frames we handed over and the driver did not count, or (negative) the other way round.
-    pub unexplained_sent: i64,
-}
-
 /// The devices of one worker.
 pub struct Supervisor<F> {
-    links: Links,
-    worker: Handle<Worker<F>>,
+    taker: Taker<F>,
     devices: Vec<Device>,
-    ring: PacketOptions,
-    formers: Formers,
 }
 
 impl<F: Forward + Send + 'static> Supervisor<F> {
@@ -159,121 +136,143 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
             state: State::Missing,
         });
         let mut this = Self {
-            links,
-            worker,
+            taker: Taker {
+                links,
+                worker,
+                formers: Arc::new(formers),
+                ring,
+            },
             devices: devices.collect(),
-            ring,
-            formers,
         };
-        for index in 0..this.devices.len() {
-            let result = this.take(index).await;
-            match result {
-                Ok(true) => {}
-                Ok(false) => {
-                    if let Some(device) = this.devices.get(index) {
-                        let name = &device.wanted.name;
-                        warn!(
-                            "there is no device {name} yet: waiting for it (`ip link` lists those there are)"
-                        );
-                    }
-                }
-                Err(error) => {
-                    this.restore().await;
-                    return Err(error);
-                }
-            }
+        if let Err(error) = this.take_all().await {
+            this.restore().await;
+            return Err(error);
         }
         Ok(this)
     }
 
+    /// Takes every device that is there; several at the same time, the first alone since the others are
+    /// nothing without it.
+    async fn take_all(&mut self) -> Result<(), SuperviseError> {
+        if !self.devices.is_empty() {
+            let taken = self.take(0).await?;
+            self.warn_if_missing(0, taken);
+        }
+        let mut tasks = JoinSet::new();
+        let mut first = Ok(());
+        let mut rest = 1..self.devices.len();
+        loop {
+            while first.is_ok()
+                && tasks.len() < AT_ONCE
+                && let Some(index) = rest.next()
+                && let Some(device) = self.devices.get(index)
+            {
+                let (taker, wanted) = (self.taker.clone(), device.wanted.clone());
+                tasks.spawn(async move { (index, taker.take(&wanted).await) });
+            }
+            let Some(done) = tasks.join_next().await else {
+                return first;
+            };
+            let (index, result) =
+                done.map_err(|error| SuperviseError::Attach(io::Error::other(error)))?;
+            match result {
+                Ok(taken) => {
+                    let there = taken.is_some();
+                    self.put(index, taken);
+                    self.warn_if_missing(index, there);
+                }
+                Err(error) if first.is_ok() => first = Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn warn_if_missing(&self, index: usize, taken: bool) {
+        if let Some(device) = self.devices.get(index).filter(|_| !taken) {
+            let name = &device.wanted.name;
+            warn!(
+                "there is no device {name} yet: waiting for it (`ip link` lists those there are)"
+            );
+        }
+    }
+
+    fn put(&mut self, index: usize, taken: Option<Taken>) {
+        if let Some(device) = self.devices.get_mut(index) {
+            device.state = taken.map_or(State::Missing, |taken| State::InUse(Box::new(taken)));
+        }
+    }
+
     /// Prepares, opens and attaches one device; false when it is missing.
     async fn take(&mut self, index: usize) -> Result<bool, SuperviseError> {
+        // One of that name was there before: its claim goes with it.
+        self.put(index, None);
         let Some(device) = self.devices.get(index) else {
             return Ok(false);
         };
-        let wanted = device.wanted.clone();
-        if self.links.get(&wanted.name).await?.is_none() {
-            return Ok(false);
-        }
-        if let Some(device) = self.devices.get_mut(index) {
-            // One of that name was there before: its claim goes with it.
-            device.state = State::Missing;
-        }
-        let claim = Claim::take(&wanted.name)?;
-        let saved = self.formers.get(&wanted.name);
-        let former = Former::of(&self.links, &wanted.name, saved).await?;
-        self.formers.keep(&former)?;
-        let prepared = PreparedDevice::prepare(&self.links, former, wanted.role, wanted.mtu).await;
-        let prepared = match prepared {
-            Ok(prepared) => prepared,
-            Err(error) => {
-                self.formers.forget(&wanted.name)?;
-                return Err(error.into());
-            }
-        };
-        let (capabilities, info, baseline) = match self.open(&wanted).await {
-            Ok(opened) => opened,
-            Err(error) => {
-                self.give_back(prepared).await;
-                return Err(error);
-            }
-        };
-        if let Some(device) = self.devices.get_mut(index) {
-            device.state = State::InUse(Box::new(InUse {
-                _claim: claim,
-                prepared,
-                info,
-                capabilities,
-                baseline,
-                others: Vec::new(),
-            }));
-        }
-        Ok(true)
+        let taken = self.taker.take(&device.wanted).await?;
+        let there = taken.is_some();
+        self.put(index, taken);
+        Ok(there)
     }
 
-    async fn open(
-        &self,
-        wanted: &Wanted,
-    ) -> Result<(Capabilities, LinkInfo, LinkStats), SuperviseError> {
-        let mut port = afpacket::open(&wanted.name, self.ring)?;
-        let (info, baseline) = self.baseline(&wanted.name, &mut *port.rx).await?;
-        let capabilities = port.capabilities;
-        let (id, usage) = (wanted.id, wanted.usage);
-        let attached = self
-            .worker
-            .answer(move |worker| worker.attach(id, port, usage))
-            .await?;
-        attached.map_err(SuperviseError::Attach)?;
-        Ok((capabilities, info, baseline))
+    /// What takes devices: for a daemon that goes on with other things meanwhile.
+    pub fn taker(&self) -> Taker<F> {
+        self.taker.clone()
     }
 
-    /// The driver's counts at the moment our queue was opened: what it counts now, less what has come into
-    /// the queue since. Read until two readings agree, so that no frame falls between them.
-    async fn baseline(
-        &self,
-        name: &str,
-        queue: &mut dyn Receive,
-    ) -> Result<(LinkInfo, LinkStats), SuperviseError> {
-        let mut last = None;
-        for _ in 0..BASELINE_READINGS {
-            let info = self.links.require(name).await?;
-            let queued = queue.stats();
-            if last.replace((info.stats, queued)) == Some((info.stats, queued)) {
-                break;
-            }
-            tokio::time::sleep(BASELINE_PAUSE).await;
-        }
-        let info = self.links.require(name).await?;
-        let queued = queue.stats();
-        let rx_packets = info
-            .stats
-            .rx_packets
-            .saturating_sub(queued.buffers + queued.dropped);
-        let baseline = LinkStats {
-            rx_packets,
-            ..info.stats
+    /// One device more, which the caller lets a [`Taker`] take and then hands to [`Self::taken`].
+    pub fn add(&mut self, wanted: Wanted) {
+        let state = State::BeingTaken { gone: false };
+        self.devices.push(Device { wanted, state });
+    }
+
+    /// What became of a device that was added. Not taken, it is waited for like any other.
+    pub async fn taken(&mut self, id: PortId, taken: Result<Option<Taken>, String>) {
+        let Some(index) = self.devices.iter().position(|d| d.wanted.id == id) else {
+            return;
         };
-        Ok((info, baseline))
+        let Some(device) = self.devices.get_mut(index) else {
+            return;
+        };
+        let gone = matches!(device.state, State::BeingTaken { gone: true });
+        match taken {
+            Ok(_) if gone => {
+                let name = device.wanted.name.clone();
+                device.state = State::Missing;
+                self.let_go(id, &name).await;
+            }
+            Ok(taken) => self.put(index, taken),
+            Err(why) => device.state = State::Refused(why),
+        }
+    }
+
+    /// Lets go of a device and gives it back; it is not waited for any more.
+    pub async fn remove(&mut self, id: PortId) {
+        let Some(index) = self.devices.iter().position(|d| d.wanted.id == id) else {
+            return;
+        };
+        self.detach(id).await;
+        if let State::InUse(used) = self.devices.swap_remove(index).state {
+            self.taker.give_back(used.prepared).await;
+        }
+    }
+
+    /// Makes sure that a device in use takes frames of `mtu` octets.
+    ///
+    /// # Errors
+    /// It is not in use, or the driver refuses; both numbers are in the error.
+    pub async fn require_mtu(&mut self, id: PortId, mtu: u32) -> Result<(), SuperviseError> {
+        let device = self.devices.iter_mut().find(|d| d.wanted.id == id);
+        let Some(device) = device else { return Ok(()) };
+        if let State::InUse(used) = &device.state {
+            used.prepared.require_mtu(mtu).await?;
+            self.taker
+                .worker
+                .answer(move |worker| worker.raise_mtu(id, mtu))
+                .await?;
+        }
+        device.wanted.mtu = device.wanted.mtu.max(mtu);
+        Ok(())
     }
 
     /// Takes a device that has appeared, lets go of one that has vanished, notes a carrier.
@@ -284,19 +283,18 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
                     .devices
                     .iter_mut()
                     .find(|device| device.wanted.name == *name)?;
-                if matches!(device.state, State::InUse(_)) {
-                    warn!("device {name} is gone: waiting for it");
+                let id = device.wanted.id;
+                match &mut device.state {
+                    // Whoever is taking it has it in hand, and hears of it then.
+                    State::BeingTaken { gone } => {
+                        *gone = true;
+                        return None;
+                    }
+                    State::InUse(_) => warn!("device {name} is gone: waiting for it"),
+                    State::Missing | State::Refused(_) => {}
                 }
                 device.state = State::Missing;
-                let id = device.wanted.id;
-                self.detach(id).await;
-                // Another device may get the name, and is then not ours to isolate.
-                if let Err(error) = self.links.isolation().release(name) {
-                    warn!("the isolation of {name}, which is gone, cannot be lifted: {error}");
-                }
-                if let Err(error) = self.formers.forget(name) {
-                    warn!("{error}");
-                }
+                self.let_go(id, name).await;
                 Some(Change::Carrier { id, up: false })
             }
             LinkEvent::Changed(info) => {
@@ -315,6 +313,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
                             up: info.carrier,
                         });
                     }
+                    State::BeingTaken { .. } => return None,
                     State::InUse(_) | State::Missing | State::Refused(_) => {}
                 }
                 self.try_to_take(index).await.then_some(Change::Carrier {
@@ -322,6 +321,18 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
                     up: info.carrier,
                 })
             }
+        }
+    }
+
+    /// Of a device that is gone.
+    async fn let_go(&self, id: PortId, name: &str) {
+        self.detach(id).await;
+        // Another device may get the name, and is then not ours to isolate.
+        if let Err(error) = self.taker.links.isolation().release(name) {
+            warn!("the isolation of {name}, which is gone, cannot be lifted: {error}");
+        }
+        if let Err(error) = self.taker.formers.forget(name) {
+            warn!("{error}");
         }
     }
 
@@ -356,7 +367,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
     pub fn status(&self, id: PortId) -> Option<Status> {
         let device = self.devices.iter().find(|device| device.wanted.id == id)?;
         Some(match &device.state {
-            State::Missing => Status::Missing,
+            State::Missing | State::BeingTaken { .. } => Status::Missing,
             State::Refused(why) => Status::Refused(why.clone()),
             State::InUse(used) => Status::InUse {
                 carrier: used.info.carrier,
@@ -366,110 +377,13 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
         })
     }
 
-    /// Holds our counts against the kernel's, for every device in use, and in the same moment asks the
-    /// worker for its own account.
-    ///
-    /// A frame counts as unexplained when the driver had counted it a while before we looked and we had
-    /// not, or when we had counted it and the driver has not even afterwards. So traffic that goes on
-    /// meanwhile is no error, and at rest the sums must be equal.
-    ///
-    /// # Errors
-    /// The worker or the kernel does not answer.
-    pub async fn balance<R: Send + 'static>(
-        &self,
-        account: impl FnOnce(&mut Worker<F>) -> R + Send + 'static,
-    ) -> Result<(R, Vec<(PortId, Balance)>), SuperviseError> {
-        let before = self.kernel_stats().await?;
-        tokio::time::sleep(SETTLE).await;
-        let ids: Vec<PortId> = before.iter().map(|&(id, _)| id).collect();
-        let (account, passed) = self
-            .worker
-            .answer(move |worker| {
-                let passed: Vec<Option<Passed>> = ids.iter().map(|&id| worker.passed(id)).collect();
-                (account(worker), passed)
-            })
-            .await?;
-        let others = self.handed_by_others();
-        let after = self.kernel_stats().await?;
-        let mut balances = Vec::with_capacity(before.len());
-        for ((id, before), passed) in before.into_iter().zip(passed) {
-            let after = after
-                .iter()
-                .find(|(other, _)| *other == id)
-                .map_or(before, |&(_, s)| s);
-            let Some(mut passed) = passed else { continue };
-            passed.handed += others.get(&id).copied().unwrap_or_default();
-            let received = passed.taken + passed.queue.dropped;
-            balances.push((
-                id,
-                Balance {
-                    kernel: after,
-                    passed,
-                    unexplained_received: outside(received, before.rx_packets, after.rx_packets),
-                    unexplained_sent: -outside(passed.handed, before.tx_packets, after.tx_packets),
-                },
-            ));
-        }
-        Ok((account, balances))
-    }
-
-    /// Has frames that another part of this process hands to a device counted as ours: `sent` counts them from the
-    /// opening of its socket on, which belongs after the taking of the device.
-    pub fn count_in(&mut self, id: PortId, sent: Arc<AtomicU64>) {
-        let device = self.devices.iter_mut().find(|d| d.wanted.id == id);
-        if let Some(State::InUse(used)) = device.map(|device| &mut device.state) {
-            used.others.push(sent);
-        }
-    }
-
-    fn handed_by_others(&self) -> BTreeMap<PortId, u64> {
-        let in_use = self
-            .devices
-            .iter()
-            .filter_map(|device| match &device.state {
-                State::InUse(used) => Some((device.wanted.id, used)),
-                _ => None,
-            });
-        in_use
-            .map(|(id, used)| {
-                (
-                    id,
-                    used.others.iter().map(|o| o.load(Ordering::Relaxed)).sum(),
-                )
-            })
-            .collect()
-    }
-
-    /// The kernel's counts of every device in use, since it was taken.
-    async fn kernel_stats(&self) -> Result<Vec<(PortId, LinkStats)>, SuperviseError> {
-        let mut stats = Vec::with_capacity(self.devices.len());
-        for device in &self.devices {
-            let State::InUse(used) = &device.state else {
-                continue;
-            };
-            let Some(now) = self.links.by_index(used.info.index).await? else {
-                continue;
-            };
-            let base = used.baseline;
-            let since = LinkStats {
-                rx_packets: now.stats.rx_packets.saturating_sub(base.rx_packets),
-                rx_dropped: now.stats.rx_dropped.saturating_sub(base.rx_dropped),
-                tx_packets: now.stats.tx_packets.saturating_sub(base.tx_packets),
-                tx_dropped: now.stats.tx_dropped.saturating_sub(base.tx_dropped),
-                ..now.stats
-            };
-            stats.push((device.wanted.id, since));
-        }
-        Ok(stats)
-    }
-
     /// Gives every device back the settings it had.
     pub async fn restore(mut self) {
         for device in std::mem::take(&mut self.devices) {
             let id = device.wanted.id;
             if let State::InUse(used) = device.state {
                 self.detach(id).await;
-                self.give_back(used.prepared).await;
+                self.taker.give_back(used.prepared).await;
             }
         }
     }
@@ -478,20 +392,13 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
     /// closes it wait; several wait at the same time.
     async fn detach(&self, id: PortId) {
         // A worker that has ended holds no device.
-        if let Ok(retired) = self.worker.answer(move |worker| worker.detach(id)).await {
+        if let Ok(retired) = self
+            .taker
+            .worker
+            .answer(move |worker| worker.detach(id))
+            .await
+        {
             tokio::task::spawn_blocking(|| drop(retired));
-        }
-    }
-
-    async fn give_back(&mut self, prepared: PreparedDevice) {
-        let name = prepared.name().to_owned();
-        match prepared.restore().await {
-            Ok(()) => {
-                if let Err(error) = self.formers.forget(&name) {
-                    warn!("{error}");
-                }
-            }
-            Err(error) => warn!("{name} is not quite as it was: {error}"),
         }
     }
 
@@ -501,7 +408,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
     /// # Errors
     /// The worker has ended: nothing is forwarded any more.
     pub async fn look_after(&mut self) -> Result<(), WorkerGone> {
-        self.worker.answer(|_| ()).await?;
+        self.taker.worker.answer(|_| ()).await?;
         for index in 0..self.devices.len() {
             if matches!(
                 self.devices.get(index),
@@ -527,17 +434,6 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
             }
         }
         Ok(())
-    }
-}
-
-/// By how much the kernel's count, which lay between `before` and `after`, exceeds ours.
-fn outside(ours: u64, before: u64, after: u64) -> i64 {
-    if ours < before {
-        (before - ours) as i64
-    } else if ours > after {
-        -((ours - after) as i64)
-    } else {
-        0
     }
 }
 

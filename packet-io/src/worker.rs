@@ -216,6 +216,13 @@ impl<F: Forward> Worker<F> {
         Some(self.senders.get(usize::from(id.0))?.as_ref()?.capabilities)
     }
 
+    /// Says that a port's device takes longer frames than when it was attached.
+    pub fn raise_mtu(&mut self, id: PortId, mtu: u32) {
+        if let Some(Some(sender)) = self.senders.get_mut(usize::from(id.0)) {
+            sender.capabilities.mtu = sender.capabilities.mtu.max(mtu);
+        }
+    }
+
     /// Ends [`Worker::run`] after the present round.
     pub fn stop(&mut self) {
         self.stopping = true;

@@ -6,8 +6,10 @@ mod virtualizer;
 mod vnic;
 
 #[cfg(test)]
+mod come_and_go_tests;
+#[cfg(test)]
 mod tests;
 
-pub use lists::Lists;
+pub use lists::{Lists, VifSet};
 pub use virtualizer::{Account, UPLINK, Virtualizer};
 pub use vnic::{Vnic, VnicError, VnicId};

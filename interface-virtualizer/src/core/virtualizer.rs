@@ -1,7 +1,8 @@
 //! Both directions of one link.
 
+use super::lists::UnknownLists;
 use super::vnic::Vnics;
-use super::{Lists, Vnic, VnicError, VnicId};
+use super::{Lists, VifSet, Vnic, VnicError, VnicId};
 use niv::{Anomaly, Counters, DropReason, Gather, ListId, PortId, VifId, Weight};
 use packet_io::{Outgoing, RxFrame};
 use vntag::{
@@ -14,6 +15,9 @@ pub const UPLINK: PortId = PortId(0);
 /// Where in a downlink frame the EtherType behind the VNTag stands.
 const INNER_TYPE: usize = 18;
 
+/// In [`Outgoing::account`]: the copy was made by a list. Ports have fewer bits.
+const BY_LIST: u32 = 1 << 31;
+
 /// Whose counters: the uplink's or a vNIC's. The same number as the port's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Account {
@@ -24,7 +28,7 @@ pub enum Account {
 }
 
 impl Account {
-    /// The account behind a port number or an [`Outgoing::account`].
+    /// The account behind a port number.
     pub const fn of(port: PortId) -> Self {
         match port.0.checked_sub(1) {
             None => Self::Uplink,
@@ -48,6 +52,11 @@ pub struct Virtualizer {
     lists: Lists,
     /// By port number.
     counters: Vec<Counters>,
+    /// By port number: frames handed to a vNIC that were copies by a list.
+    list_copies: Vec<u64>,
+    /// The counters of the vNICs that were removed.
+    removed: Counters,
+    unknown: UnknownLists,
 }
 
 impl Default for Virtualizer {
@@ -56,6 +65,9 @@ impl Default for Virtualizer {
             vnics: Vnics::new(),
             lists: Lists::default(),
             counters: vec![Counters::default()],
+            list_copies: vec![0],
+            removed: Counters::default(),
+            unknown: UnknownLists::new(),
         }
     }
 }
@@ -73,22 +85,87 @@ impl From<DropReason> for Verdict {
 }
 
 impl Virtualizer {
-    /// Adds a vNIC, not yet enabled.
+    /// Adds a vNIC that is `vif`, not yet enabled.
     ///
     /// # Errors
-    /// The VIF is taken.
+    /// The VIF is taken, or there are as many vNICs as there can be.
     pub fn add(&mut self, vif: VifId) -> Result<VnicId, VnicError> {
-        let id = self.vnics.add(vif)?;
-        self.counters
-            .resize(self.vnics.len() + 1, Counters::default());
+        if self.vnics.holder(vif).is_some() {
+            return Err(VnicError::VifTaken(vif));
+        }
+        let id = self.add_unbound()?;
+        self.bind(id, vif)?;
         Ok(id)
     }
 
-    /// Lets frames of the vNIC pass, or stops them.
-    pub fn enable(&mut self, id: VnicId, enabled: bool) {
-        if let Some(vnic) = self.vnics.get_mut(id) {
-            vnic.enabled = enabled;
+    /// Adds a vNIC without a VIF: nothing passes until it has one and is enabled.
+    ///
+    /// # Errors
+    /// There are as many vNICs as there can be.
+    pub fn add_unbound(&mut self) -> Result<VnicId, VnicError> {
+        let id = self.vnics.add()?;
+        // Whatever a port without a vNIC was counted under belongs to nobody.
+        self.retire_counters(id);
+        self.account(Account::Vnic(id));
+        Ok(id)
+    }
+
+    /// Gives the vNIC a VIF. If it has that one it goes on as it is; in place of another one, it is not
+    /// enabled, and the other is stripped from all lists.
+    ///
+    /// # Errors
+    /// Another vNIC is that VIF, or there is no such vNIC; then nothing has changed.
+    pub fn bind(&mut self, id: VnicId, vif: VifId) -> Result<(), VnicError> {
+        let had = self.vnics.get(id).and_then(|vnic| vnic.vif);
+        self.vnics.bind(id, vif)?;
+        if let Some(had) = had.filter(|&had| had != vif) {
+            self.lists.strip(had);
         }
+        Ok(())
+    }
+
+    /// Takes the vNIC's VIF away; it is stripped from all lists at once.
+    pub fn unbind(&mut self, id: VnicId) {
+        if let Some(vif) = self.vnics.unbind(id) {
+            self.lists.strip(vif);
+        }
+    }
+
+    /// Removes the vNIC, with its VIF. Its counters go on in [`Self::total`] only. Nothing it sent or was
+    /// to get may be on its way: to be called between bursts. Its id may be given to another one.
+    pub fn remove(&mut self, id: VnicId) {
+        if let Some(vif) = self.vnics.remove(id) {
+            self.lists.strip(vif);
+        }
+        self.retire_counters(id);
+    }
+
+    /// Takes a VIF out of every list, and from the vNIC that has it (design.md section 5.7).
+    pub fn forget(&mut self, vif: VifId) {
+        if let Some(id) = self.vnics.holder(vif) {
+            self.vnics.unbind(id);
+        }
+        self.lists.strip(vif);
+    }
+
+    /// Takes a VIF out of every list, and leaves it to the vNIC that has it.
+    pub fn strip(&mut self, vif: VifId) {
+        self.lists.strip(vif);
+    }
+
+    fn retire_counters(&mut self, id: VnicId) {
+        let index = usize::from(Account::Vnic(id).port().0);
+        if let Some(counters) = self.counters.get_mut(index) {
+            self.removed.merge(&core::mem::take(counters));
+        }
+        if let Some(copies) = self.list_copies.get_mut(index) {
+            *copies = 0;
+        }
+    }
+
+    /// Lets frames of the vNIC pass, or stops them. Without a VIF none pass.
+    pub fn enable(&mut self, id: VnicId, enabled: bool) {
+        self.vnics.enable(id, enabled);
     }
 
     /// The vNIC as it is now.
@@ -96,9 +173,45 @@ impl Virtualizer {
         self.vnics.get(id)
     }
 
+    /// The vNIC that is `vif`.
+    pub fn holder(&self, vif: VifId) -> Option<VnicId> {
+        self.vnics.holder(vif)
+    }
+
     /// Installs a VIF list, whole.
-    pub fn set_list(&mut self, list: ListId, members: Vec<VifId>) {
-        self.lists.set(list, members);
+    pub fn set_list(&mut self, list: ListId, members: impl IntoIterator<Item = VifId>) {
+        self.lists.set(list, members.into_iter().collect());
+    }
+
+    /// Forgets a VIF list.
+    pub fn delete_list(&mut self, list: ListId) {
+        self.lists.delete(list);
+    }
+
+    /// Forgets all VIF lists.
+    pub fn clear_lists(&mut self) {
+        self.lists.clear();
+    }
+
+    /// The lists there are.
+    pub const fn lists(&self) -> &Lists {
+        &self.lists
+    }
+
+    /// Whether a frame came for a list that is not installed, since [`Self::take_unknown_lists`].
+    pub const fn has_unknown_lists(&self) -> bool {
+        self.unknown.any()
+    }
+
+    /// The lists that frames came for and that are not installed, each once. Allocates.
+    pub fn take_unknown_lists(&mut self) -> Vec<ListId> {
+        self.unknown.take()
+    }
+
+    /// Frames handed to the vNIC that were copies by a list.
+    pub fn list_copies(&self, id: VnicId) -> u64 {
+        let index = usize::from(Account::Vnic(id).port().0);
+        self.list_copies.get(index).copied().unwrap_or_default()
     }
 
     /// The counters of one account.
@@ -109,9 +222,9 @@ impl Virtualizer {
             .unwrap_or_default()
     }
 
-    /// The counters of all accounts together, which balance.
+    /// The counters of all accounts together, those of removed vNICs included; they balance.
     pub fn total(&self) -> Counters {
-        let mut total = Counters::default();
+        let mut total = self.removed;
         for counters in &self.counters {
             total.merge(counters);
         }
@@ -139,12 +252,19 @@ impl Virtualizer {
             Ok(()) => counters.sent(weight),
             Err(reason) => counters.drop_copy(reason, weight),
         }
+        if copy.account & BY_LIST != 0
+            && fate.is_ok()
+            && let Some(copies) = self.list_copies.get_mut(usize::from(copy.port.0))
+        {
+            *copies += u64::from(weight.frames);
+        }
     }
 
     fn account(&mut self, account: Account) -> &mut Counters {
         let index = usize::from(account.port().0);
         if index >= self.counters.len() {
             self.counters.resize(index + 1, Counters::default());
+            self.list_copies.resize(index + 1, 0);
         }
         #[expect(clippy::indexing_slicing, reason = "resized above to hold it")]
         &mut self.counters[index]
@@ -173,7 +293,11 @@ impl Virtualizer {
     }
 
     fn push(&self, id: VnicId, frame: &RxFrame<'_>) -> Result<Gather, DropReason> {
-        let Some(Vnic { vif, enabled: true }) = self.vnics.get(id).copied() else {
+        let Some(Vnic {
+            vif: Some(vif),
+            enabled: true,
+        }) = self.vnics.get(id).copied()
+        else {
             return Err(DropReason::VifDisabled);
         };
         if is_truncated(frame) {
@@ -255,6 +379,10 @@ impl Virtualizer {
                 .anomalies
                 .add(Anomaly::ReservedBit);
         }
+        if let Some(list) = self.unknown_list(&tag) {
+            self.unknown.note(list);
+            return Err(DropReason::UnknownList.into());
+        }
         let target = self.target(&tag)?;
         match hidden_tag(frame.bytes, INNER_TYPE, 0) {
             Inner::Plain { .. } => {}
@@ -264,11 +392,12 @@ impl Virtualizer {
         }
         let gather = Gather::new(frame.bytes, INNER_TYPE as u16, None, None)
             .map_err(|_| DropReason::Runt)?;
+        let by_list = if tag.pointer { BY_LIST } else { 0 };
         let mut copy = |id: VnicId| {
             let port = Account::Vnic(id).port();
             out.push(Outgoing {
                 port,
-                account: port.0.into(),
+                account: u32::from(port.0) | by_list,
                 frame: index,
                 gather,
                 uncounted: 0,
@@ -280,9 +409,9 @@ impl Virtualizer {
                 let sender = tag.looped.then_some(tag.svif);
                 let before = members
                     .iter()
-                    .filter(|&&vif| Some(Svif::from(vif)) != sender);
+                    .filter(|&vif| Some(Svif::from(vif)) != sender);
                 let mut nobody = true;
-                for id in before.filter_map(|&vif| self.vnics.enabled(vif)) {
+                for id in before.filter_map(|vif| self.vnics.enabled(vif)) {
                     nobody = false;
                     copy(id);
                 }
@@ -292,6 +421,12 @@ impl Virtualizer {
             }
         }
         Ok(tag)
+    }
+
+    /// The list that a tag names and that is not installed, if its number can be one.
+    fn unknown_list(&self, tag: &VnTag) -> Option<ListId> {
+        let list = ListId::try_from(tag.dvif).ok().filter(|_| tag.pointer)?;
+        self.lists.get(list).is_none().then_some(list)
     }
 
     fn target(&self, tag: &VnTag) -> Result<Target<'_>, DropReason> {
@@ -318,5 +453,5 @@ fn is_truncated(frame: &RxFrame<'_>) -> bool {
 /// Who gets a downlink frame.
 enum Target<'a> {
     Vnic(VnicId),
-    List(&'a [VifId]),
+    List(&'a VifSet),
 }

@@ -1,41 +1,104 @@
-//! What the daemon answers on its control socket.
+//! What the daemon answers on its control socket. The socket is the network role's: whoever may open it may
+//! change things.
 
+use super::run::Daemon;
 use crate::client::{RELEASE, Request};
-use crate::show::Show;
+use crate::config::VnicSpec;
+use crate::show::{Look, Profiles, Show};
 use control_socket::{Handler, Output, Peer};
+use serde::Serialize;
+use std::fmt::Display;
+use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
+/// Where an answer goes.
+type Reply<T> = oneshot::Sender<Result<T, String>>;
+
 /// A question from a client to the control loop, which owns the devices.
-pub(crate) type Ask = oneshot::Sender<Result<Show, String>>;
+pub(crate) enum Ask {
+    Show(Reply<Show>),
+    Profiles(Reply<Profiles>),
+    Attach(Box<VnicSpec>, Reply<()>),
+    Detach(String, Reply<()>),
+    Look(String, Reply<Look>),
+}
+
+impl Daemon {
+    pub(super) async fn on_ask(&mut self, ask: Ask) {
+        // Clients may be gone by now.
+        match ask {
+            Ask::Show(reply) => {
+                let _ = reply.send(self.show().await.map_err(|error| error.to_string()));
+            }
+            Ask::Profiles(reply) => drop(reply.send(self.profiles())),
+            Ask::Look(name, reply) => drop(reply.send(self.look(&name))),
+            Ask::Attach(spec, reply) => self.attach(*spec, reply).await,
+            Ask::Detach(name, reply) => self.detach(&name, reply).await,
+        }
+    }
+}
+
+/// How long `iv attach` waits for the switch's yes or no (ours).
+const PATIENCE: Duration = Duration::from_secs(3);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves clients by asking the control loop.
 pub(crate) struct Answers {
     pub(crate) ask: mpsc::Sender<Ask>,
 }
 
+impl Answers {
+    async fn ask<T>(&self, ask: impl FnOnce(Reply<T>) -> Ask) -> Result<T, String> {
+        let stopping = || "the daemon is stopping".to_owned();
+        let (reply, answer) = oneshot::channel();
+        self.ask.send(ask(reply)).await.map_err(|_| stopping())?;
+        answer.await.unwrap_or_else(|_| Err(stopping()))
+    }
+
+    async fn attach(&self, spec: VnicSpec) -> Result<String, String> {
+        let name = spec.name.clone().unwrap_or_default();
+        self.ask(|reply| Ask::Attach(spec.into(), reply)).await?;
+        let begun = Instant::now();
+        loop {
+            let look = self.ask(|reply| Ask::Look(name.clone(), reply)).await?;
+            if look.settled || begun.elapsed() > PATIENCE {
+                return Ok(format!("{look}\n"));
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+fn printed<T: Serialize + Display>(json: bool, what: &T) -> Result<String, String> {
+    if !json {
+        return Ok(what.to_string());
+    }
+    serde_json::to_string_pretty(what)
+        .map(|text| text + "\n")
+        .map_err(|error| error.to_string())
+}
+
 impl Handler for Answers {
     type Request = Request;
 
     async fn handle(&self, request: Request, _peer: Peer, out: Output) -> u8 {
-        let Request::Show { json } = request;
-        let (reply, answer) = oneshot::channel();
-        let show = match self.ask.send(reply).await {
-            Ok(()) => answer
-                .await
-                .unwrap_or_else(|_| Err("the daemon is stopping".into())),
-            Err(_) => Err("the daemon is stopping".into()),
-        };
-        let printed = show.and_then(|show| {
-            if json {
-                serde_json::to_string_pretty(&show)
-                    .map(|text| text + "\n")
-                    .map_err(|e| e.to_string())
-            } else {
-                Ok(show.to_string())
+        let answer = match request {
+            Request::Show { json } => {
+                let show = self.ask(Ask::Show).await;
+                show.and_then(|show| printed(json, &show))
             }
-        });
+            Request::Profiles { json } => {
+                let profiles = self.ask(Ask::Profiles).await;
+                profiles.and_then(|profiles| printed(json, &profiles))
+            }
+            Request::Attach(spec) => self.attach(spec).await,
+            Request::Detach { name } => {
+                let detached = self.ask(|reply| Ask::Detach(name.clone(), reply)).await;
+                detached.map(|()| format!("vNIC {name} is detached\n"))
+            }
+        };
         // A client that went away needs no answer.
-        match printed {
+        match answer {
             Ok(text) => {
                 let _ = out.out(&text).await;
                 0

@@ -1,7 +1,7 @@
 //! Making and finding the device behind each vNIC.
 
-use crate::config::{Attachment, VnicConfig};
-use niv::VifId;
+use crate::config::{Attachment, Binding, ByProfile, VnicConfig};
+use niv::Mac;
 use packet_io::link::{LinkError, LinkInfo, Links, VethEnd};
 use packet_io::netns::{NetNs, NetNsError};
 use thiserror::Error;
@@ -65,9 +65,17 @@ impl AttachError {
     }
 }
 
-/// The name of our end of a vNIC's veth pair: the same at every start, so that it is found again, and
-/// another for each uplink of this host.
-pub(crate) fn host_end(uplink: &str, vif: VifId) -> String {
+/// The name of our end of a vNIC's veth pair: the same at every start, so that it is found again. Bound by
+/// hand it is made of the VIF, and another for each uplink of this host; otherwise of the UUID, which stays
+/// when the VIF changes.
+pub(crate) fn host_end(uplink: &str, binding: &Binding) -> String {
+    let vif = match binding {
+        Binding::Vif(vif) => vif,
+        Binding::Profile(ByProfile { uuid, .. }) => {
+            let octets = uuid.map_or([0; 16], |uuid| uuid.0);
+            return format!("iv{:012x}", fnv(&octets) >> 16);
+        }
+    };
     let name = format!("v{vif}.{uplink}");
     if name.len() <= packet_io::link::MAX_NAME {
         return name;
@@ -79,24 +87,50 @@ pub(crate) fn host_end(uplink: &str, vif: VifId) -> String {
     format!("v{vif}.{hash:08x}")
 }
 
+/// FNV-1a of 64 bits, of which the upper ones are mixed best.
+fn fnv(octets: &[u8]) -> u64 {
+    octets.iter().fold(0xCBF2_9CE4_8422_2325, |hash, &octet| {
+        (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01B3)
+    })
+}
+
+/// How a vNIC gets its VIF, for the log.
+pub(super) fn told(binding: &Binding) -> String {
+    match binding {
+        Binding::Vif(vif) => format!("VIF {vif}"),
+        Binding::Profile(by) => format!("profile {}", by.profile),
+    }
+}
+
 /// Each is the other's other end.
 fn are_a_pair(one: &LinkInfo, other: &LinkInfo) -> bool {
     let veth = |info: &LinkInfo| info.kind.as_deref() == Some("veth");
     veth(one) && veth(other) && one.peer == Some(other.index) && other.peer == Some(one.index)
 }
 
-/// Makes sure that the veth pair of a vNIC in a namespace is there, with its far end inside, and gives
-/// the name of our end. A pair that an earlier run made is taken as it is: the guest keeps its interface.
+/// The pair of a vNIC in a namespace.
+pub(crate) struct Pair {
+    /// The guest's address.
+    pub(crate) mac: Option<Mac>,
+    /// It was not there before.
+    pub(crate) made: bool,
+}
+
+/// Makes sure that the veth pair of a vNIC in a namespace is there, with its far end inside and our end of
+/// the name `host_end`. A pair that an earlier run made is taken as it is: the guest keeps its interface.
 ///
 /// # Errors
 /// The namespace cannot be entered, or the pair cannot be made.
 pub(crate) async fn veth(
     links: &Links,
-    uplink: &str,
+    host_end: &str,
     vnic: &VnicConfig,
-) -> Result<String, AttachError> {
+) -> Result<Pair, AttachError> {
     let Attachment::Netns { path, ifname } = &vnic.attachment else {
-        return Ok(String::new());
+        return Ok(Pair {
+            mac: None,
+            made: false,
+        });
     };
     let name = || vnic.name.clone();
     let link = |source| AttachError::Link {
@@ -109,8 +143,7 @@ pub(crate) async fn veth(
     };
     let netns = NetNs::open(path).map_err(namespace)?;
     let inside = Links::open_in(&netns).map_err(link)?;
-    let host_end = host_end(uplink, vnic.vif);
-    let ours = links.get(&host_end).await.map_err(link)?;
+    let ours = links.get(host_end).await.map_err(link)?;
     // By number, since the guest may have given its end another name.
     let theirs = match ours.as_ref().and_then(|ours| ours.peer) {
         Some(peer) => inside.by_index(peer).await.map_err(link)?,
@@ -124,44 +157,51 @@ pub(crate) async fn veth(
                 inside.set_mac(theirs.index, mac).await.map_err(link)?;
             }
             info!(
-                "vNIC {}: VIF {}, adopting {} in {}",
+                "vNIC {}: {}, adopting {} in {}",
                 vnic.name,
-                vnic.vif,
+                told(&vnic.binding),
                 theirs.name,
                 path.display()
             );
-            return Ok(host_end);
+            return Ok(Pair {
+                mac: vnic.mac.or(theirs.mac),
+                made: false,
+            });
         }
         _ if inside.get(ifname).await.map_err(link)?.is_some() => {
             return Err(AttachError::NameTaken {
                 vnic: name(),
                 ifname: ifname.clone(),
                 netns: path.display().to_string(),
-                host_end,
+                host_end: host_end.to_owned(),
             });
         }
         // A guest that went took both ends with it, so this is somebody else's.
         (Some(_), _) => {
             return Err(AttachError::HostEndTaken {
                 vnic: name(),
-                host_end,
+                host_end: host_end.to_owned(),
             });
         }
         (None, _) => {}
     }
-    let near = VethEnd::new(&host_end).mtu(vnic.mtu);
+    let near = VethEnd::new(host_end).mtu(vnic.mtu);
     let mut far = VethEnd::new(ifname).mtu(vnic.mtu).in_ns(&netns);
     if let Some(mac) = vnic.mac {
         far = far.mac(mac);
     }
     links.add_veth(near, far).await.map_err(link)?;
     info!(
-        "vNIC {}: VIF {}, made {ifname} in {}",
+        "vNIC {}: {}, made {ifname} in {}",
         vnic.name,
-        vnic.vif,
+        told(&vnic.binding),
         path.display()
     );
-    Ok(host_end)
+    let theirs = inside.get(ifname).await.map_err(link)?;
+    Ok(Pair {
+        mac: theirs.and_then(|theirs| theirs.mac),
+        made: true,
+    })
 }
 
 #[cfg(test)]
@@ -170,13 +210,30 @@ mod tests {
 
     #[test]
     fn our_end_of_a_pair_is_found_again_by_its_name() {
-        let vif = VifId::try_from(4095).unwrap();
-        assert_eq!(host_end("eth1", vif), "v4095.eth1");
+        let vif = Binding::Vif(niv::VifId::try_from(4095).unwrap());
+        assert_eq!(host_end("eth1", &vif), "v4095.eth1");
         let (one, other) = (
-            host_end("enp101s0f0np0", vif),
-            host_end("enp101s0f1np1", vif),
+            host_end("enp101s0f0np0", &vif),
+            host_end("enp101s0f1np1", &vif),
         );
         assert!(one.len() <= packet_io::link::MAX_NAME && one.starts_with("v4095."));
         assert_ne!(one, other);
+    }
+
+    #[test]
+    fn our_end_of_a_pair_is_named_after_the_uuid_where_the_vif_may_change() {
+        let name = |last: u8| {
+            let mut uuid = [7; 16];
+            uuid[15] = last;
+            let by = ByProfile {
+                profile: "web".parse().unwrap(),
+                uuid: Some(vic::Uuid(uuid)),
+            };
+            host_end("eth1", &Binding::Profile(by))
+        };
+        assert_eq!(name(1), "ived32ceb8dc66", "the same in every release");
+        let names: std::collections::BTreeSet<String> = (0..=255).map(name).collect();
+        assert_eq!(names.len(), 256);
+        assert!(names.iter().all(|name| packet_io::link::is_name(name)));
     }
 }

@@ -1,34 +1,17 @@
-//! Interfaces in guests' namespaces that are not there: lost, or not to be had yet.
+//! Interfaces of guests that are not there: lost, or not to be had yet.
 //!
-//! The other end of the pair is in the guest's hands: it may delete it, or end with its namespace, and with
+//! The other end of a pair is in the guest's hands: it may delete it, or end with its namespace, and with
 //! that end goes ours. The vNIC stays, with its VIF and its counters, and gets a new pair as soon as its
-//! turn comes ([`super::turns`]).
+//! turn comes ([`super::turns`]). A TAP that somebody removed is made again at once.
 
-use super::attach::{AttachError, veth};
+use super::attach::veth;
+use super::device::Plan;
 use super::run::{Daemon, RunError};
-use crate::config::{Attachment, VnicConfig};
-use packet_io::link::{LinkEvent, Links};
+use crate::config::Attachment;
+use crate::core::VnicId;
+use packet_io::link::LinkEvent;
 use std::time::Instant;
 use tracing::warn;
-
-/// Makes a guest's pair at the start, or says why that has to wait.
-///
-/// # Errors
-/// It cannot be made, and nothing the guest does would change that.
-pub(super) async fn make_if_possible(
-    links: &Links,
-    uplink: &str,
-    vnic: &VnicConfig,
-) -> Result<Option<String>, AttachError> {
-    match veth(links, uplink, vnic).await {
-        Ok(_) => Ok(None),
-        Err(error) if error.is_the_guests() => {
-            warn!("{error}; trying again until it can be made");
-            Ok(Some(error.to_string()))
-        }
-        Err(error) => Err(error),
-    }
-}
 
 impl Daemon {
     /// Notes that a pair is gone, if the event says so.
@@ -36,29 +19,29 @@ impl Daemon {
         let LinkEvent::Gone { name, .. } = event else {
             return;
         };
-        let lost = self.vnics.iter().position(|vnic| {
+        let lost = self.vnics.values().find(|vnic| {
             matches!(vnic.config.attachment, Attachment::Netns { .. }) && vnic.device == *name
         });
-        if let Some(index) = lost {
+        if let Some(id) = lost.map(|vnic| vnic.id) {
             let now = Instant::now();
             self.turns.worked(begun, now);
-            self.turns.lost(index, now);
+            self.turns.lost(id, now);
         }
     }
 
     /// Tries to make a lost pair again, and takes it into use. Says why not once.
-    pub(super) async fn remake(&mut self, index: usize, carrier: bool) {
+    pub(super) async fn remake(&mut self, id: VnicId) {
         let begun = Instant::now();
-        let result = self.make_and_take(index, carrier).await;
+        let result = self.make_and_take(id).await;
         let now = Instant::now();
         self.turns.worked(begun, now);
-        let Some(vnic) = self.vnics.get_mut(index) else {
-            return;
+        let Some(vnic) = self.vnics.get_mut(&id) else {
+            return self.turns.forget(id);
         };
         match result {
             Ok(()) => {
                 vnic.why_not = None;
-                self.turns.made(index, now);
+                self.turns.made(id, now);
             }
             Err(error) => {
                 let why = error.to_string();
@@ -66,24 +49,64 @@ impl Daemon {
                     warn!("{why}; trying again until it can be made");
                 }
                 vnic.why_not = Some(why);
-                self.turns.failed(index, now);
+                self.turns.failed(id, now);
             }
         }
     }
 
-    async fn make_and_take(&mut self, index: usize, carrier: bool) -> Result<(), RunError> {
-        let Some(vnic) = self.vnics.get(index) else {
+    async fn make_and_take(&mut self, id: VnicId) -> Result<(), RunError> {
+        let Some(vnic) = self.vnics.get_mut(&id) else {
             return Ok(());
         };
-        let device = veth(&self.links, &self.config.uplink, &vnic.config).await?;
+        let pair = veth(&self.links, &vnic.device, &vnic.config).await?;
+        vnic.shown = None;
+        if let Some(vic) = &mut vnic.vic {
+            vic.mac = pair.mac.or(vic.mac);
+            vic.made |= pair.made;
+        }
         // The kernel will tell of it too. Here so that its cost is part of this attempt's.
-        if let Some(made) = self.links.get(&device).await? {
+        if let Some(made) = self.links.get(&vnic.device).await? {
             self.supervisor.on_event(&LinkEvent::Changed(made)).await;
         }
+        self.declare(id).await;
         // It must see what the others see.
-        if !carrier && let Some(vnic) = self.vnics.get(index) {
-            self.show_carrier_to(vnic, false).await;
-        }
+        self.show_carrier_to(id).await;
         Ok(())
+    }
+
+    /// A TAP that somebody removed is let go of, and made again: its guest is to find it.
+    pub(super) async fn on_tap_event(&mut self, event: &LinkEvent) {
+        let LinkEvent::Gone { name, .. } = event else {
+            return;
+        };
+        let Some(vnic) = self.vnics.values_mut().find(|vnic| vnic.is_tap(name)) else {
+            return;
+        };
+        // On its way out it is removed by us.
+        if vnic.tap.take().is_none() || vnic.vic.as_ref().is_some_and(|vic| vic.life.is_detaching())
+        {
+            return;
+        }
+        vnic.shown = None;
+        let (id, port, plan) = (vnic.id, vnic.port(), Plan::from(&*vnic));
+        warn!(
+            "vNIC {}: {name} was removed; making it again",
+            vnic.config.name
+        );
+        // A worker that has ended is noticed elsewhere.
+        let _ = self.worker.answer(move |worker| worker.detach(port)).await;
+        match self.maker().make(&plan).await {
+            Ok(made) => {
+                if let Some(vnic) = self.vnics.get_mut(&id) {
+                    vnic.tap = made.tap;
+                    if let Some(vic) = &mut vnic.vic {
+                        vic.mac = made.mac.or(vic.mac);
+                    }
+                }
+                self.declare(id).await;
+                self.show_carrier_to(id).await;
+            }
+            Err(error) => warn!("{error}"),
+        }
     }
 }

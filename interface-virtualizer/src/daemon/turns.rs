@@ -5,6 +5,8 @@
 //! losing what it gets; and whatever all guests do together, control rests after each piece of this work
 //! for a multiple of the time it took. Those who wait are served in the order they became due.
 
+use crate::core::VnicId;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 /// The pause after an attempt that failed (ours).
@@ -16,10 +18,10 @@ const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
 /// Control rests so many times as long as it worked: a quarter of it at most goes into this (ours).
 const REST: u32 = 3;
 
-/// The turns of all vNICs, each by its position.
-#[derive(Debug)]
+/// The turns of the vNICs that ever lost something.
+#[derive(Debug, Default)]
 pub(crate) struct Turns {
-    each: Vec<Turn>,
+    each: BTreeMap<VnicId, Turn>,
     resting_until: Option<Instant>,
 }
 
@@ -31,19 +33,9 @@ struct Turn {
 }
 
 impl Turns {
-    /// Nobody has lost anything yet.
-    pub(crate) fn new(vnics: usize) -> Self {
-        Self {
-            each: vec![Turn::default(); vnics],
-            resting_until: None,
-        }
-    }
-
     /// The interface is gone.
-    pub(crate) fn lost(&mut self, index: usize, now: Instant) {
-        let Some(turn) = self.each.get_mut(index) else {
-            return;
-        };
+    pub(crate) fn lost(&mut self, id: VnicId, now: Instant) {
+        let turn = self.each.entry(id).or_default();
         let in_vain = turn.made.filter(|&made| now < made + FORGIVEN_AFTER);
         turn.due = Some(match in_vain {
             None => {
@@ -58,18 +50,20 @@ impl Turns {
     }
 
     /// The interface could not be made.
-    pub(crate) fn failed(&mut self, index: usize, now: Instant) {
-        if let Some(turn) = self.each.get_mut(index) {
-            turn.due = Some(now + RETRY);
-        }
+    pub(crate) fn failed(&mut self, id: VnicId, now: Instant) {
+        self.each.entry(id).or_default().due = Some(now + RETRY);
+    }
+
+    /// The vNIC is gone for good.
+    pub(crate) fn forget(&mut self, id: VnicId) {
+        self.each.remove(&id);
     }
 
     /// The interface is there again.
-    pub(crate) fn made(&mut self, index: usize, now: Instant) {
-        if let Some(turn) = self.each.get_mut(index) {
-            turn.made = Some(now);
-            turn.due = None;
-        }
+    pub(crate) fn made(&mut self, id: VnicId, now: Instant) {
+        let turn = self.each.entry(id).or_default();
+        turn.made = Some(now);
+        turn.due = None;
     }
 
     /// Control was busy with somebody's loss or gain, from then till now.
@@ -80,13 +74,13 @@ impl Turns {
     }
 
     /// Whose turn is next, and when.
-    pub(crate) fn next(&self) -> Option<(usize, Instant)> {
-        let waiting = self.each.iter().enumerate();
-        let (index, due) = waiting
-            .filter_map(|(index, turn)| Some((index, turn.due?)))
+    pub(crate) fn next(&self) -> Option<(VnicId, Instant)> {
+        let waiting = self.each.iter();
+        let (id, due) = waiting
+            .filter_map(|(&id, turn)| Some((id, turn.due?)))
             .min_by_key(|&(_, due)| due)?;
         let when = self.resting_until.map_or(due, |until| until.max(due));
-        Some((index, when))
+        Some((id, when))
     }
 }
 
@@ -94,16 +88,17 @@ impl Turns {
 mod tests {
     use super::*;
 
+    const ONE: VnicId = VnicId(1);
     const SECOND: Duration = Duration::from_secs(1);
 
     /// Guests that delete whatever they get at once, for so long: how often each got an interface, and how
     /// long control worked, each loss and gain taking `cost`.
     fn hostile(guests: usize, cost: Duration, lasting: Duration) -> (Vec<u32>, Duration) {
         let start = Instant::now();
-        let mut turns = Turns::new(guests);
+        let mut turns = Turns::default();
         let (mut now, mut worked) = (start, Duration::ZERO);
         let mut got = vec![0; guests];
-        (0..guests).for_each(|guest| turns.lost(guest, start));
+        (0..guests).for_each(|guest| turns.lost(VnicId(guest as u16), start));
         while let Some((guest, when)) = turns.next() {
             now = now.max(when);
             if now > start + lasting {
@@ -115,7 +110,7 @@ mod tests {
             turns.lost(guest, now);
             turns.worked(begun, now);
             worked += cost;
-            got[guest] += 1;
+            got[usize::from(guest.0)] += 1;
         }
         (got, worked)
     }
@@ -123,15 +118,15 @@ mod tests {
     #[test]
     fn an_interface_lost_once_is_made_again_at_once() {
         let start = Instant::now();
-        let mut turns = Turns::new(2);
+        let mut turns = Turns::default();
         assert_eq!(turns.next(), None);
-        turns.lost(1, start);
-        assert_eq!(turns.next(), Some((1, start)));
-        turns.made(1, start);
+        turns.lost(ONE, start);
+        assert_eq!(turns.next(), Some((ONE, start)));
+        turns.made(ONE, start);
         assert_eq!(turns.next(), None);
         let later = start + FORGIVEN_AFTER;
-        turns.lost(1, later);
-        assert_eq!(turns.next(), Some((1, later)));
+        turns.lost(ONE, later);
+        assert_eq!(turns.next(), Some((ONE, later)));
     }
 
     #[test]
@@ -146,12 +141,12 @@ mod tests {
     #[test]
     fn a_failed_attempt_is_made_again_every_second() {
         let start = Instant::now();
-        let mut turns = Turns::new(1);
-        turns.lost(0, start);
+        let mut turns = Turns::default();
+        turns.lost(ONE, start);
         for second in 1..100 {
             let (_, when) = turns.next().unwrap();
-            turns.failed(0, when);
-            assert_eq!(turns.next(), Some((0, start + second * SECOND)));
+            turns.failed(ONE, when);
+            assert_eq!(turns.next(), Some((ONE, start + second * SECOND)));
         }
     }
 

@@ -62,12 +62,14 @@ impl Links {
     /// What the kernel says.
     pub async fn addresses(&self, index: LinkIndex) -> Result<Vec<LinkAddress>, LinkError> {
         let request = self.handle.address().get().set_link_index_filter(index.0);
+        let alone = self.listing.lock().await;
         let result = request
             .execute()
             .try_filter_map(|message| async move { Ok(LinkAddress::parse(&message)) })
             .try_filter(|address| std::future::ready(address.index == index))
             .try_collect()
             .await;
+        drop(alone);
         self.explain(index, result, |device| {
             format!("ip address show dev {device}")
         })

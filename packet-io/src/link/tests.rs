@@ -355,3 +355,27 @@ fn a_damaged_acknowledgement_has_no_sentence_and_does_no_harm() {
     short.extend([0, 0, 7, 0]);
     assert_eq!(error::kernel_sentence(&short), None);
 }
+
+#[test]
+fn many_ask_for_lists_at_the_same_time_and_all_are_answered() {
+    privileged(|| {
+        let (_ns, lab) = lab();
+        lab.run(async |links| {
+            let far = VethEnd::new("t-b");
+            links.add_veth(VethEnd::new("t-a"), far).await.unwrap();
+            let index = links.require("t-a").await.unwrap().index;
+            let mut tasks = tokio::task::JoinSet::new();
+            for _ in 0..64 {
+                let links = links.clone();
+                tasks.spawn(async move {
+                    let (all, own) = tokio::join!(links.list(), links.addresses(index));
+                    (all.map(|all| all.len()), own.map(|own| own.len()))
+                });
+            }
+            while let Some(done) = tasks.join_next().await {
+                let (all, own) = done.unwrap();
+                assert_eq!((all.unwrap(), own.unwrap()), (3, 0));
+            }
+        });
+    });
+}

@@ -6,7 +6,7 @@ use crate::port::RxFrame;
 use crate::privileged::privileged;
 use niv::{DropReason, Weight};
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Takes frames and does nothing with them.
 struct Sink;
@@ -135,9 +135,73 @@ fn a_device_that_will_not_do_is_refused_at_start_and_left_as_it_was() {
 }
 
 #[test]
-fn traffic_that_goes_on_is_no_error_and_a_lost_frame_is() {
-    assert_eq!(outside(100, 90, 110), 0);
-    assert_eq!(outside(100, 100, 100), 0);
-    assert_eq!(outside(99, 100, 100), 1);
-    assert_eq!(outside(101, 100, 100), -1);
+fn devices_are_added_many_at_once_and_given_back_one_by_one() {
+    privileged(|| {
+        in_a_namespace(async |links, worker| {
+            let folder = state_folder();
+            let formers = Formers::in_folder(&folder, links.namespace()).unwrap();
+            let ring = PacketOptions {
+                slots: 128,
+                ..PacketOptions::default()
+            };
+            let mut supervisor =
+                Supervisor::start(links.clone(), worker.clone(), Vec::new(), ring, formers)
+                    .await
+                    .unwrap();
+            let mut tasks = JoinSet::new();
+            let name = |n: u16| format!("t-dev{n}");
+            // The last one is not there.
+            for n in 0..17 {
+                if n < 16 {
+                    let far = format!("t-far{n}");
+                    let (one, other) = (name(n), VethEnd::new(&far));
+                    links.add_veth(VethEnd::new(&one), other).await.unwrap();
+                }
+                let wanted = Wanted {
+                    id: PortId(n),
+                    name: name(n),
+                    ..wanted(1500).remove(0)
+                };
+                supervisor.add(wanted.clone());
+                let taker = supervisor.taker();
+                tasks.spawn(async move { (wanted.id, taker.take(&wanted).await) });
+            }
+            let mut gone = 0;
+            while let Some(done) = tasks.join_next().await {
+                let (id, taken) = done.unwrap();
+                assert_eq!(supervisor.status(id), Some(Status::Missing));
+                let taken = taken.map_err(|error| error.to_string());
+                if id == PortId(3) {
+                    // It vanishes before control hears that it was taken.
+                    let index = links.require(&name(3)).await.unwrap().index;
+                    links.delete(index).await.unwrap();
+                    let (name, carrier) = (
+                        name(3),
+                        LinkEvent::Gone {
+                            index,
+                            name: name(3),
+                        },
+                    );
+                    assert_eq!(supervisor.on_event(&carrier).await, None, "{name}");
+                    gone += 1;
+                }
+                supervisor.taken(id, taken).await;
+            }
+            assert_eq!(gone, 1);
+            let (_, balances) = supervisor.balance(|_| ()).await.unwrap();
+            assert_eq!(balances.len(), 15);
+            assert_eq!(supervisor.status(PortId(16)), Some(Status::Missing));
+            assert_eq!(supervisor.status(PortId(3)), Some(Status::Missing));
+            for n in 0..17 {
+                supervisor.remove(PortId(n)).await;
+                assert_eq!(supervisor.status(PortId(n)), None);
+            }
+            let info = links.require(&name(0)).await.unwrap();
+            assert!(!info.up && !info.promiscuous);
+            let left = worker.answer(|w| w.passed(PortId(0))).await.unwrap();
+            assert_eq!(left, None);
+            assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
+            std::fs::remove_dir(&folder).unwrap();
+        });
+    });
 }

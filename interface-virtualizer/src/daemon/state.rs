@@ -1,0 +1,172 @@
+//! What an IV that was killed must find again: its vNICs, their UUIDs and VIFs, in a file of JSON.
+
+use crate::config::VnicSpec;
+use niv::VifId;
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use thiserror::Error;
+use tracing::warn;
+
+/// The version of the file's layout.
+const VERSION: u32 = 1;
+
+/// The state cannot be kept, so a restart would lose vNICs.
+#[derive(Debug, Error)]
+#[error("cannot keep the vNICs in {}: {source}; make it a place this user may write to", path.display())]
+pub struct StateError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// What is kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    version: u32,
+    /// The highest term of a switch.
+    pub(super) term: u64,
+    /// vNICs whose VIF the switch assigns.
+    pub(super) vnics: Vec<KeptVnic>,
+}
+
+impl Kept {
+    pub(super) fn new(term: u64, vnics: Vec<KeptVnic>) -> Self {
+        Self {
+            version: VERSION,
+            term,
+            vnics,
+        }
+    }
+}
+
+/// One vNIC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct KeptVnic {
+    /// What was asked for; its UUID is always there.
+    pub(super) spec: VnicSpec,
+    /// The VIF it last had.
+    pub(super) vif: Option<VifId>,
+    /// The configuration names it: `iv attach` did not.
+    pub(super) configured: bool,
+    /// Its device was made by an IV, which may remove it.
+    pub(super) made: bool,
+}
+
+/// The file.
+#[derive(Debug)]
+pub(super) struct StateFile {
+    path: PathBuf,
+}
+
+impl StateFile {
+    /// Of the IV behind `uplink` in the network namespace with that inode: both, since a device's name
+    /// means nothing in another namespace.
+    pub(super) fn new(folder: &Path, namespace: u64, uplink: &str) -> Self {
+        let path = folder.join(format!("iv-{namespace}-{uplink}.json"));
+        Self { path }
+    }
+
+    /// What was kept. A file that cannot be read is put aside and said.
+    pub(super) fn load(&self) -> Kept {
+        let octets = match fs::read(&self.path) {
+            Ok(octets) => octets,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Kept::default(),
+            Err(error) => {
+                self.put_aside(&error.to_string());
+                return Kept::default();
+            }
+        };
+        match serde_json::from_slice::<Kept>(&octets) {
+            Ok(kept) if kept.version == VERSION => kept,
+            Ok(kept) => {
+                self.put_aside(&format!("it is of version {}", kept.version));
+                Kept::default()
+            }
+            Err(error) => {
+                self.put_aside(&error.to_string());
+                Kept::default()
+            }
+        }
+    }
+
+    fn put_aside(&self, why: &str) {
+        let aside = self.path.with_extension("unreadable");
+        // If it cannot be moved it will be written over.
+        let _ = fs::rename(&self.path, &aside);
+        warn!(
+            "the vNICs kept in {} cannot be read ({why}): attach them again; what there was is in {}",
+            self.path.display(),
+            aside.display()
+        );
+    }
+
+    /// Keeps it: on disk when this returns; after a crash the file is the old one or the new one.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn save(&self, kept: &Kept) -> Result<(), StateError> {
+        let write = || {
+            let new = self.path.with_extension("new");
+            // What a killed process left of an earlier try. A link planted there is removed, not followed.
+            let _ = fs::remove_file(&new);
+            let mut options = OpenOptions::new();
+            let mut file = options
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&new)?;
+            file.write_all(&serde_json::to_vec(kept)?)?;
+            file.sync_all()?;
+            fs::rename(&new, &self.path)?;
+            let folder = self.path.parent().unwrap_or(Path::new("."));
+            File::open(folder)?.sync_all()
+        };
+        write().map_err(|source| StateError {
+            path: self.path.clone(),
+            source,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_kept_is_found_again_and_what_is_broken_is_put_aside() {
+        let folder = std::env::temp_dir().join(format!("iv-state-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = StateFile::new(&folder, 7, "eth1");
+        assert_eq!(file.load(), Kept::default());
+        let spec = VnicSpec {
+            name: Some("web1".into()),
+            profile: Some("web".into()),
+            uuid: Some("67e55044-10b1-426f-9247-bb680e5fe0c8".into()),
+            ..VnicSpec::default()
+        };
+        let vnic = KeptVnic {
+            spec,
+            vif: VifId::try_from(9).ok(),
+            configured: false,
+            made: true,
+        };
+        let kept = Kept::new(3, vec![vnic]);
+        file.save(&kept).unwrap();
+        file.save(&kept).unwrap();
+        assert_eq!(file.load(), kept);
+        assert_eq!(
+            StateFile::new(&folder, 7, "eth2").load(),
+            Kept::default(),
+            "another uplink's"
+        );
+        for broken in ["{", "{\"version\":2,\"term\":0,\"vnics\":[]}"] {
+            fs::write(&file.path, broken).unwrap();
+            assert_eq!(file.load(), Kept::default());
+            assert!(!file.path.exists());
+        }
+        fs::remove_dir_all(&folder).unwrap();
+        assert!(file.save(&kept).is_err());
+    }
+}

@@ -1,0 +1,148 @@
+//! The real `iv` in a network namespace, its vNICs on real devices, against a switch that is nothing but a session.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "functions of a test fail it as its body does"
+)]
+
+mod support;
+
+use support::{Lab, in_a_lab};
+use vic::{Code, Refusal};
+
+#[test]
+fn a_killed_iv_comes_back_with_its_vnics_their_devices_and_their_vifs() {
+    in_a_lab(|lab: &mut Lab| {
+        lab.start(&[]);
+        assert!(
+            lab.iv(&["attach", "t-web1", "--profile", "web"])
+                .contains("enabled")
+        );
+        let netns = lab.guest_namespace();
+        let words = ["attach", "db1", "--profile", "web", "--netns", &netns];
+        assert!(lab.iv(&words).contains("enabled"));
+        let before = lab.show();
+        let indices = [lab.index("t-web1"), lab.index(&before.vnics[1].device.name)];
+        assert!(
+            before
+                .vnics
+                .iter()
+                .all(|vnic| vnic.carrier && vnic.vif.is_some())
+        );
+        lab.frames_pass("t-web1", before.vnics[0].vif.unwrap());
+
+        lab.kill();
+        lab.start(&[]);
+        lab.until("all are enabled", |show| {
+            show.vnics.len() == 2 && show.vnics.iter().all(|vnic| vnic.state == "enabled")
+        });
+        let after = lab.show();
+        for (old, new) in before.vnics.iter().zip(&after.vnics) {
+            assert_eq!(
+                (&old.name, old.vif, &old.uuid),
+                (&new.name, new.vif, &new.uuid)
+            );
+        }
+        let adopted = [lab.index("t-web1"), lab.index(&after.vnics[1].device.name)];
+        assert_eq!(adopted, indices);
+        lab.frames_pass("t-web1", after.vnics[0].vif.unwrap());
+
+        assert!(lab.iv(&["detach", "t-web1"]).contains("is detached"));
+        assert_eq!(lab.index("t-web1"), None, "its TAP goes with it");
+        assert_eq!(lab.vis.vifs(), 1);
+        lab.iv(&["detach", "db1"]);
+        assert_eq!(lab.index(&after.vnics[1].device.name), None);
+        lab.stop();
+        assert_eq!(lab.vis.last_loss(), Some(Code::GOING_AWAY));
+    });
+}
+
+#[test]
+fn a_refusal_is_told_and_carrier_follows_the_veth_and_the_grace() {
+    in_a_lab(|lab: &mut Lab| {
+        lab.start(&["grace = 3"]);
+        let said = lab.iv(&["attach", "t-web1", "--profile", "nope"]);
+        assert!(said.contains("there is no port-profile `nope`"), "{said}");
+        assert!(!lab.carrier("t-web1"));
+        assert!(lab.iv(&["profiles"]).contains("web"));
+        lab.iv(&["detach", "t-web1"]);
+
+        lab.iv(&["attach", "t-web1", "--profile", "web"]);
+        assert!(lab.carrier("t-web1"));
+        let vif = lab.show().vnics[0].vif.unwrap();
+        let why = Refusal::new(Code::SHUT, "an administrator shut veth1");
+        lab.vis.status(vif, false, Some(why));
+        lab.until("the vEth is down", |show| show.vnics[0].state == "down");
+        assert!(!lab.carrier("t-web1"));
+        let table = lab.iv(&["show"]);
+        assert!(table.contains("an administrator shut veth1"), "{table}");
+        lab.vis.status(vif, true, None);
+        lab.until("the vEth is up", |show| show.vnics[0].carrier);
+        assert!(lab.carrier("t-web1"));
+
+        lab.vis.fall_silent();
+        lab.until("the session is lost", |show| {
+            show.session
+                .as_ref()
+                .is_some_and(|session| session.state == "lost")
+        });
+        assert!(lab.carrier("t-web1"), "within the grace");
+        lab.frames_go_up("t-web1", vif);
+        lab.until("the grace is over", |show| !show.vnics[0].carrier);
+        assert!(!lab.carrier("t-web1"));
+        lab.vis.speak();
+        lab.until("the session is back", |show| show.vnics[0].carrier);
+        assert_eq!(lab.show().vnics[0].vif, Some(vif));
+        // By a wrong name, or twice, is no harm.
+        assert!(
+            lab.iv(&["detach", "nobody"])
+                .contains("there is no vNIC nobody")
+        );
+        let twice = lab.iv(&["attach", "t-web1", "--profile", "web"]);
+        assert!(twice.contains("is another vNIC's already"), "{twice}");
+        let missing = lab.iv(&["attach", "x", "--profile", "web", "--device", "t-none"]);
+        assert!(missing.contains("there is no device t-none"), "{missing}");
+        assert_eq!(lab.show().vnics.len(), 1);
+        lab.stop();
+    });
+}
+
+#[test]
+fn many_are_attached_at_once_and_gone_without_a_trace() {
+    in_a_lab(|lab: &mut Lab| {
+        lab.start(&[]);
+        let descriptors = lab.descriptors();
+        for round in 0..2 {
+            let names: Vec<String> = (0..24).map(|n| format!("t-v{n}")).collect();
+            for name in &names {
+                lab.veth(name);
+            }
+            let attached = lab.iv_each(&names, |name| {
+                ["attach", name, "--profile", "web", "--device", name]
+                    .map(str::to_owned)
+                    .into()
+            });
+            assert!(
+                attached.iter().all(|said| said.contains("enabled")),
+                "{attached:?}"
+            );
+            assert_eq!(lab.vis.vifs(), 24);
+            let detached = lab.iv_each(&names, |name| ["detach", name].map(str::to_owned).into());
+            assert!(
+                detached.iter().all(|said| said.contains("is detached")),
+                "{detached:?}"
+            );
+            assert_eq!(
+                (lab.vis.vifs(), lab.show().vnics.len()),
+                (0, 0),
+                "round {round}"
+            );
+            names.iter().for_each(|name| lab.delete(name));
+        }
+        lab.settle("descriptors are closed", |lab| {
+            lab.descriptors() <= descriptors
+        });
+        lab.stop();
+    });
+}
