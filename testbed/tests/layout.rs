@@ -17,19 +17,24 @@ use std::process::Command;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("vntag", &[]),
     ("niv", &["vntag"]),
+    ("vic", &["niv"]),
     ("packet-io", &["niv"]),
     ("control-socket", &[]),
     (
         "interface-virtualizer",
-        &["vntag", "niv", "packet-io", "control-socket"],
+        &["vntag", "niv", "vic", "packet-io", "control-socket"],
     ),
-    ("vis", &["vntag", "niv", "packet-io", "control-socket"]),
+    (
+        "vis",
+        &["vntag", "niv", "vic", "packet-io", "control-socket"],
+    ),
     ("testbed", &["vntag", "niv", "packet-io"]),
     (
         "fuzz",
         &[
             "vntag",
             "niv",
+            "vic",
             "packet-io",
             "control-socket",
             "interface-virtualizer",
@@ -46,6 +51,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const SANS_IO: &[&str] = &[
     "vntag/src",
     "niv/src",
+    "vic/src",
     "interface-virtualizer/src/core",
     "vis/src/switch",
     "vis/src/edge",

@@ -1,0 +1,5 @@
+//! The IV's end.
+
+mod event;
+
+pub use event::{IvEvent, Vnic, VnicError, VnicState};
