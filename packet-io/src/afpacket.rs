@@ -23,7 +23,7 @@ use crate::offload::VIRTIO_HEADER;
 use crate::{BURST, Capabilities, Port};
 use receive::PacketReceive;
 use ring::{Ring, Shape};
-use socket::PacketSocket;
+pub(crate) use socket::PacketSocket;
 use std::io;
 use transmit::PacketTransmit;
 use xdp::XdpTransmit;
@@ -232,7 +232,8 @@ fn shape(device: &str, options: PacketOptions, mtu: u32) -> Result<Shape, OpenEr
     Ok(Shape::new(options.slots.max(2 * BURST as u32), slot_size))
 }
 
-fn open_error(device: &str, step: &'static str, source: io::Error) -> OpenError {
+/// What the kernel's refusal of a step means for whoever wanted the device.
+pub(crate) fn open_error(device: &str, step: &'static str, source: io::Error) -> OpenError {
     let device = device.to_owned();
     match source.raw_os_error() {
         Some(libc::EPERM | libc::EACCES) => OpenError::NotPermitted { device, source },

@@ -1,6 +1,7 @@
 //! Questions about an interface that are answered by its name, on any socket.
 #![expect(unsafe_code, reason = "interface ioctls have no safe wrapper")]
 
+use niv::Mac;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -9,6 +10,15 @@ pub(crate) fn hardware_type(socket: impl AsFd, device: &str) -> io::Result<u16> 
     let request = ask(socket, device, libc::SIOCGIFHWADDR)?;
     // SAFETY: SIOCGIFHWADDR filled this member in.
     Ok(unsafe { request.ifr_ifru.ifru_hwaddr.sa_family })
+}
+
+/// The interface's own address.
+pub(crate) fn address(socket: impl AsFd, device: &str) -> io::Result<Mac> {
+    let request = ask(socket, device, libc::SIOCGIFHWADDR)?;
+    // SAFETY: SIOCGIFHWADDR filled this member in.
+    let data = unsafe { request.ifr_ifru.ifru_hwaddr.sa_data };
+    let [a, b, c, d, e, f, ..] = data.map(|octet| octet as u8);
+    Ok(Mac([a, b, c, d, e, f]))
 }
 
 /// Octets behind the Ethernet header.

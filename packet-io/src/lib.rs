@@ -3,6 +3,10 @@
 //! A [`Port`] is one queue of one device, owned by one worker: a receiving half and a sending half, so
 //! that a frame can leave by the port it came in on while it is still lent out by the receiving half.
 
+// `privileged` is also part of the tests in `tests`, where the crate has this name.
+#[cfg(test)]
+extern crate self as packet_io;
+
 pub mod afpacket;
 pub mod capture;
 pub mod device;
@@ -12,6 +16,7 @@ pub mod former;
 mod interface;
 pub mod isolation;
 pub mod link;
+pub mod link_socket;
 pub mod mailbox;
 pub mod netns;
 pub mod offload;

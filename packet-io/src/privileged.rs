@@ -1,6 +1,6 @@
-//! Tests that need privileges over a network namespace.
+//! Tests that need privileges over a network namespace: the unit tests', and by path the ones in `tests`.
 
-use crate::netns::{NetNs, NetNsError};
+use packet_io::netns::{NetNs, NetNsError};
 use rustix::thread::CapabilitySet;
 use std::process::Command;
 
@@ -46,6 +46,10 @@ fn again_in_user_namespace(test: &str) {
         "in a user namespace:\n{said}{}",
         String::from_utf8_lossy(&output.stderr)
     );
+    // The harness writes the test's name, and then what the test says, on one line.
+    if let Some((_, reason)) = said.split_once("skipped: ") {
+        println!("skipped: {}", reason.lines().next().unwrap_or_default());
+    }
 }
 
 /// Runs `body` on a thread that has all capabilities of this one but those.

@@ -8,15 +8,13 @@ mod support;
 
 use packet_io::afpacket::{OpenError, PacketOptions, open};
 use packet_io::{Port, PortError, Refusal};
-use support::{Namespace, frame, receive, receive_exactly, send, wait_for};
+use support::{Namespace, frame, privileged, receive, receive_exactly, send, wait_for};
 
 /// Ports on both ends of a veth pair.
 fn pair(namespace: &Namespace, mtu: u32, options: PacketOptions) -> (Port, Port) {
-    namespace.ip(&format!(
-        "link add va mtu {mtu} type veth peer name vb mtu {mtu}"
-    ));
-    namespace.ip("link set va up");
-    namespace.ip("link set vb up");
+    namespace.add_veth("va", "vb", mtu);
+    namespace.set_up("va", true);
+    namespace.set_up("vb", true);
     namespace.run(move || {
         (
             open("va", PacketOptions::default()).unwrap(),
@@ -27,191 +25,191 @@ fn pair(namespace: &Namespace, mtu: u32, options: PacketOptions) -> (Port, Port)
 
 #[test]
 fn what_is_sent_arrives_octet_for_octet() {
-    let Some(namespace) = Namespace::new() else {
-        return;
-    };
-    let (mut a, mut b) = pair(&namespace, 1500, PacketOptions::default());
-    for length in [14, 60, 64, 1000, 1514] {
-        send(&mut a, &frame(length, 7)).unwrap();
-        let seen = receive_exactly(&mut b, 1);
-        assert_eq!(seen[0].bytes, frame(length, 7));
-        assert_eq!(seen[0].original_length as usize, length);
-        assert!(seen[0].vlan.is_none() && seen[0].offload.is_none());
-    }
-    assert!(receive(&mut a).unwrap().is_empty(), "own frames were seen");
-    assert_eq!(send(&mut a, &frame(1519, 7)), Err(Refusal::TooBig));
+    privileged(|| {
+        let namespace = Namespace::new();
+        let (mut a, mut b) = pair(&namespace, 1500, PacketOptions::default());
+        for length in [14, 60, 64, 1000, 1514] {
+            send(&mut a, &frame(length, 7)).unwrap();
+            let seen = receive_exactly(&mut b, 1);
+            assert_eq!(seen[0].bytes, frame(length, 7));
+            assert_eq!(seen[0].original_length as usize, length);
+            assert!(seen[0].vlan.is_none() && seen[0].offload.is_none());
+        }
+        assert!(receive(&mut a).unwrap().is_empty(), "own frames were seen");
+        assert_eq!(send(&mut a, &frame(1519, 7)), Err(Refusal::TooBig));
+    });
 }
 
 #[test]
 fn an_outer_vlan_tag_arrives_in_metadata() {
-    let Some(namespace) = Namespace::new() else {
-        return;
-    };
-    let (mut a, mut b) = pair(&namespace, 1500, PacketOptions::default());
-    for tpid in [0x8100u16, 0x88A8] {
-        let mut bytes = frame(104, 7);
-        let inner = [0x81, 0x00, 0x00, 0x09];
-        bytes.splice(12..12, inner);
-        bytes.splice(12..12, [(tpid >> 8) as u8, tpid as u8, 0x60, 0x64]);
-        send(&mut a, &bytes).unwrap();
-        let seen = receive_exactly(&mut b, 1);
-        let tag = niv::VlanTag { tpid, tci: 0x6064 };
-        assert_eq!(seen[0].vlan, Some(tag));
-        bytes.drain(12..16);
-        assert_eq!(seen[0].bytes, bytes, "the inner tag stays where it was");
-    }
+    privileged(|| {
+        let namespace = Namespace::new();
+        let (mut a, mut b) = pair(&namespace, 1500, PacketOptions::default());
+        for tpid in [0x8100u16, 0x88A8] {
+            let mut bytes = frame(104, 7);
+            let inner = [0x81, 0x00, 0x00, 0x09];
+            bytes.splice(12..12, inner);
+            bytes.splice(12..12, [(tpid >> 8) as u8, tpid as u8, 0x60, 0x64]);
+            send(&mut a, &bytes).unwrap();
+            let seen = receive_exactly(&mut b, 1);
+            let tag = niv::VlanTag { tpid, tci: 0x6064 };
+            assert_eq!(seen[0].vlan, Some(tag));
+            bytes.drain(12..16);
+            assert_eq!(seen[0].bytes, bytes, "the inner tag stays where it was");
+        }
+    });
 }
 
 #[test]
 fn a_ring_that_overflows_is_told_by_the_kernel() {
-    let Some(namespace) = Namespace::new() else {
-        return;
-    };
-    let options = PacketOptions {
-        slots: 128,
-        ..PacketOptions::default()
-    };
-    let (mut a, mut b) = pair(&namespace, 1500, options);
-    let sent = 1000;
-    for n in 0..sent {
-        send(&mut a, &frame(60, n as u8)).unwrap();
-    }
-    wait_for("all frames to be accounted for", || {
+    privileged(|| {
+        let namespace = Namespace::new();
+        let options = PacketOptions {
+            slots: 128,
+            ..PacketOptions::default()
+        };
+        let (mut a, mut b) = pair(&namespace, 1500, options);
+        let sent = 1000;
+        for n in 0..sent {
+            send(&mut a, &frame(60, n as u8)).unwrap();
+        }
+        wait_for("all frames to be accounted for", || {
+            let stats = b.rx.stats();
+            stats.buffers + stats.dropped == sent
+        });
         let stats = b.rx.stats();
-        stats.buffers + stats.dropped == sent
+        assert!(stats.dropped > 0);
+        let mut received = 0;
+        loop {
+            let burst = receive(&mut b).unwrap();
+            if burst.is_empty() {
+                break;
+            }
+            for seen in burst {
+                assert_eq!(seen.bytes, frame(60, received as u8), "the first ones stay");
+                received += 1;
+            }
+        }
+        assert_eq!(received, stats.buffers);
+        assert_eq!(b.rx.stats(), stats, "reading is not receiving");
+        send(&mut a, &frame(60, 1)).unwrap();
+        receive_exactly(&mut b, 1);
     });
-    let stats = b.rx.stats();
-    assert!(stats.dropped > 0);
-    let mut received = 0;
-    loop {
-        let burst = receive(&mut b).unwrap();
-        if burst.is_empty() {
-            break;
-        }
-        for seen in burst {
-            assert_eq!(seen.bytes, frame(60, received as u8), "the first ones stay");
-            received += 1;
-        }
-    }
-    assert_eq!(received, stats.buffers);
-    assert_eq!(b.rx.stats(), stats, "reading is not receiving");
-    send(&mut a, &frame(60, 1)).unwrap();
-    receive_exactly(&mut b, 1);
 }
 
 #[test]
 fn frames_longer_than_a_slot_arrive_whole_and_in_order() {
-    let Some(namespace) = Namespace::new() else {
-        return;
-    };
-    let options = PacketOptions {
-        slots: 1024,
-        slot_size: Some(512),
-        ..PacketOptions::default()
-    };
-    let (mut a, mut b) = pair(&namespace, 60_000, options);
-    let lengths = [60, 60_014, 100, 400, 420, 440, 9000, 60_000, 60, 50_000];
-    let mut expected = Vec::new();
-    for round in 0..20 {
-        for length in lengths {
-            let bytes = frame(length, round);
-            send(&mut a, &bytes).unwrap();
-            expected.push(bytes);
+    privileged(|| {
+        let namespace = Namespace::new();
+        let options = PacketOptions {
+            slots: 1024,
+            slot_size: Some(512),
+            ..PacketOptions::default()
+        };
+        let (mut a, mut b) = pair(&namespace, 60_000, options);
+        let lengths = [60, 60_014, 100, 400, 420, 440, 9000, 60_000, 60, 50_000];
+        let mut expected = Vec::new();
+        for round in 0..20 {
+            for length in lengths {
+                let bytes = frame(length, round);
+                send(&mut a, &bytes).unwrap();
+                expected.push(bytes);
+            }
+            let seen = receive_exactly(&mut b, lengths.len());
+            for (seen, expected) in seen.iter().zip(expected.drain(..)) {
+                assert!(seen.bytes == expected, "{} octets", expected.len());
+            }
         }
-        let seen = receive_exactly(&mut b, lengths.len());
-        for (seen, expected) in seen.iter().zip(expected.drain(..)) {
-            assert!(seen.bytes == expected, "{} octets", expected.len());
-        }
-    }
+    });
 }
 
 #[test]
 fn a_frame_the_kernel_could_not_keep_whole_is_lent_cut() {
-    let Some(namespace) = Namespace::new() else {
-        return;
-    };
-    let options = PacketOptions {
-        slot_size: Some(512),
-        ..PacketOptions::default()
-    };
-    let (mut a, mut b) = pair(&namespace, 60_000, options);
-    let sent = 900;
-    for _ in 0..sent {
-        send(&mut a, &frame(60_000, 3)).unwrap();
-    }
-    let seen = receive_exactly(&mut b, sent);
-    let (whole, cut): (Vec<_>, Vec<_>) = seen
-        .iter()
-        .partition(|seen| seen.bytes.len() == seen.original_length as usize);
-    assert!(!whole.is_empty() && !cut.is_empty());
-    for seen in whole.iter().chain(&cut) {
-        assert_eq!(seen.original_length, 60_000);
-        assert_eq!(seen.bytes, frame(60_000, 3)[..seen.bytes.len()]);
-    }
+    privileged(|| {
+        let namespace = Namespace::new();
+        let options = PacketOptions {
+            slot_size: Some(512),
+            ..PacketOptions::default()
+        };
+        let (mut a, mut b) = pair(&namespace, 60_000, options);
+        let sent = 900;
+        for _ in 0..sent {
+            send(&mut a, &frame(60_000, 3)).unwrap();
+        }
+        let seen = receive_exactly(&mut b, sent);
+        let (whole, cut): (Vec<_>, Vec<_>) = seen
+            .iter()
+            .partition(|seen| seen.bytes.len() == seen.original_length as usize);
+        assert!(!whole.is_empty() && !cut.is_empty());
+        for seen in whole.iter().chain(&cut) {
+            assert_eq!(seen.original_length, 60_000);
+            assert_eq!(seen.bytes, frame(60_000, 3)[..seen.bytes.len()]);
+        }
+    });
 }
 
 #[test]
 fn a_device_that_comes_up_again_delivers_again() {
-    let Some(namespace) = Namespace::new() else {
-        return;
-    };
-    let (mut a, mut b) = pair(&namespace, 1500, PacketOptions::default());
-    for _ in 0..2 {
-        namespace.ip("link set vb down");
-        wait_for("b to be down", || {
-            matches!(receive(&mut b), Err(PortError::Down))
+    privileged(|| {
+        let namespace = Namespace::new();
+        let (mut a, mut b) = pair(&namespace, 1500, PacketOptions::default());
+        for _ in 0..2 {
+            namespace.set_up("vb", false);
+            wait_for("b to be down", || {
+                matches!(receive(&mut b), Err(PortError::Down))
+            });
+            assert!(matches!(receive(&mut b), Err(PortError::Down)));
+            assert_eq!(send(&mut b, &frame(60, 1)), Err(Refusal::Down));
+            namespace.set_up("vb", true);
+            wait_for("b to be up", || receive(&mut b).is_ok());
+            send(&mut a, &frame(60, 1)).unwrap();
+            send(&mut b, &frame(60, 1)).unwrap();
+            receive_exactly(&mut b, 1);
+            receive_exactly(&mut a, 1);
+        }
+        namespace.delete("vb");
+        wait_for("b to be gone", || {
+            matches!(receive(&mut b), Err(PortError::Gone))
         });
-        assert!(matches!(receive(&mut b), Err(PortError::Down)));
+        assert!(matches!(receive(&mut b), Err(PortError::Gone)));
         assert_eq!(send(&mut b, &frame(60, 1)), Err(Refusal::Down));
-        namespace.ip("link set vb up");
-        wait_for("b to be up", || receive(&mut b).is_ok());
-        send(&mut a, &frame(60, 1)).unwrap();
-        send(&mut b, &frame(60, 1)).unwrap();
-        receive_exactly(&mut b, 1);
-        receive_exactly(&mut a, 1);
-    }
-    namespace.ip("link del vb");
-    wait_for("b to be gone", || {
-        matches!(receive(&mut b), Err(PortError::Gone))
     });
-    assert!(matches!(receive(&mut b), Err(PortError::Gone)));
-    assert_eq!(send(&mut b, &frame(60, 1)), Err(Refusal::Down));
 }
 
 #[test]
 fn a_device_that_is_down_can_be_opened() {
-    let Some(namespace) = Namespace::new() else {
-        return;
-    };
-    namespace.ip("link add va type veth peer name vb");
-    let mut b = namespace.run(|| open("vb", PacketOptions::default()).unwrap());
-    assert!(matches!(receive(&mut b), Err(PortError::Down)));
-    namespace.ip("link set va up");
-    namespace.ip("link set vb up");
-    let mut a = namespace.run(|| open("va", PacketOptions::default()).unwrap());
-    send(&mut a, &frame(60, 1)).unwrap();
-    receive_exactly(&mut b, 1);
+    privileged(|| {
+        let namespace = Namespace::new();
+        namespace.add_veth("va", "vb", 1500);
+        let mut b = namespace.run(|| open("vb", PacketOptions::default()).unwrap());
+        assert!(matches!(receive(&mut b), Err(PortError::Down)));
+        namespace.set_up("va", true);
+        namespace.set_up("vb", true);
+        let mut a = namespace.run(|| open("va", PacketOptions::default()).unwrap());
+        send(&mut a, &frame(60, 1)).unwrap();
+        receive_exactly(&mut b, 1);
+    });
 }
 
 #[test]
 fn what_cannot_be_opened_says_why() {
-    let Some(namespace) = Namespace::new() else {
-        return;
-    };
-    let (nobody, loopback, odd) = namespace.run(|| {
-        let options = PacketOptions::default();
-        let odd = PacketOptions {
-            slot_size: Some(1000),
-            ..options
-        };
-        (
-            open("nobody", options).err(),
-            open("lo", options).err(),
-            open("lo", odd).err(),
-        )
+    privileged(|| {
+        let namespace = Namespace::new();
+        let (nobody, loopback, odd) = namespace.run(|| {
+            let options = PacketOptions::default();
+            let odd = PacketOptions {
+                slot_size: Some(1000),
+                ..options
+            };
+            (
+                open("nobody", options).err(),
+                open("lo", options).err(),
+                open("lo", odd).err(),
+            )
+        });
+        assert!(matches!(nobody, Some(OpenError::NoDevice { .. })));
+        assert!(nobody.unwrap().to_string().contains("ip link"));
+        assert!(matches!(loopback, Some(OpenError::NotEthernet { .. })));
+        assert!(matches!(odd, Some(OpenError::NotEthernet { .. })));
     });
-    assert!(matches!(nobody, Some(OpenError::NoDevice { .. })));
-    assert!(nobody.unwrap().to_string().contains("ip link"));
-    assert!(matches!(loopback, Some(OpenError::NotEthernet { .. })));
-    assert!(matches!(odd, Some(OpenError::NotEthernet { .. })));
 }

@@ -20,7 +20,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use support::Namespace;
+use support::{Namespace, no_tap, privileged};
 
 const OCTETS: usize = 4 << 20;
 
@@ -153,26 +153,23 @@ struct Lab {
 }
 
 /// A client on one veth, a server on another; the other ends in the middle.
-fn lab() -> Option<Lab> {
-    let (client, middle, server) = (Namespace::new()?, Namespace::new()?, Namespace::new()?);
+fn lab() -> Lab {
+    let (client, middle, server) = (Namespace::new(), Namespace::new(), Namespace::new());
     for (namespace, name, address) in [(&client, "vl", 1), (&server, "vr", 2)] {
-        middle.ip(&format!(
-            "link add {name} type veth peer name v0 netns {}",
-            namespace.id()
-        ));
-        middle.ip(&format!("link set {name} up"));
-        namespace.ip(&format!("addr add 10.0.0.{address}/24 dev v0"));
-        namespace.ip("link set v0 up");
+        middle.add_veth_to(namespace, name, "v0");
+        middle.set_up(name, true);
+        namespace.add_address("v0", address);
+        namespace.set_up("v0", true);
     }
-    Some(Lab {
+    Lab {
         client,
         middle,
         server,
-    })
+    }
 }
 
-fn transfer_over_veth(offload: bool) -> Option<Passed> {
-    let lab = lab()?;
+fn transfer_over_veth(offload: bool) {
+    let lab = lab();
     let (left, right) = lab.middle.run(|| {
         let options = PacketOptions::default();
         (open("vl", options).unwrap(), open("vr", options).unwrap())
@@ -184,98 +181,104 @@ fn transfer_over_veth(offload: bool) -> Option<Passed> {
     assert!(passed.oversized > 0 && passed.unfinished >= passed.oversized);
     assert!(passed.frames > passed.buffers);
     assert_eq!(passed.frames, passed.sent + passed.refused);
-    Some(passed)
 }
 
 #[test]
 fn oversized_frames_pass_whole_between_devices_that_take_them() {
-    transfer_over_veth(true);
+    privileged(|| {
+        transfer_over_veth(true);
+    });
 }
 
 #[test]
 fn oversized_frames_are_cut_and_finished_for_a_device_that_does_not() {
-    transfer_over_veth(false);
+    privileged(|| {
+        transfer_over_veth(false);
+    });
 }
 
 /// The way of a guest's frames: cut and finished for the link, merged for the guest they go to. Here the link is a
 /// second pair of devices, over which nothing goes unfinished.
 #[test]
 fn segments_that_crossed_a_link_are_merged_for_the_device_they_go_to() {
-    let Some(lab) = lab() else {
-        return;
-    };
-    lab.middle.ip("link add near type veth peer name far");
-    lab.middle.ip("link set near up");
-    lab.middle.ip("link set far up");
-    let [left, near, far, mut right] = ["vl", "near", "far", "vr"].map(|name| {
-        lab.middle.run(|| {
-            let options = PacketOptions {
-                slots: 4096,
-                ..PacketOptions::default()
-            };
-            open(name, options).unwrap()
-        })
-    });
-    let frames = Arc::new(AtomicU64::new(0));
-    right.tx = Box::new(Counting {
-        tx: right.tx,
-        frames: frames.clone(),
-    });
-    let over = Arc::new(AtomicBool::new(false));
-    let stop = over.clone();
-    let last = std::thread::spawn(move || {
-        let (mut far, mut right) = (far, right);
-        let (far_cap, right_cap) = (
-            Capabilities {
-                offload: false,
-                ..far.capabilities
-            },
-            right.capabilities,
-        );
-        let mut dispatcher = Dispatcher::new();
-        let (mut there, mut back) = (Passed::default(), Passed::default());
-        while !stop.load(Ordering::Relaxed) {
-            pass(
-                &mut far,
-                &mut right,
-                &right_cap,
-                &mut dispatcher,
-                &mut there,
+    privileged(|| {
+        let lab = lab();
+        lab.middle.add_veth("near", "far", 1500);
+        lab.middle.set_up("near", true);
+        lab.middle.set_up("far", true);
+        let [left, near, far, mut right] = ["vl", "near", "far", "vr"].map(|name| {
+            lab.middle.run(|| {
+                let options = PacketOptions {
+                    slots: 4096,
+                    ..PacketOptions::default()
+                };
+                open(name, options).unwrap()
+            })
+        });
+        let frames = Arc::new(AtomicU64::new(0));
+        right.tx = Box::new(Counting {
+            tx: right.tx,
+            frames: frames.clone(),
+        });
+        let over = Arc::new(AtomicBool::new(false));
+        let stop = over.clone();
+        let last = std::thread::spawn(move || {
+            let (mut far, mut right) = (far, right);
+            let (far_cap, right_cap) = (
+                Capabilities {
+                    offload: false,
+                    ..far.capabilities
+                },
+                right.capabilities,
             );
-            pass(&mut right, &mut far, &far_cap, &mut dispatcher, &mut back);
-            std::thread::yield_now();
-        }
-        there
+            let mut dispatcher = Dispatcher::new();
+            let (mut there, mut back) = (Passed::default(), Passed::default());
+            while !stop.load(Ordering::Relaxed) {
+                pass(
+                    &mut far,
+                    &mut right,
+                    &right_cap,
+                    &mut dispatcher,
+                    &mut there,
+                );
+                pass(&mut right, &mut far, &far_cap, &mut dispatcher, &mut back);
+                std::thread::yield_now();
+            }
+            there
+        });
+        let first = transfer(&lab.client, &lab.server, left, near, false);
+        over.store(true, Ordering::Relaxed);
+        let last = last.join().unwrap();
+        let handed = frames.load(Ordering::Relaxed);
+        println!("{first:?}\n{last:?}, in {handed} frames");
+        assert!(first.oversized > 0 && last.oversized == 0 && last.unfinished == 0);
+        assert!(last.buffers > OCTETS as u64 / 1448);
+        assert!(handed * 2 < last.buffers);
+        assert_eq!(last.frames, last.sent + last.refused);
+        assert_eq!(checksum_errors(&lab.server), 0);
+        assert_eq!(checksum_errors(&lab.client), 0);
     });
-    let first = transfer(&lab.client, &lab.server, left, near, false);
-    over.store(true, Ordering::Relaxed);
-    let last = last.join().unwrap();
-    let handed = frames.load(Ordering::Relaxed);
-    println!("{first:?}\n{last:?}, in {handed} frames");
-    assert!(first.oversized > 0 && last.oversized == 0 && last.unfinished == 0);
-    assert!(last.buffers > OCTETS as u64 / 1448);
-    assert!(handed * 2 < last.buffers);
-    assert_eq!(last.frames, last.sent + last.refused);
-    assert_eq!(checksum_errors(&lab.server), 0);
-    assert_eq!(checksum_errors(&lab.client), 0);
 }
 
 #[test]
 fn oversized_frames_pass_whole_into_a_tap_and_out_of_it() {
-    let Some(lab) = lab() else {
-        return;
-    };
-    lab.client.ip("link del v0");
-    let left = lab.client.run(|| tap::open("t0").unwrap());
-    lab.client.ip("addr add 10.0.0.1/24 dev t0");
-    lab.client.ip("link set t0 up");
-    let right = lab
-        .middle
-        .run(|| open("vr", PacketOptions::default()).unwrap());
-    let passed = transfer(&lab.client, &lab.server, left.port, right, true);
-    println!("{passed:?}");
-    assert!(passed.oversized > 0);
-    assert_eq!(checksum_errors(&lab.server), 0);
+    privileged(|| {
+        if no_tap() {
+            return;
+        }
+        let lab = lab();
+        lab.client.delete("v0");
+        let left = lab.client.run(|| tap::open("t0").unwrap());
+        lab.client.add_address("t0", 1);
+        lab.client.set_up("t0", true);
+        let right = lab
+            .middle
+            .run(|| open("vr", PacketOptions::default()).unwrap());
+        let passed = transfer(&lab.client, &lab.server, left.port, right, true);
+        println!("{passed:?}");
+        assert!(passed.oversized > 0);
+        assert_eq!(checksum_errors(&lab.server), 0);
+    });
 }
 
 /// A TCP frame with `payload` octets, behind a VNTag if asked for.
@@ -296,42 +299,42 @@ fn tcp_frame(tagged: bool, payload: usize) -> (Vec<u8>, Checksum) {
 /// Why the dispatcher cuts oversized frames that carry a VNTag, and leaves their checksums to the device.
 #[test]
 fn the_kernel_takes_an_unfinished_checksum_behind_a_vntag_but_no_oversized_frame() {
-    let Some(namespace) = Namespace::new() else {
-        return;
-    };
-    namespace.ip("link add va type veth peer name vb");
-    namespace.ip("link set va up");
-    namespace.ip("link set vb up");
-    let (mut a, mut b) = namespace.run(|| {
-        let options = PacketOptions::default();
-        (open("va", options).unwrap(), open("vb", options).unwrap())
-    });
-    for tagged in [false, true] {
-        for oversized in [false, true] {
-            let (bytes, checksum) = tcp_frame(tagged, if oversized { 20_000 } else { 1000 });
-            let offload = Offload {
-                checksum: Some(checksum),
-                segmentation: oversized.then_some(Segmentation {
-                    kind: SegmentationKind::Tcp4,
-                    size: 1000,
-                    ecn: false,
-                }),
-            };
-            let frame = TxFrame {
-                parts: [&bytes, &[], &[]],
-                more: &[],
-                offload,
-            };
-            let mut refusal = None;
-            a.tx.send(&[frame], &mut |_, why| refusal = Some(why));
-            let seen = support::receive(&mut b).unwrap();
-            if tagged && oversized {
-                assert!(refusal.is_some() && seen.is_empty());
-            } else {
-                assert_eq!(refusal, None);
-                assert_eq!(seen.len(), 1);
-                assert_eq!((&seen[0].bytes, seen[0].offload), (&bytes, offload));
+    privileged(|| {
+        let namespace = Namespace::new();
+        namespace.add_veth("va", "vb", 1500);
+        namespace.set_up("va", true);
+        namespace.set_up("vb", true);
+        let (mut a, mut b) = namespace.run(|| {
+            let options = PacketOptions::default();
+            (open("va", options).unwrap(), open("vb", options).unwrap())
+        });
+        for tagged in [false, true] {
+            for oversized in [false, true] {
+                let (bytes, checksum) = tcp_frame(tagged, if oversized { 20_000 } else { 1000 });
+                let offload = Offload {
+                    checksum: Some(checksum),
+                    segmentation: oversized.then_some(Segmentation {
+                        kind: SegmentationKind::Tcp4,
+                        size: 1000,
+                        ecn: false,
+                    }),
+                };
+                let frame = TxFrame {
+                    parts: [&bytes, &[], &[]],
+                    more: &[],
+                    offload,
+                };
+                let mut refusal = None;
+                a.tx.send(&[frame], &mut |_, why| refusal = Some(why));
+                let seen = support::receive(&mut b).unwrap();
+                if tagged && oversized {
+                    assert!(refusal.is_some() && seen.is_empty());
+                } else {
+                    assert_eq!(refusal, None);
+                    assert_eq!(seen.len(), 1);
+                    assert_eq!((&seen[0].bytes, seen[0].offload), (&bytes, offload));
+                }
             }
         }
-    }
+    });
 }

@@ -8,16 +8,14 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LabError {
     /// The kernel forbids what every lab begins with.
-    #[error(
-        "this kernel gives {user} no namespaces of its own ({detail}): run it as root, or let users \
-         have them with `sysctl -w user.max_user_namespaces=10000` and, on Ubuntu, \
-         `sysctl -w kernel.apparmor_restrict_unprivileged_userns=0`"
-    )]
+    #[error("this kernel gives {user} no namespaces of its own ({detail}): {mend}")]
     NoNamespaces {
         /// Who asked.
         user: &'static str,
         /// Which step was refused.
         detail: &'static str,
+        /// What lets them have some.
+        mend: String,
         /// The kernel's answer.
         source: io::Error,
     },

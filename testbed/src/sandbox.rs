@@ -62,12 +62,7 @@ pub(crate) fn start(
     binaries: &Binaries,
 ) -> Result<Child> {
     let root = geteuid().is_root();
-    let user = if root { "root" } else { "a plain user" };
-    let forbidden = |detail, source| LabError::NoNamespaces {
-        user,
-        detail,
-        source,
-    };
+    let forbidden = |detail, source| no_namespaces(root, detail, source);
     let ids = (geteuid().as_raw(), getegid().as_raw());
     packet_io::sandbox::leave_processes(!root).map_err(|e| forbidden("unshare", e))?;
     if !root {
@@ -116,13 +111,8 @@ pub(crate) fn settle() -> Result<()> {
             std::process::exit(130);
         })
         .doing("watch the outer process")?;
-    let forbidden = |detail: &'static str| {
-        move |source: io::Error| LabError::NoNamespaces {
-            user: "a plain user",
-            detail,
-            source,
-        }
-    };
+    let root = is_root_outside();
+    let forbidden = |detail| move |source| no_namespaces(root, detail, source);
     packet_io::sandbox::leave_mounts_and_network().map_err(forbidden("mounts and network"))?;
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).map_err(|e| forbidden("private mounts")(e.into()))?;
@@ -138,7 +128,112 @@ pub(crate) fn settle() -> Result<()> {
     Ok(())
 }
 
+/// Whether the root that this process is inside is root outside too.
+fn is_root_outside() -> bool {
+    // Its numbers inside, outside, and how many.
+    let map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    map.split_whitespace().nth(1) == Some("0")
+}
+
+fn no_namespaces(root: bool, detail: &'static str, source: io::Error) -> LabError {
+    let setting = |name: &str| {
+        let value = fs::read_to_string(Path::new("/proc/sys").join(name.replace('.', "/")));
+        value.ok().map(|value| value.trim().to_owned())
+    };
+    LabError::NoNamespaces {
+        user: if root { "root" } else { "a plain user" },
+        detail,
+        mend: mend(root, &source, setting),
+        source,
+    }
+}
+
+/// What lets the user have namespaces, guessed from the kernel's answer and its settings.
+fn mend(root: bool, refusal: &io::Error, setting: impl Fn(&str) -> Option<String>) -> String {
+    let switches = [
+        // Debian's kernels had it until 5.10.
+        ("kernel.unprivileged_userns_clone", "0", "1"),
+        // Ubuntu, from 23.10 on.
+        ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+    ];
+    let limits = ["user", "pid", "mnt", "net"].map(|kind| format!("user.max_{kind}_namespaces"));
+    let switched = switches
+        .iter()
+        .find(|(name, bad, _)| !root && setting(name).as_deref() == Some(bad))
+        .map(|(name, _, good)| format!("{name}={good}"));
+    let limited = limits
+        .iter()
+        .find(|name| setting(name).as_deref() == Some("0"))
+        .map(|name| format!("{name}=10000"))
+        // A limit further out cannot be read from here.
+        .or_else(|| {
+            (refusal.kind() == io::ErrorKind::StorageFull)
+                .then(|| "user.max_user_namespaces=10000".to_owned())
+        });
+    match (limited.or(switched), root) {
+        (Some(assignment), true) => format!("`sysctl -w {assignment}`"),
+        (Some(assignment), false) => {
+            format!("run it as root, or let root allow it: `sysctl -w {assignment}`")
+        }
+        (None, true) => "a container keeps them from it: start that with `--privileged`".to_owned(),
+        (None, false) => {
+            "run it as root; if a container keeps them from its users, start that with \
+             `--privileged`"
+                .to_owned()
+        }
+    }
+}
+
 /// Where a named network namespace of the lab can be opened.
 pub(crate) fn netns_path(name: &str) -> PathBuf {
     Path::new("/run/netns").join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    fn mend_with(settings: &[(&str, &str)], root: bool, refusal: Errno) -> String {
+        mend(root, &refusal.into(), |asked| {
+            let found = settings.iter().find(|(name, _)| *name == asked);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn what_is_to_be_mended_is_the_setting_that_forbids() {
+        let debian = ("kernel.unprivileged_userns_clone", "0");
+        let ubuntu = ("kernel.apparmor_restrict_unprivileged_userns", "1");
+        let limit = ("user.max_net_namespaces", "0");
+        for (settings, refusal, command) in [
+            (
+                &[debian][..],
+                Errno::PERM,
+                "kernel.unprivileged_userns_clone=1",
+            ),
+            (
+                &[ubuntu],
+                Errno::ACCESS,
+                "kernel.apparmor_restrict_unprivileged_userns=0",
+            ),
+            (&[limit], Errno::NOSPC, "user.max_net_namespaces=10000"),
+            (&[], Errno::NOSPC, "user.max_user_namespaces=10000"),
+        ] {
+            let said = mend_with(settings, false, refusal);
+            assert!(said.starts_with("run it as root, or"), "{said}");
+            assert!(said.contains(&format!("`sysctl -w {command}`")), "{said}");
+        }
+    }
+
+    #[test]
+    fn root_is_not_told_to_be_root() {
+        let ubuntu = ("kernel.apparmor_restrict_unprivileged_userns", "1");
+        for refusal in [Errno::PERM, Errno::NOSPC] {
+            let said = mend_with(&[ubuntu], true, refusal);
+            assert!(!said.contains("root"), "{said}");
+            assert!(!said.contains("apparmor"), "{said}");
+        }
+        assert!(mend_with(&[], true, Errno::PERM).contains("--privileged"));
+    }
 }

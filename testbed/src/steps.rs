@@ -5,22 +5,14 @@ use crate::error::{Doing, Result};
 use crate::sandbox::this_program;
 use crate::scenario::SCENARIOS;
 use crate::setup;
+use crate::skips::{Circumstances, Skip};
+use std::io::{self, Read};
 use std::path::Path;
-use std::process::{Command, ExitCode, Output, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
-
-/// The skips that are no failure, and under which circumstances.
-const ALLOWED: &str = include_str!("../allowed-skips.txt");
 
 /// How much of a failed step's output is shown.
 const LAST_LINES: usize = 60;
-
-/// One test that did not run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Skip {
-    name: String,
-    reason: String,
-}
 
 /// What a step came to.
 #[derive(Debug, Default)]
@@ -38,23 +30,12 @@ impl Tally {
     }
 }
 
-/// The circumstances under which a skip may be allowed.
-#[derive(Clone, Copy, Debug)]
-struct Circumstances {
-    without_setup: bool,
-    without_root: bool,
-}
-
 /// Runs everything. Exit code 1 if anything failed or was skipped that must not be.
 ///
 /// # Errors
 /// A step cannot even be started.
 pub(crate) fn test(with_setup: bool, built: Option<&Path>) -> Result<ExitCode> {
-    let is_root = rustix::process::geteuid().is_root();
-    let circumstances = Circumstances {
-        without_setup: !with_setup,
-        without_root: !is_root,
-    };
+    let circumstances = Circumstances::here(with_setup);
     let mut all = Tally::default();
     if with_setup {
         heading("setup");
@@ -91,7 +72,7 @@ pub(crate) fn test(with_setup: bool, built: Option<&Path>) -> Result<ExitCode> {
     println!();
     let mut forbidden = 0;
     for skip in &all.skips {
-        let allowed = is_allowed(&skip.name, circumstances, ALLOWED);
+        let allowed = circumstances.allow(skip);
         forbidden += usize::from(!allowed);
         let note = if allowed {
             ""
@@ -118,10 +99,9 @@ fn heading(name: &str) {
 fn step(name: &str, command: &mut Command) -> Result<Tally> {
     heading(name);
     let started = Instant::now();
-    let output = output_of(command, name)?;
-    let passed = output.status.success();
+    let (passed, text) = run_quietly(command, name)?;
     if !passed {
-        println!("{}", last_lines(&text_of(&output)));
+        println!("{}", last_lines(&text));
     }
     print_result(name, passed, started);
     Ok(Tally {
@@ -131,17 +111,27 @@ fn step(name: &str, command: &mut Command) -> Result<Tally> {
     })
 }
 
-fn output_of(command: &mut Command, name: &str) -> Result<Output> {
+/// Whether the command succeeds, and what it prints: standard output and error in the order they came.
+fn run_quietly(command: &mut Command, name: &str) -> Result<(bool, String)> {
+    let doing = || format!("run the step `{name}`");
+    let (mut reader, writer) = io::pipe().doing(doing())?;
     command
         .stdin(Stdio::null())
+        .stdout(writer.try_clone().doing(doing())?)
+        .stderr(writer)
         .env("CARGO_TERM_COLOR", "never")
-        .output()
-        .doing(format!("run the step `{name}`"))
-}
-
-fn text_of(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    format!("{}{}", text(&output.stdout), text(&output.stderr))
+        // Which test program it runs, cargo says only when it may talk.
+        .env("CARGO_TERM_QUIET", "false");
+    let mut child = command.spawn().doing(doing())?;
+    // The command would hold its ends of the pipe open.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut octets = Vec::new();
+    reader.read_to_end(&mut octets).doing(doing())?;
+    let status = child.wait().doing(doing())?;
+    Ok((
+        status.success(),
+        String::from_utf8_lossy(&octets).into_owned(),
+    ))
 }
 
 fn print_result(name: &str, passed: bool, started: Instant) {
@@ -170,10 +160,8 @@ fn unit_tests() -> Result<Tally> {
         "--",
         "--show-output",
     ]);
-    let output = output_of(&mut command, "unit tests")?;
-    let text = text_of(&output);
+    let (passed, text) = run_quietly(&mut command, "unit tests")?;
     let mut tally = read_test_output(&text);
-    let passed = output.status.success();
     if !passed {
         // A test program that does not build or crashes has no line of its own.
         tally.failed = tally.failed.max(1);
@@ -190,14 +178,18 @@ fn unit_tests() -> Result<Tally> {
 }
 
 /// What the test harness prints, summed up over all test programs. A test that prints `skipped: REASON`
-/// counts as skipped, not as passed.
+/// counts as skipped, not as passed. Skips are named after their program too: `packet_io::link::tests::x`.
 fn read_test_output(text: &str) -> Tally {
     let mut tally = Tally::default();
+    let mut program = "";
     let mut test = String::new();
     let mut said_so = 0;
     for line in text.lines() {
-        if let Some(name) = between(line, "---- ", " stdout ----") {
-            test = name.to_owned();
+        if let Some(name) = program_of(line) {
+            program = name;
+            test.clear();
+        } else if let Some(name) = between(line, "---- ", " stdout ----") {
+            test = format!("{program}::{name}");
         } else if let Some(reason) = line.trim_start().strip_prefix("skipped: ") {
             let skip = Skip {
                 name: test.clone(),
@@ -210,7 +202,7 @@ fn read_test_output(text: &str) -> Tally {
             }
         } else if let Some(name) = between(line, "test ", " ... ignored") {
             tally.skips.push(Skip {
-                name: name.to_owned(),
+                name: format!("{program}::{name}"),
                 reason: "marked #[ignore]".to_owned(),
             });
         } else if line.starts_with("test result: ") {
@@ -226,6 +218,18 @@ fn read_test_output(text: &str) -> Tally {
     // The harness counts them as passed, in a line that comes after theirs.
     tally.passed = tally.passed.saturating_sub(said_so);
     tally
+}
+
+/// `tap` of `Running tests/tap.rs (target/debug/deps/tap-6ecbb78839bf89c0)`, and the like for examples in
+/// documents.
+fn program_of(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    if let Some(documented) = line.strip_prefix("Doc-tests ") {
+        return Some(documented);
+    }
+    let (_, file) = line.strip_prefix("Running ")?.rsplit_once('/')?;
+    let (name, _hash) = file.strip_suffix(')')?.rsplit_once('-')?;
+    Some(name)
 }
 
 fn between<'a>(line: &'a str, start: &str, end: &str) -> Option<&'a str> {
@@ -263,7 +267,7 @@ fn scenarios(built: Option<&Path>) -> Result<Tally> {
         if let Some(need) = scenario.unmet() {
             println!("-- {}: skipped: {need}", scenario.name);
             tally.skips.push(Skip {
-                name: scenario.name.to_owned(),
+                name: format!("scenario::{}", scenario.name),
                 reason: need.to_string(),
             });
             continue;
@@ -279,7 +283,7 @@ fn scenarios(built: Option<&Path>) -> Result<Tally> {
         match status.code() {
             Some(0) => tally.passed += 1,
             Some(code) if code == i32::from(crate::SKIPPED) => tally.skips.push(Skip {
-                name: scenario.name.to_owned(),
+                name: format!("scenario::{}", scenario.name),
                 reason: "the scenario said so".to_owned(),
             }),
             _ => tally.failed += 1,
@@ -289,83 +293,37 @@ fn scenarios(built: Option<&Path>) -> Result<Tally> {
     Ok(tally)
 }
 
-/// Whether the committed list allows a skip. Its lines: a name (`*` at its end stands for anything), then
-/// `without-setup`, `without-root`, or both with a comma: one that holds is enough.
-fn is_allowed(name: &str, now: Circumstances, list: &str) -> bool {
-    list.lines()
-        .map(|line| line.split('#').next().unwrap_or_default())
-        .filter_map(|line| line.trim().split_once(char::is_whitespace))
-        .filter(|(pattern, _)| match pattern.strip_suffix('*') {
-            Some(start) => name.starts_with(start),
-            None => name == *pattern,
-        })
-        .flat_map(|(_, when)| when.split(','))
-        .any(|when| match when.trim() {
-            "without-setup" => now.without_setup,
-            "without-root" => now.without_root,
-            _ => false,
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const NOTHING_MISSING: Circumstances = Circumstances {
-        without_setup: false,
-        without_root: false,
-    };
-
     #[test]
     fn a_test_that_says_it_was_skipped_does_not_count_as_passed() {
         let tally = read_test_output(
-            "test a::works ... ok\n\
+            "     Running unittests src/lib.rs (target/debug/deps/some_crate-6ecbb78839bf89c0)\n\
+             test a::works ... ok\n\
              test a::needs_root ... ok\n\
              test a::slow ... ignored, takes a day\n\
              ---- a::needs_root stdout ----\n\
              skipped: no root\n\
              test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n\
-             test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out\n",
+             \x20    Running tests/b.rs (/t/debug/deps/b-6ecbb78839bf89c0)\n\
+             ---- c stdout ----\n\
+             skipped: no root\n\
+             \x20  Doc-tests some_crate\n\
+             test some-crate/src/lib.rs - x (line 3) ... ignored\n\
+             test result: FAILED. 4 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out\n",
         );
         assert_eq!((tally.passed, tally.failed), (4, 1));
-        assert_eq!(tally.skips[0].name, "a::slow");
-        assert_eq!(tally.skips[1].name, "a::needs_root");
-    }
-
-    #[test]
-    fn only_listed_skips_are_allowed_and_only_when_something_is_missing() {
-        let list = "# comment\njudge-x  without-setup\npart::*  without-root, without-setup\n";
-        let without_setup = Circumstances {
-            without_setup: true,
-            ..NOTHING_MISSING
-        };
-        let without_root = Circumstances {
-            without_root: true,
-            ..NOTHING_MISSING
-        };
-        assert!(is_allowed("judge-x", without_setup, list));
-        assert!(!is_allowed("judge-x", without_root, list));
-        assert!(is_allowed("part::some_test", without_root, list));
-        assert!(!is_allowed("other", without_setup, list));
-        for name in ["judge-x", "part::some_test", "other"] {
-            assert!(!is_allowed(name, NOTHING_MISSING, list));
-        }
-    }
-
-    #[test]
-    fn every_line_of_the_committed_list_can_match() {
-        for line in ALLOWED.lines() {
-            let line = line.split('#').next().unwrap().trim();
-            if line.is_empty() {
-                continue;
-            }
-            let (_, when) = line.split_once(char::is_whitespace).unwrap();
-            for when in when.split(',') {
-                assert!(
-                    ["without-setup", "without-root"].contains(&when.trim()),
-                    "{line}"
-                );
-            }
-        }
+        let names: Vec<_> = tally.skips.iter().map(|skip| &*skip.name).collect();
+        assert_eq!(
+            names,
+            [
+                "some_crate::a::slow",
+                "some_crate::a::needs_root",
+                "b::c",
+                "some_crate::some-crate/src/lib.rs - x (line 3)"
+            ]
+        );
     }
 }

@@ -142,7 +142,9 @@ pub fn read<'a>(
         return Err(FrameError::NotOurs);
     }
     if ecp.operation == Operation::Acknowledgement {
-        return match ecp.subtype == parameters.subtype {
+        // Nothing but padding follows: a request with one bit changed is no acknowledgement.
+        let padding = rest.0.iter().all(|&octet| octet == 0);
+        return match ecp.subtype == parameters.subtype && padding {
             true => Ok(Received::Acknowledgement {
                 source,
                 sequence: ecp.sequence,
@@ -176,7 +178,8 @@ pub fn read<'a>(
         sequence: u64::from_be_bytes(rest.take()?),
     };
     let kind = Kind::from_number(kind).ok_or(FrameError::Malformed)?;
-    if HEADER + messages + kind.length() > MAX_FRAME {
+    let acknowledged = ecp.subtype == parameters.subtype;
+    if acknowledged && HEADER + messages + kind.length() > MAX_FRAME {
         return Err(FrameError::Malformed);
     }
     let split = frame.split_at_checked(HEADER + messages);

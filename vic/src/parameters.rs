@@ -9,8 +9,8 @@ pub const ETHERTYPE: u16 = 0x8940;
 /// The version of VIC that this crate speaks.
 pub const VERSION: u8 = 1;
 
-/// Octets from the destination address to the last octet of a PDU that any link must carry.
-/// No message, and no batch, is longer.
+/// Octets from the destination address to the last octet of the authenticator, at most, in a PDU that is
+/// acknowledged. Only a Probe is longer.
 pub const MAX_FRAME: usize = 14 + 1500;
 
 /// The least link MTU with which a session is opened, in octets after the EtherType.
@@ -30,7 +30,7 @@ pub struct Parameters {
     /// ECP subtype of PDUs that are acknowledged: 0..=1023. 1 and 2 are taken (VDP, PE-CSP), and a high
     /// number stays clear of what may be assigned. Default 1008.
     pub subtype: u16,
-    /// ECP subtype of PDUs that are not: Keepalive, Probe, Close. Default 1009.
+    /// ECP subtype of PDUs that are not: Open, Keepalive, Probe, Close. Default 1009.
     pub unacknowledged_subtype: u16,
     /// What a payload starts with. Default 4E-49-56 ("NIV"): nobody's, since its local bit is set.
     pub oui: [u8; 3],

@@ -1,6 +1,7 @@
 //! `vis show`: asks the running daemon.
 
 use crate::cli::args;
+use crate::config::{Diagnostic, parse_show};
 use crate::control::{Format, Request};
 use control_socket::{CommandError, command};
 use std::process::ExitCode;
@@ -10,11 +11,26 @@ pub const PROGRAM: &str = "vis";
 /// The program's version.
 pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
 
+/// Nothing can be shown.
+#[derive(Debug, thiserror::Error)]
+pub enum ShowError {
+    /// No such thing to show.
+    #[error("{0}")]
+    Words(Diagnostic),
+    /// The daemon does not answer.
+    #[error(transparent)]
+    Command(#[from] CommandError),
+}
+
 /// Prints what the running daemon answers.
 ///
+/// The words are read here first, as the daemon will read them: a misspelled one is named even when no
+/// daemon runs.
+///
 /// # Errors
-/// It does not answer.
-pub fn show(show: &args::Show) -> Result<ExitCode, CommandError> {
+/// The words ask for nothing there is, or the daemon does not answer.
+pub fn show(show: &args::Show) -> Result<ExitCode, ShowError> {
+    parse_show(&show.words.join(" ")).map_err(ShowError::Words)?;
     let request = Request {
         command: format!("show {}", show.words.join(" ")),
         format: if show.json {
@@ -23,5 +39,33 @@ pub fn show(show: &args::Show) -> Result<ExitCode, CommandError> {
             Format::Text
         },
     };
-    command(PROGRAM, RELEASE, show.socket.as_deref(), &request).map(ExitCode::from)
+    Ok(command(PROGRAM, RELEASE, show.socket.as_deref(), &request).map(ExitCode::from)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error_of(words: &[&str]) -> ShowError {
+        let asked = args::Show {
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+            json: false,
+            socket: Some("/nonexistent/socket".into()),
+        };
+        show(&asked).unwrap_err()
+    }
+
+    #[test]
+    fn a_misspelled_word_is_named_before_a_daemon_is_looked_for() {
+        let error = error_of(&["intreface"]);
+        assert!(matches!(error, ShowError::Words(_)), "{error}");
+        assert!(error.to_string().contains("`intreface`"), "{error}");
+        assert!(error.to_string().contains("`interface`"), "{error}");
+    }
+
+    #[test]
+    fn good_words_reach_for_the_daemon() {
+        let error = error_of(&["interface"]);
+        assert!(error.to_string().contains("not running"), "{error}");
+    }
 }

@@ -49,6 +49,27 @@ impl PacketSocket {
         self.set(libc::PACKET_IGNORE_OUTGOING, &1i32)
     }
 
+    /// Frames that are for neither this machine nor a group of it are not received: what is behind a VLAN tag, in a socket
+    /// bound to one EtherType, is among them.
+    pub(crate) fn refuse_frames_for_others(&self) -> io::Result<()> {
+        const LOAD_BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
+        const JUMP_IF_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+        const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
+        let packet_type = (libc::SKF_AD_OFF + libc::SKF_AD_PKTTYPE) as u32;
+        let step = |code, jf, k| libc::sock_filter { code, jt: 0, jf, k };
+        let mut filter = [
+            step(LOAD_BYTE, 0, packet_type),
+            step(JUMP_IF_EQUAL, 1, u32::from(libc::PACKET_OTHERHOST)),
+            step(RETURN, 0, 0),
+            step(RETURN, 0, u32::MAX),
+        ];
+        let program = libc::sock_fprog {
+            len: filter.len() as u16,
+            filter: filter.as_mut_ptr(),
+        };
+        self.set_at(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+    }
+
     /// A virtio-net header stands before each frame, both ways.
     pub(crate) fn set_virtio_header(&self, on: bool) -> io::Result<()> {
         self.set(libc::PACKET_VNET_HDR, &i32::from(on))

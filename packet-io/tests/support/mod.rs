@@ -1,109 +1,106 @@
-//! Namespaces for tests: each is a thread that lives in a network namespace of its own, which goes with it.
+//! Namespaces for tests, and frames to send through them.
 #![allow(dead_code, reason = "each test binary uses what it needs of this")]
 #![allow(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test ends where something is not as it must be"
 )]
 
+#[path = "../../src/privileged.rs"]
+mod privileged;
+
 use arrayvec::ArrayVec;
+use packet_io::link::{BlockingLinks, LinkInfo, Links, VethEnd};
+use packet_io::netns::NetNs;
 use packet_io::{Offload, Port, PortError, RxFrame, TxFrame};
-use std::process::Command;
-use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub(crate) use privileged::privileged;
 
 /// How long a test waits for something that must happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-type Job = Box<dyn FnOnce() + Send>;
-
-/// A network namespace nobody else sees.
+/// A network namespace nobody else sees, and the devices in it.
 pub(crate) struct Namespace {
-    jobs: Option<mpsc::Sender<Job>>,
-    thread: Option<thread::JoinHandle<()>>,
-    id: i32,
+    netns: NetNs,
+    links: BlockingLinks,
 }
 
 impl Namespace {
-    /// `None`, having said why, where the machine does not allow it.
-    pub(crate) fn new() -> Option<Self> {
-        let (jobs, todo) = mpsc::channel::<Job>();
-        let (answer, made) = mpsc::channel();
-        let thread = thread::spawn(move || {
-            // SAFETY: only the namespace of this thread changes, and no file descriptor is involved.
-            #[expect(unsafe_code, reason = "a thread enters a namespace of its own")]
-            let result =
-                unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNET) };
-            let _ = answer.send(result.map(|()| rustix::thread::gettid()));
-            for job in todo {
-                job();
-            }
+    /// Without IPv6, which would speak up by itself. Only in [`privileged`].
+    pub(crate) fn new() -> Self {
+        let netns = NetNs::create().unwrap();
+        let links = BlockingLinks::open_in(&netns).unwrap();
+        let namespace = Self { netns, links };
+        namespace.ask(async |links| {
+            // A kernel without IPv6 is as good.
+            let _ = links.write_sysctl("ipv6/conf/default/disable_ipv6", "1");
         });
-        match made.recv().unwrap() {
-            Ok(id) => {
-                let namespace = Self {
-                    jobs: Some(jobs),
-                    thread: Some(thread),
-                    id: id.as_raw_nonzero().get(),
-                };
-                namespace.run(|| {
-                    let off = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
-                    let _ = std::fs::write(off, "1");
-                });
-                Some(namespace)
-            }
-            Err(error) => {
-                println!("skipped: a network namespace needs root ({error})");
-                None
-            }
-        }
-    }
-
-    /// For `ip link ... netns ID`.
-    pub(crate) fn id(&self) -> String {
-        self.id.to_string()
+        namespace
     }
 
     /// Runs `job` inside and returns what it returns.
-    pub(crate) fn run<R: Send + 'static>(&self, job: impl FnOnce() -> R + Send + 'static) -> R {
-        let (answer, result) = mpsc::channel();
-        let job = Box::new(move || {
-            let _ = answer.send(job());
-        });
-        self.jobs.as_ref().unwrap().send(job).unwrap();
-        result.recv().expect("the job panicked")
+    pub(crate) fn run<R: Send>(&self, job: impl FnOnce() -> R + Send) -> R {
+        self.netns.run(job).unwrap()
     }
 
-    /// Runs `ip ARGUMENTS` inside.
-    pub(crate) fn ip(&self, arguments: &str) {
-        let arguments = arguments.to_owned();
-        self.run(move || {
-            let output = Command::new("ip")
-                .args(arguments.split_whitespace())
-                .output()
-                .unwrap();
-            assert!(output.status.success(), "ip {arguments}: {output:?}");
+    /// Asks something of the devices, or changes them.
+    pub(crate) fn ask<R>(&self, work: impl AsyncFnOnce(&Links) -> R) -> R {
+        self.links.run(work)
+    }
+
+    /// What is known of a device.
+    pub(crate) fn shown(&self, name: &str) -> Option<LinkInfo> {
+        self.ask(async |links| links.get(name).await.unwrap())
+    }
+
+    /// A veth pair of that MTU, both ends down.
+    pub(crate) fn add_veth(&self, one: &str, other: &str, mtu: u32) {
+        let [one, other] = [one, other].map(|name| VethEnd::new(name).mtu(mtu));
+        self.ask(async |links| links.add_veth(one, other).await.unwrap());
+    }
+
+    /// A veth to `there`, both ends down.
+    pub(crate) fn add_veth_to(&self, there: &Self, here: &str, name_there: &str) {
+        let there = VethEnd::new(name_there).in_ns(&there.netns);
+        self.ask(async |links| links.add_veth(VethEnd::new(here), there).await.unwrap());
+    }
+
+    pub(crate) fn set_up(&self, name: &str, up: bool) {
+        self.ask(async |links| {
+            let index = links.require(name).await.unwrap().index;
+            links.set_up(index, up).await.unwrap();
         });
     }
 
-    /// A thread that starts inside.
-    pub(crate) fn spawn<R: Send + 'static>(
-        &self,
-        job: impl FnOnce() -> R + Send + 'static,
-    ) -> thread::JoinHandle<R> {
-        self.run(move || thread::spawn(job))
+    pub(crate) fn delete(&self, name: &str) {
+        self.ask(async |links| {
+            let index = links.require(name).await.unwrap().index;
+            links.delete(index).await.unwrap();
+        });
+    }
+
+    /// Gives the device the address 10.0.0.`last`/24.
+    pub(crate) fn add_address(&self, name: &str, last: u8) {
+        self.ask(async |links| {
+            let index = links.require(name).await.unwrap().index;
+            let address = [10, 0, 0, last].into();
+            links.add_address(index, address, 24).await.unwrap();
+        });
     }
 }
 
-impl Drop for Namespace {
-    fn drop(&mut self) {
-        self.jobs = None;
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+/// Whether the test must end here, having said why: being root of a user namespace does not open what is
+/// root's alone.
+pub(crate) fn no_tap() -> bool {
+    let tun = "/dev/net/tun";
+    let opened = std::fs::File::options().read(true).write(true).open(tun);
+    if let Err(error) = &opened {
+        println!("skipped: cannot open {tun}: {error}");
     }
+    opened.is_err()
 }
 
 /// A frame as it was received.

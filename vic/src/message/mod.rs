@@ -222,19 +222,17 @@ impl Message {
             Body::Answer(_) => Role::Answer,
             Body::Refused(..) => Role::Refusal,
         };
-        to.extend_from_slice(&[self.kind() as u8, role as u8]);
-        let length_at = to.len();
-        to.extend_from_slice(&[0; 2]);
-        to.extend_from_slice(&self.transaction.to_be_bytes());
-        match &self.body {
-            Body::Request(request) => request.write(to),
-            Body::Answer(answer) => answer.write(to),
-            Body::Refused(_, refusal) => Reason::from(refusal.clone()).write(to),
-        }
-        let length = (to.len() - length_at - 6) as u16;
-        if let Some(place) = to.get_mut(length_at..length_at + 2) {
-            place.copy_from_slice(&length.to_be_bytes());
-        }
+        write_message(
+            to,
+            self.kind() as u8,
+            role,
+            self.transaction,
+            |to| match &self.body {
+                Body::Request(request) => request.write(to),
+                Body::Answer(answer) => answer.write(to),
+                Body::Refused(_, refusal) => Reason::from(refusal.clone()).write(to),
+            },
+        );
     }
 
     /// The message alone.
@@ -242,6 +240,33 @@ impl Message {
         let mut octets = Vec::new();
         self.write(&mut octets);
         octets
+    }
+}
+
+/// Refuses a request, also one of a kind that is not known here.
+pub(crate) fn refuse(kind: u8, transaction: u32, refusal: &Refusal) -> Vec<u8> {
+    let mut octets = Vec::new();
+    write_message(&mut octets, kind, Role::Refusal, transaction, |to| {
+        Reason::from(refusal.clone()).write(to);
+    });
+    octets
+}
+
+fn write_message(
+    to: &mut Vec<u8>,
+    kind: u8,
+    role: Role,
+    transaction: u32,
+    fields: impl FnOnce(&mut Vec<u8>),
+) {
+    to.extend_from_slice(&[kind, role as u8]);
+    let length_at = to.len();
+    to.extend_from_slice(&[0; 2]);
+    to.extend_from_slice(&transaction.to_be_bytes());
+    fields(to);
+    let length = (to.len() - length_at - 6) as u16;
+    if let Some(place) = to.get_mut(length_at..length_at + 2) {
+        place.copy_from_slice(&length.to_be_bytes());
     }
 }
 

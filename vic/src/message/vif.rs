@@ -78,6 +78,8 @@ body! {
     pub struct VifDelete {
         /// Which. Absent, from the IV only: all that were not created in this session.
         pub vif: Option<VifId> = VIF,
+        /// From the VIS: whose it was.
+        pub uuid: Option<Uuid> = UUID,
         /// Why.
         pub code: Code = CODE,
         /// Why.

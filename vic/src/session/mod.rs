@@ -11,8 +11,15 @@
 //!    frames tell the peer that what it asked for is in force, so the order matters;
 //! 4. ask `poll_timeout` again.
 
+mod bucket;
+mod conversation;
+mod end;
 pub mod iv;
+mod prober;
+mod replay;
+mod transaction;
 pub mod vis;
+mod work;
 
 use crate::authenticator::Key;
 use crate::frame::Direction;

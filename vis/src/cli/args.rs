@@ -136,7 +136,7 @@ pub enum LoadError {
         source: std::io::Error,
     },
     /// The file is faulty.
-    #[error("{path} is not taken: it has {} fault(s); `vis check {path}` shows them", faults.len())]
+    #[error("{path} is not taken: it has {}", shown(faults.len()))]
     Refused {
         /// The file.
         path: PathBuf,
@@ -172,6 +172,14 @@ pub enum LoadError {
         /// The device.
         device: DeviceName,
     },
+}
+
+/// `main` prints the faults themselves first.
+fn shown(faults: usize) -> String {
+    match faults {
+        1 => "the fault shown above".to_owned(),
+        several => format!("the {several} faults shown above"),
+    }
 }
 
 /// Reads a configuration file.

@@ -35,6 +35,9 @@ pub enum VnicError {
     /// Another vNIC has this UUID.
     #[error("vNIC {0} is attached already; detach it first")]
     Attached(Uuid),
+    /// It is on its way out.
+    #[error("vNIC {0} is still being detached; wait until that is done")]
+    Detaching(Uuid),
     /// There is none of this UUID.
     #[error("no vNIC {0} is attached")]
     Unknown(Uuid),
@@ -72,8 +75,8 @@ pub enum IvEvent {
     Lost(Refusal),
     /// A VIS refused, or was refused.
     Refused(SessionRefused),
-    /// A vNIC has its id: tell the data path, but let no frame pass yet if it was not enabled before.
-    /// `was` is the id it had until now, if another: that means nothing any more.
+    /// A vNIC has its id. If it had that already it goes on as it is; else tell the data path, and let no
+    /// frame pass before `Enabled`. `was` is the id it had until now, if another: that means nothing any more.
     Created {
         /// Which vNIC.
         uuid: Uuid,

@@ -1,0 +1,536 @@
+//! Two ends, a fake clock, a bad wire, and embedders that do what real ones would and check what they
+//! are told.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "each test program uses its part of this, and fails where it fails"
+)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use vic::message::Members;
+use vic::session::iv::{IvEvent, IvLimits, IvSession, Vnic, VnicState};
+use vic::session::vis::{VifState, VisEvent, VisLimits, VisSession};
+use vic::session::{Authentication, Capabilities, EndConfig};
+use vic::{Code, ListId, Mac, Parameters, Refusal, Uuid, VifId};
+
+pub const IV_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
+pub const VIS_MAC: Mac = Mac([2, 0, 0, 0, 0, 2]);
+
+pub fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+pub fn config(end: &str, mac: Mac, authentication: &Authentication, boot: u8) -> EndConfig {
+    EndConfig {
+        parameters: Parameters::default(),
+        mac,
+        identity: Uuid([mac.0[5]; 16]),
+        name: end.parse().unwrap(),
+        software: Some("lab 1.0".parse().unwrap()),
+        mtu: 1600,
+        authentication: authentication.clone(),
+        capabilities: Capabilities::default(),
+        term: 0,
+        entropy: [boot, mac.0[5]].repeat(16).try_into().unwrap(),
+    }
+}
+
+pub fn uuid(n: u8) -> Uuid {
+    let mut octets = [0xA0; 16];
+    octets[15] = n;
+    Uuid(octets)
+}
+
+pub fn vnic(n: u8, vif: Option<VifId>) -> Vnic {
+    Vnic {
+        uuid: uuid(n),
+        mac: Mac([2, 0, 0, 1, 0, n]),
+        name: format!("tap{n}").parse().unwrap(),
+        profile: "default".parse().unwrap(),
+        mtu: 1500,
+        vif,
+        owner_name: None,
+        owner_uuid: None,
+    }
+}
+
+/// Numbers that a seed decides.
+#[derive(Clone)]
+pub struct Dice(pub u64);
+
+impl Dice {
+    pub fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % sides
+    }
+
+    fn percent(&mut self, percent: u64) -> bool {
+        self.roll(100) < percent
+    }
+}
+
+/// What the wire does to frames, in percent, and how late it can be.
+#[derive(Clone, Copy)]
+pub struct Faults {
+    pub loss: u64,
+    pub twice: u64,
+    pub flip: u64,
+    pub delay: Duration,
+}
+
+impl Faults {
+    pub const NONE: Self = Self {
+        loss: 0,
+        twice: 0,
+        flip: 0,
+        delay: Duration::ZERO,
+    };
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum To {
+    Iv,
+    Vis,
+}
+
+/// What the data path of an IV has been told.
+#[derive(Default)]
+pub struct IvWorld {
+    pub bound: BTreeMap<Uuid, VifId>,
+    pub enabled: BTreeSet<Uuid>,
+    pub lists: BTreeMap<ListId, Members>,
+    pub refused: Vec<Refusal>,
+    pub down: BTreeMap<Uuid, Refusal>,
+    pub told: Vec<IvEvent>,
+}
+
+/// What the data path of a VIS has been told, and the store.
+#[derive(Default)]
+pub struct VisWorld {
+    pub bound: BTreeMap<VifId, Uuid>,
+    pub enabled: BTreeSet<VifId>,
+    pub confirmed: BTreeSet<ListId>,
+    pub made: BTreeMap<ListId, Members>,
+    /// Gone, and when its workers will have come to rest.
+    quiescing: Vec<(Duration, VifId)>,
+    /// When each id was let go of.
+    let_go: BTreeMap<VifId, Duration>,
+    lists_let_go: BTreeMap<ListId, Duration>,
+    pub refused: Vec<Refusal>,
+    pub told: Vec<VisEvent>,
+}
+
+pub struct Lab {
+    pub now: Duration,
+    pub iv: IvSession,
+    pub vis: VisSession,
+    pub iv_world: IvWorld,
+    pub vis_world: VisWorld,
+    pub wanted: BTreeSet<u8>,
+    pub faults: Faults,
+    pub dice: Dice,
+    pub carried: u16,
+    pub iv_auth: Authentication,
+    pub vis_auth: Authentication,
+    wire: Vec<(Duration, u64, To, Vec<u8>)>,
+    sent: u64,
+    pub record: Vec<(To, Vec<u8>)>,
+    boots: u8,
+}
+
+impl Lab {
+    pub fn new(seed: u64, authentication: &Authentication) -> Self {
+        Self::with(seed, authentication, authentication)
+    }
+
+    pub fn with(seed: u64, iv_auth: &Authentication, vis_auth: &Authentication) -> Self {
+        Self {
+            now: Duration::ZERO,
+            iv: IvSession::new(config("host1", IV_MAC, iv_auth, 1), IvLimits::default()),
+            vis: VisSession::new(config("rack1", VIS_MAC, vis_auth, 2), VisLimits::default()),
+            iv_world: IvWorld::default(),
+            vis_world: VisWorld::default(),
+            wanted: BTreeSet::new(),
+            faults: Faults::NONE,
+            dice: Dice(seed | 1),
+            carried: 1600,
+            iv_auth: iv_auth.clone(),
+            vis_auth: vis_auth.clone(),
+            wire: Vec::new(),
+            sent: 0,
+            record: Vec::new(),
+            boots: 2,
+        }
+    }
+
+    pub fn attach(&mut self, n: u8) {
+        if self.iv.attach(self.now, vnic(n, None)).is_ok() {
+            self.wanted.insert(n);
+        }
+    }
+
+    pub fn detach(&mut self, n: u8) {
+        if self.iv.detach(self.now, uuid(n)).is_ok() {
+            self.wanted.remove(&n);
+            self.iv_world.enabled.remove(&uuid(n));
+        }
+    }
+
+    /// kill -9 and start: what its file says is what it had.
+    pub fn restart_iv(&mut self) {
+        self.boots += 1;
+        let config = config("host1", IV_MAC, &self.iv_auth, self.boots);
+        self.iv = IvSession::new(config, IvLimits::default());
+        let had = std::mem::take(&mut self.iv_world);
+        for &n in &self.wanted {
+            let vif = had.bound.get(&uuid(n)).copied();
+            self.iv.attach(self.now, vnic(n, vif)).unwrap();
+        }
+    }
+
+    /// kill -9 and start, with or without what its store says.
+    pub fn restart_vis(&mut self, store: bool) {
+        self.boots += 1;
+        let config = config("rack1", VIS_MAC, &self.vis_auth, self.boots);
+        self.vis = VisSession::new(config, VisLimits::default());
+        let had = std::mem::take(&mut self.vis_world);
+        if store {
+            for (vif, uuid) in had.bound {
+                self.vis.restore(uuid, vif).unwrap();
+                self.vis_world.bound.insert(vif, uuid);
+            }
+        }
+    }
+
+    /// Lets time pass.
+    pub fn run(&mut self, span: Duration) {
+        let end = self.now + span;
+        let mut spins = 0;
+        loop {
+            self.settle();
+            let wire = self.wire.iter().map(|frame| frame.0).min();
+            let quiescing = self.vis_world.quiescing.iter().map(|&(at, _)| at).min();
+            let times = [
+                self.iv.poll_timeout(),
+                self.vis.poll_timeout(),
+                wire,
+                quiescing,
+            ];
+            let next = times.into_iter().flatten().min().unwrap_or(end);
+            if next > end {
+                self.now = end;
+                return;
+            }
+            spins = if next > self.now { 0 } else { spins + 1 };
+            assert!(spins < 100, "it does not stop at {next:?}");
+            self.now = self.now.max(next);
+            self.deliver();
+            let quiet: Vec<_> = self
+                .vis_world
+                .quiescing
+                .extract_if(.., |q| q.0 <= self.now)
+                .collect();
+            for (_, vif) in quiet {
+                self.vis.vif_quiesced(self.now, vif).unwrap();
+                self.vis_world.let_go.insert(vif, self.now);
+            }
+            self.iv.handle_timeout(self.now);
+            self.vis.handle_timeout(self.now);
+        }
+    }
+
+    fn deliver(&mut self) {
+        let mut due: Vec<_> = self
+            .wire
+            .extract_if(.., |frame| frame.0 <= self.now)
+            .collect();
+        due.sort();
+        for (_, _, to, frame) in due {
+            self.hand(to, &frame);
+        }
+    }
+
+    /// Hands a frame to an end.
+    pub fn hand(&mut self, to: To, frame: &[u8]) {
+        match to {
+            To::Iv => self.iv.handle_message(self.now, frame),
+            To::Vis => self.vis.handle_message(self.now, frame),
+        }
+        self.settle();
+    }
+
+    /// Events into force, then frames onto the wire, at both ends.
+    pub fn settle(&mut self) {
+        loop {
+            let mut busy = false;
+            while let Some(event) = self.iv.poll_event() {
+                self.iv_event(event);
+                busy = true;
+            }
+            while let Some(event) = self.vis.poll_event() {
+                self.vis_event(event);
+                busy = true;
+            }
+            self.make_lists();
+            while let Some(frame) = self.iv.poll_transmit(self.now) {
+                self.put(To::Vis, frame);
+                busy = true;
+            }
+            while let Some(frame) = self.vis.poll_transmit(self.now) {
+                self.put(To::Iv, frame);
+                busy = true;
+            }
+            if !busy {
+                return;
+            }
+        }
+    }
+
+    fn put(&mut self, to: To, frame: Vec<u8>) {
+        if frame.len() > usize::from(self.carried) + 14 {
+            return;
+        }
+        self.record.push((to, frame.clone()));
+        let copies = 1 + u64::from(self.dice.percent(self.faults.twice));
+        for _ in 0..copies {
+            if self.dice.percent(self.faults.loss) {
+                continue;
+            }
+            let mut frame = frame.clone();
+            if self.dice.percent(self.faults.flip) {
+                let bit = self.dice.roll(frame.len() as u64 * 8) as usize;
+                frame[bit / 8] ^= 1 << (bit % 8);
+            }
+            let late = self.dice.roll(self.faults.delay.as_micros() as u64 + 1);
+            self.sent += 1;
+            let at = self.now + Duration::from_micros(50 + late);
+            self.wire.push((at, self.sent, to, frame));
+        }
+    }
+
+    fn iv_event(&mut self, event: IvEvent) {
+        let world = &mut self.iv_world;
+        match event.clone() {
+            IvEvent::Created { uuid, vif, was, .. } => {
+                let before = world.bound.insert(uuid, vif);
+                if before != Some(vif) {
+                    world.enabled.remove(&uuid);
+                }
+                assert!(was.is_none() || was != Some(vif));
+                world.down.remove(&uuid);
+                let holders = world.bound.values().filter(|&&held| held == vif);
+                assert_eq!(holders.count(), 1, "two vNICs with VIF {vif}");
+            }
+            IvEvent::Enabled { uuid, vif } => {
+                assert_eq!(world.bound.get(&uuid), Some(&vif));
+                world.enabled.insert(uuid);
+                world.down.remove(&uuid);
+            }
+            IvEvent::Down { uuid, vif, why } => {
+                world.enabled.remove(&uuid);
+                world.down.insert(uuid, why);
+                if vif.is_none() {
+                    world.bound.remove(&uuid);
+                }
+            }
+            IvEvent::Detached { uuid } => {
+                world.bound.remove(&uuid);
+                world.enabled.remove(&uuid);
+            }
+            IvEvent::VifForgotten(vif) => {
+                world.lists.values_mut().for_each(|members| {
+                    members.remove(vif);
+                });
+                assert!(!world.bound.values().any(|&held| held == vif));
+            }
+            IvEvent::ListSet { list, members } => {
+                world.lists.insert(list, members);
+            }
+            IvEvent::ListDeleted(list) => {
+                world.lists.remove(&list);
+            }
+            IvEvent::Refused(said) => world.refused.push(said.refusal),
+            _ => {}
+        }
+        world.told.push(event);
+    }
+
+    fn vis_event(&mut self, event: VisEvent) {
+        let world = &mut self.vis_world;
+        world.told.push(event.clone());
+        match event {
+            VisEvent::Admission(_) => self.vis.admit(self.now),
+            VisEvent::Create { ask, create, bound } => {
+                let vif = self.vis.accept(self.now, ask, 7, None).unwrap();
+                let holder = world.bound.insert(vif, create.uuid);
+                assert!(
+                    holder.is_none_or(|holder| holder == create.uuid),
+                    "{vif} given twice"
+                );
+                assert!(bound.is_none_or(|bound| bound == vif));
+                assert!(!world.quiescing.iter().any(|&(_, going)| going == vif));
+                if holder.is_none()
+                    && let Some(at) = world.let_go.get(&vif)
+                {
+                    assert!(*at + ms(1000) <= self.now, "{vif} did not rest");
+                    for (list, members) in &self.iv_world.lists {
+                        assert!(
+                            !members.contains(vif),
+                            "list {list} at the IV still has {vif}"
+                        );
+                    }
+                    let bound = self.iv_world.bound.iter().find(|(_, held)| **held == vif);
+                    assert!(bound.is_none_or(|(uuid, _)| *uuid == create.uuid));
+                }
+                self.vis.enable(self.now, vif).unwrap();
+            }
+            VisEvent::Enabled(vif) => {
+                assert!(world.bound.contains_key(&vif));
+                world.enabled.insert(vif);
+            }
+            VisEvent::VifGone { vif, uuid, .. } => {
+                assert_eq!(world.bound.remove(&vif), Some(uuid));
+                world.enabled.remove(&vif);
+                world.made.values_mut().for_each(|members| {
+                    members.remove(vif);
+                });
+                world.quiescing.push((self.now + ms(3), vif));
+            }
+            VisEvent::ListConfirmed(list) => {
+                assert!(world.made.contains_key(&list));
+                world.confirmed.insert(list);
+            }
+            VisEvent::ListLost(list) => {
+                world.confirmed.remove(&list);
+            }
+            VisEvent::Refused(said) => world.refused.push(said.refusal),
+            VisEvent::EnableRefused { vif, why } => panic!("VIF {vif} refused: {why}"),
+            VisEvent::ListRefused { list, why } => panic!("list {list} refused: {why}"),
+            _ => {}
+        }
+    }
+
+    /// One list of all, as a flood would want; a new one whenever they change.
+    fn make_lists(&mut self) {
+        if !self.vis.is_up() {
+            return;
+        }
+        let all: Members = self.vis_world.bound.keys().copied().collect();
+        let same = |members: &Members| *members == all;
+        if !self.vis_world.made.values().any(same) {
+            let list = self.vis.set_list(self.now, all.clone()).unwrap();
+            let before = self.vis_world.made.insert(list, all.clone());
+            assert_eq!(before, None, "list {list} given twice");
+            if let Some(at) = self.vis_world.lists_let_go.get(&list) {
+                assert!(*at + ms(1000) <= self.now, "list {list} did not rest");
+            }
+        }
+        let confirmed = &self.vis_world.confirmed;
+        let current = self
+            .vis_world
+            .made
+            .iter()
+            .find(|(l, m)| confirmed.contains(*l) && **m == all);
+        let Some((&current, _)) = current else { return };
+        let old: Vec<ListId> = self
+            .vis_world
+            .made
+            .keys()
+            .copied()
+            .filter(|&l| l != current)
+            .collect();
+        for list in old {
+            self.vis_world.made.remove(&list);
+            self.vis_world.confirmed.remove(&list);
+            self.vis_world.lists_let_go.insert(list, self.now);
+            self.vis.release_list(self.now, list).unwrap();
+        }
+    }
+
+    /// What is not as it should be when all is well.
+    pub fn faults_left(&self) -> Vec<String> {
+        let mut left = Vec::new();
+        let mut check = |right: bool, text: String| {
+            if !right {
+                left.push(text);
+            }
+        };
+        check(self.iv.is_up(), "the IV is not up".into());
+        check(self.vis.is_up(), "the VIS is not up".into());
+        let wanted: BTreeSet<Uuid> = self.wanted.iter().map(|&n| uuid(n)).collect();
+        let iv = &self.iv_world;
+        let bound: BTreeSet<Uuid> = iv.bound.keys().copied().collect();
+        check(
+            bound == wanted,
+            format!("the IV has {bound:?} and wants {wanted:?}"),
+        );
+        check(
+            iv.enabled == wanted,
+            format!("the IV passes {:?} and wants {wanted:?}", iv.enabled),
+        );
+        let vis = &self.vis_world;
+        let turned: BTreeMap<Uuid, VifId> =
+            vis.bound.iter().map(|(vif, uuid)| (*uuid, *vif)).collect();
+        check(
+            turned == iv.bound,
+            format!("bound at the VIS {turned:?}, at the IV {:?}", iv.bound),
+        );
+        let bound: BTreeSet<VifId> = vis.bound.keys().copied().collect();
+        check(
+            vis.enabled == bound,
+            format!("enabled {:?} of {bound:?}", vis.enabled),
+        );
+        let confirmed: BTreeMap<_, _> = vis.made.clone();
+        check(
+            confirmed == iv.lists,
+            format!("lists at the VIS {confirmed:?}, at the IV {:?}", iv.lists),
+        );
+        check(vis.made.len() == 1, "more than one list is left".into());
+        check(
+            vis.made.keys().copied().collect::<BTreeSet<_>>() == vis.confirmed,
+            "lists not confirmed".into(),
+        );
+        let states: BTreeMap<Uuid, bool> = self
+            .iv
+            .vnics()
+            .map(|(v, _, s)| (v.uuid, *s == VnicState::Enabled))
+            .collect();
+        check(
+            states.values().all(|&enabled| enabled) && states.len() == wanted.len(),
+            format!("states {states:?}"),
+        );
+        let ends: Vec<_> = self.vis.vifs().filter(|v| v.2 != VifState::Going).collect();
+        check(
+            ends.iter().all(|v| v.2 == VifState::Enabled),
+            format!("states {ends:?}"),
+        );
+        left
+    }
+
+    /// Runs until all is well, at most for `limit`.
+    pub fn converge(&mut self, limit: Duration) -> Duration {
+        let start = self.now;
+        while !self.faults_left().is_empty() {
+            assert!(
+                self.now < start + limit,
+                "after {limit:?}: {:#?}\n{:?}\n{:?}",
+                self.faults_left(),
+                self.iv.statistics(),
+                self.vis.statistics(),
+            );
+            self.run(ms(5));
+        }
+        self.now - start
+    }
+
+    pub fn refusal(code: Code) -> Refusal {
+        Refusal::new(code, "the lab says so")
+    }
+}
