@@ -16,6 +16,8 @@
 //! closure is there. What an event says is in force before the answer to the peer leaves: `on_event` is called
 //! first.
 
+mod ends;
+
 use niv::PortId;
 use packet_io::afpacket::OpenError;
 use packet_io::link_socket::LinkSocket;
@@ -294,6 +296,7 @@ impl<E: End> Sessions<E> {
 }
 
 #[cfg(test)]
+#[allow(dead_code, reason = "these tests drop no capability")]
 #[path = "../../packet-io/src/privileged.rs"]
 mod privileged;
 #[cfg(test)]

@@ -10,6 +10,8 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What the kernel may queue, in octets: some thousand control frames.
 const RECEIVE_BUFFER: usize = 2 << 20;
@@ -20,6 +22,7 @@ pub struct LinkSocket {
     socket: PacketSocket,
     mac: Mac,
     mtu: u32,
+    sent: Arc<AtomicU64>,
 }
 
 impl LinkSocket {
@@ -46,7 +49,12 @@ impl LinkSocket {
         socket
             .bind(index, ethertype)
             .map_err(failed("to bind the socket"))?;
-        Ok(Self { socket, mac, mtu })
+        Ok(Self {
+            socket,
+            mac,
+            mtu,
+            sent: Arc::default(),
+        })
     }
 
     /// The device's address when it was opened.
@@ -77,7 +85,13 @@ impl LinkSocket {
     /// It did not take it.
     pub fn send(&self, frame: &[u8]) -> io::Result<()> {
         rustix::net::send(&self.socket, frame, SendFlags::DONTWAIT)?;
+        self.sent.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Frames the device took: counted on, for [`crate::supervise::Supervisor::count_in`].
+    pub fn sent(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.sent)
     }
 }
 

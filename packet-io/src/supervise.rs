@@ -12,7 +12,10 @@ use crate::mailbox::{Handle, WorkerGone};
 use crate::port::{Capabilities, Receive};
 use crate::worker::{Forward, Passed, PortUse, Worker};
 use niv::{Mac, PortId};
+use std::collections::BTreeMap;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use thiserror::Error;
 use tracing::{info, warn};
@@ -108,6 +111,8 @@ struct InUse {
     info: LinkInfo,
     capabilities: Capabilities,
     baseline: LinkStats,
+    /// What others of this process hand to the device.
+    others: Vec<Arc<AtomicU64>>,
 }
 
 struct Device {
@@ -220,6 +225,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
                 info,
                 capabilities,
                 baseline,
+                others: Vec::new(),
             }));
         }
         Ok(true)
@@ -383,6 +389,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
                 (account(worker), passed)
             })
             .await?;
+        let others = self.handed_by_others();
         let after = self.kernel_stats().await?;
         let mut balances = Vec::with_capacity(before.len());
         for ((id, before), passed) in before.into_iter().zip(passed) {
@@ -390,7 +397,8 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
                 .iter()
                 .find(|(other, _)| *other == id)
                 .map_or(before, |&(_, s)| s);
-            let Some(passed) = passed else { continue };
+            let Some(mut passed) = passed else { continue };
+            passed.handed += others.get(&id).copied().unwrap_or_default();
             let received = passed.taken + passed.queue.dropped;
             balances.push((
                 id,
@@ -403,6 +411,33 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
             ));
         }
         Ok((account, balances))
+    }
+
+    /// Has frames that another part of this process hands to a device counted as ours: `sent` counts them from the
+    /// opening of its socket on, which belongs after the taking of the device.
+    pub fn count_in(&mut self, id: PortId, sent: Arc<AtomicU64>) {
+        let device = self.devices.iter_mut().find(|d| d.wanted.id == id);
+        if let Some(State::InUse(used)) = device.map(|device| &mut device.state) {
+            used.others.push(sent);
+        }
+    }
+
+    fn handed_by_others(&self) -> BTreeMap<PortId, u64> {
+        let in_use = self
+            .devices
+            .iter()
+            .filter_map(|device| match &device.state {
+                State::InUse(used) => Some((device.wanted.id, used)),
+                _ => None,
+            });
+        in_use
+            .map(|(id, used)| {
+                (
+                    id,
+                    used.others.iter().map(|o| o.load(Ordering::Relaxed)).sum(),
+                )
+            })
+            .collect()
     }
 
     /// The kernel's counts of every device in use, since it was taken.

@@ -4,6 +4,7 @@ use std::env;
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 /// One thing a scenario cannot do without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,4 +42,22 @@ pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
         .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
         .map(|folder| folder.join(name))
         .find(|file| fs::metadata(file).is_ok_and(|m| m.is_file()))
+}
+
+/// The program, wherever [`find_program`] finds it.
+pub(crate) fn command(name: &str) -> Command {
+    Command::new(find_program(name).unwrap_or_else(|| name.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_was_found_is_the_one_that_is_started() {
+        assert_eq!(command("no-such-program").get_program(), "no-such-program");
+        let found = find_program("sh").unwrap();
+        assert!(found.is_absolute());
+        assert_eq!(command("sh").get_program(), found);
+    }
 }

@@ -20,13 +20,28 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("vic", &["niv"]),
     ("packet-io", &["niv"]),
     ("control-socket", &[]),
+    ("link-control", &["niv", "vic", "packet-io"]),
     (
         "interface-virtualizer",
-        &["vntag", "niv", "vic", "packet-io", "control-socket"],
+        &[
+            "vntag",
+            "niv",
+            "vic",
+            "packet-io",
+            "control-socket",
+            "link-control",
+        ],
     ),
     (
         "vis",
-        &["vntag", "niv", "vic", "packet-io", "control-socket"],
+        &[
+            "vntag",
+            "niv",
+            "vic",
+            "packet-io",
+            "control-socket",
+            "link-control",
+        ],
     ),
     ("testbed", &["vntag", "niv", "packet-io"]),
     (

@@ -10,6 +10,7 @@ use crate::endpoint::frame::{
 use crate::endpoint::watch::{Choice, Watch};
 use crate::error::{Doing, LabError, Result, check};
 use crate::lab::{Host, Lab};
+use crate::need;
 use crate::report::Report;
 use crate::sandbox;
 use crate::two_boxes::{NIV_LINKS, STATIONS, Station, TwoBoxes, UPLINK};
@@ -179,7 +180,8 @@ pub(super) fn iperf3(boxes: &mut TwoBoxes, report: &Report) -> Result<()> {
 
 /// Shows that nobody has switched the guest's offloads off.
 fn offloads_are_on(host: &Host, station: Station, report: &Report) -> Result<()> {
-    let mut command = Command::new("ethtool");
+    // An administrator's program: not in every user's PATH.
+    let mut command = need::command("ethtool");
     command
         .args(["-k", station.device])
         .stdin(Stdio::null())
