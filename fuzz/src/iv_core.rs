@@ -182,6 +182,6 @@ impl Lab {
 }
 
 fn octets(frame: &RxFrame<'_>, copy: &Outgoing) -> Vec<u8> {
-    assert_eq!(copy.port.0, copy.account);
+    assert_eq!(u32::from(copy.port.0), copy.account);
     [copy.gather.head.as_bytes(), copy.gather.rest(frame.bytes)].concat()
 }

@@ -68,7 +68,7 @@ pub fn offload(data: &[u8]) {
     assert!(handed.next().is_none(), "a frame was sent and not told of");
     for copy in &copies {
         let account = copy.outgoing.account;
-        let mine = |of: &u16| *of == account;
+        let mine = |of: &u32| *of == account;
         let pieces: Vec<_> = whose.iter().filter(|(of, ..)| mine(of)).collect();
         let refused: Vec<_> = fates
             .iter()
@@ -136,7 +136,7 @@ impl<'a> Copy<'a> {
             frame,
             outgoing: Outgoing {
                 port: PortId(0),
-                account: number,
+                account: number.into(),
                 frame: index as u16,
                 gather,
                 uncounted: if vntag.is_some() { 6 } else { 0 },

@@ -65,6 +65,43 @@ impl Total {
         self.frames += other.frames;
         self.octets += other.octets;
     }
+
+    /// Both together.
+    ///
+    /// ```
+    /// # use niv::Total;
+    /// let one = Total { frames: 1, octets: 60 };
+    /// assert_eq!(one.plus(one), Total { frames: 2, octets: 120 });
+    /// ```
+    #[must_use]
+    pub const fn plus(mut self, other: Self) -> Self {
+        self.merge(&other);
+        self
+    }
+
+    /// What is left without `other`, which is part of it.
+    ///
+    /// ```
+    /// # use niv::Total;
+    /// let one = Total { frames: 1, octets: 60 };
+    /// assert_eq!(one.plus(one).minus(one), one);
+    /// ```
+    #[must_use]
+    pub const fn minus(self, other: Self) -> Self {
+        Self {
+            frames: self.frames - other.frames,
+            octets: self.octets - other.octets,
+        }
+    }
+}
+
+impl From<Weight> for Total {
+    fn from(weight: Weight) -> Self {
+        Self {
+            frames: weight.frames.into(),
+            octets: weight.octets.into(),
+        }
+    }
 }
 
 /// Frames dropped, by reason.
@@ -197,10 +234,29 @@ pub struct Egress {
     pub originated: u64,
     /// Handed to the kernel.
     pub sent: Total,
+    /// Also left for this port: in a frame that was one for all members of a list. That frame counts as
+    /// sent once, at its link, so these are outside the balance.
+    pub listed: Total,
     /// Dropped after the copy was made.
     pub dropped: Dropped,
     /// Waiting to be sent.
     pub queued: u64,
+}
+
+impl Egress {
+    /// All that left for one port, by itself or as a member of a list. Means something only for a
+    /// single port: of several that are in one list each has its share in the one frame.
+    ///
+    /// ```
+    /// # use niv::{Counters, Total, Weight};
+    /// let mut port = Counters::default();
+    /// port.sent(Weight::one(100));
+    /// port.list(Total { frames: 2, octets: 120 });
+    /// assert_eq!(port.egress.output(), Total { frames: 3, octets: 220 });
+    /// ```
+    pub const fn output(&self) -> Total {
+        self.sent.plus(self.listed)
+    }
 }
 
 /// Odd but harmless things, by kind. These are no dispositions: the frame counts elsewhere too.
@@ -416,6 +472,24 @@ impl Counters {
         self.egress.dropped.add(reason, weight);
     }
 
+    /// Counts what left for this port as a member of lists.
+    ///
+    /// ```
+    /// # use niv::{Counters, Total, Weight};
+    /// let (mut link, mut members) = (Counters::default(), [Counters::default(); 2]);
+    /// link.flood(Weight::one(60), 1);
+    /// link.sent(Weight::one(60));
+    /// for member in &mut members {
+    ///     member.list(Total { frames: 1, octets: 60 });
+    ///     assert_eq!((member.egress.sent.frames, member.egress.output().frames), (0, 1));
+    ///     link.merge(member);
+    /// }
+    /// assert!(link.imbalance().is_zero());
+    /// ```
+    pub const fn list(&mut self, total: Total) {
+        self.egress.listed.merge(&total);
+    }
+
     /// Adds another set of counters to this one.
     ///
     /// ```
@@ -437,6 +511,7 @@ impl Counters {
         let (a, b) = (&mut self.egress, &other.egress);
         a.originated += b.originated;
         a.sent.merge(&b.sent);
+        a.listed.merge(&b.listed);
         a.dropped.merge(&b.dropped);
         a.queued += b.queued;
         self.anomalies.merge(&other.anomalies);

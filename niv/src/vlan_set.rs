@@ -83,9 +83,14 @@ impl VlanSet {
 
     /// The VLANs, ascending.
     pub fn iter(&self) -> impl Iterator<Item = VlanId> + '_ {
-        (1..=VlanId::MAX)
-            .filter(|&vid| self.has(vid))
-            .filter_map(|vid| VlanId::try_from(vid).ok())
+        // By word and bit: most sets hold few of the 4,094.
+        (0u16..).zip(self.0).flat_map(|(at, mut word)| {
+            core::iter::from_fn(move || {
+                let bit = word.trailing_zeros() as u16;
+                word &= word.checked_sub(1)?;
+                VlanId::try_from(at * 64 + bit).ok()
+            })
+        })
     }
 
     /// The VLANs as runs of neighbours, first and last of each, ascending.

@@ -11,8 +11,8 @@ use std::slice;
 pub struct Outgoing {
     /// The device it leaves by.
     pub port: PortId,
-    /// Whose egress counters it counts in: an index the daemon chose.
-    pub account: u16,
+    /// Whose egress counters it counts in: a number the daemon chose, and nobody else reads.
+    pub account: u32,
     /// Which frame of the burst it is a copy of.
     pub frame: u16,
     /// How its first octets differ from the received frame's.

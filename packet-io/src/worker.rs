@@ -337,7 +337,7 @@ mod tests {
             self.counters.flood(weight, self.to.len() as u64);
             let gather = Gather::new(frame.bytes, 12, None, None).unwrap();
             for &port in &self.to {
-                let (account, uncounted) = (port.0, 0);
+                let (account, uncounted) = (port.0.into(), 0);
                 out.push(Outgoing {
                     port,
                     account,

@@ -329,7 +329,7 @@ impl Both {
             .map(|outgoing| {
                 prop_assert_eq!(outgoing.frame, 3);
                 let octets = octets(&received, outgoing);
-                let slot = self.snapshot.port(outgoing.account).unwrap().slot;
+                let slot = self.snapshot.port(outgoing.account as u16).unwrap().slot;
                 Ok(Copy {
                     device: outgoing.port.0,
                     to: Whose::Port(slot.index, slot.generation),
@@ -349,10 +349,10 @@ impl Both {
             };
             let weight = Weight::one(copy.counted);
             if (self.frames + number as u64).is_multiple_of(17) {
-                self.switch.drop_copy(index, DropReason::TxFull, weight);
+                self.switch.drop_copy(index.into(), DropReason::TxFull, weight);
                 self.model.count(copy.to, "out:tx_full", 1);
             } else {
-                self.switch.sent(index, weight);
+                self.switch.sent(index.into(), weight);
                 self.model.count(copy.to, "sent", 1);
                 self.model
                     .count(copy.to, "sent octets", u64::from(weight.octets));
@@ -387,7 +387,7 @@ impl Both {
 
         let mut all = BTreeMap::new();
         for port in &self.topology.ports {
-            all.extend(named(whose(port), self.switch.counters(port.slot).unwrap()));
+            all.extend(named(whose(port), &self.switch.counters(port.slot).unwrap()));
         }
         for device in 0..4 {
             let counters = self.switch.link_counters(PortId(device)).unwrap();

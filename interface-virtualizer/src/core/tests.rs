@@ -65,7 +65,7 @@ fn give(iv: &mut Virtualizer, port: Account, frame: &RxFrame<'_>) -> Vec<(Accoun
         .map(|copy: &Outgoing| {
             let mut octets = copy.gather.head.as_bytes().to_vec();
             octets.extend_from_slice(&frame.bytes[usize::from(copy.gather.skip)..]);
-            assert_eq!(copy.port.0, copy.account);
+            assert_eq!(u32::from(copy.port.0), copy.account);
             (Account::of(copy.port), octets)
         })
         .collect()

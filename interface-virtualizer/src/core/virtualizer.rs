@@ -134,7 +134,7 @@ impl Virtualizer {
 
     /// What became of a copy, or of some of its segments.
     pub fn fate(&mut self, copy: &Outgoing, weight: Weight, fate: Result<(), DropReason>) {
-        let counters = self.account(Account::of(PortId(copy.account)));
+        let counters = self.account(Account::of(copy.port));
         match fate {
             Ok(()) => counters.sent(weight),
             Err(reason) => counters.drop_copy(reason, weight),
@@ -161,7 +161,7 @@ impl Virtualizer {
                 counters.forward(counted);
                 out.push(Outgoing {
                     port: UPLINK,
-                    account: UPLINK.0,
+                    account: UPLINK.0.into(),
                     frame: index,
                     gather,
                     uncounted: VnTag::LEN as u8,
@@ -268,7 +268,7 @@ impl Virtualizer {
             let port = Account::Vnic(id).port();
             out.push(Outgoing {
                 port,
-                account: port.0,
+                account: port.0.into(),
                 frame: index,
                 gather,
                 uncounted: 0,

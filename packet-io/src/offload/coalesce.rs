@@ -65,7 +65,7 @@ pub(crate) struct Run<'a, 'b> {
 /// A copy that is a complete TCP segment with payload. Its octets: `head`, `link`, IP header, `segment`.
 #[derive(Clone, Copy)]
 struct Candidate<'a> {
-    account: u16,
+    account: u32,
     /// The gather's fresh octets.
     head: &'a [u8],
     /// The EtherType and, if the received frame had one in its octets, the VLAN tag.

@@ -111,10 +111,11 @@ impl Daemon {
                 let mut sum = Counters::default();
                 let link = device.and_then(|device| switch.link_counters(device));
                 for counters in link
+                    .copied()
                     .into_iter()
                     .chain(slot.and_then(|slot| switch.counters(slot)))
                 {
-                    sum.merge(counters);
+                    sum.merge(&counters);
                 }
                 sum
             });

@@ -9,7 +9,7 @@ mod size;
 pub use niv_link::VifMap;
 
 use crate::switch::{Frame, Home};
-use niv::{Anomaly, DropReason, Gather, VifId, VlanTag, Weight};
+use niv::{Anomaly, DropReason, Gather, ListId, PortId, VifId, VlanTag, Weight};
 use packet_io::RxFrame;
 use size::weigh;
 use vntag::{Truncated, VnTag};
@@ -116,8 +116,33 @@ pub fn depart(
 ) -> Result<Departure, Truncated> {
     let mark = match to.attachment {
         Attachment::Plain => None,
-        Attachment::Vif(vif) => Some(niv_link::mark(vif, from, to)),
+        Attachment::Vif(vif) => Some(niv_link::mark(vif, from, to.device)),
     };
+    write(frame, mark, tag)
+}
+
+/// Writes one copy of `frame` for all members of `list` on `device` but its sender, with this VLAN tag or
+/// none.
+///
+/// # Errors
+/// As [`depart`].
+#[inline]
+pub fn depart_to_list(
+    frame: &Frame<'_>,
+    from: Home,
+    device: PortId,
+    list: ListId,
+    tag: Option<VlanTag>,
+) -> Result<Departure, Truncated> {
+    write(frame, Some(niv_link::list_mark(list, from, device)), tag)
+}
+
+#[inline]
+fn write(
+    frame: &Frame<'_>,
+    mark: Option<VnTag>,
+    tag: Option<VlanTag>,
+) -> Result<Departure, Truncated> {
     Ok(Departure {
         gather: Gather::new(frame.bytes, frame.skip, mark, tag)?,
         uncounted: if mark.is_some() { VnTag::LEN as u8 } else { 0 },

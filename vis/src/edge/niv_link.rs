@@ -4,7 +4,7 @@ use super::opening::open;
 use super::size::weigh;
 use super::{Arrival, Attachment, Content, Oddities};
 use crate::switch::Home;
-use niv::{DropReason, VifId};
+use niv::{DropReason, ListId, PortId, VifId};
 use packet_io::RxFrame;
 use vntag::{Direction, Dvif, Frame, Svif, Version, VnTag, VnTagView, ethertype};
 
@@ -88,17 +88,29 @@ pub(super) fn arrive<'a>(vifs: &VifMap, received: &RxFrame<'a>) -> Arrival<'a> {
     }
 }
 
-/// The tag of a copy for `vif`.
+/// The tag of a copy for `vif` on `device`.
 #[inline]
-pub(super) fn mark(vif: VifId, from: Home, to: Home) -> VnTag {
+pub(super) fn mark(vif: VifId, from: Home, device: PortId) -> VnTag {
+    tag_for(Dvif::from(vif), false, from, device)
+}
+
+/// The tag of one copy for all members of `list` on `device`. If the frame came from there, its sender is
+/// named, whether or not it is a member: who it names gets no copy.
+#[inline]
+pub(super) fn list_mark(list: ListId, from: Home, device: PortId) -> VnTag {
+    tag_for(Dvif::from(list), true, from, device)
+}
+
+#[inline]
+fn tag_for(dvif: Dvif, pointer: bool, from: Home, device: PortId) -> VnTag {
     let looped = match from.attachment {
-        Attachment::Vif(source) if from.device == to.device => Some(source),
+        Attachment::Vif(source) if from.device == device => Some(source),
         Attachment::Vif(_) | Attachment::Plain => None,
     };
     VnTag {
         direction: Direction::FromBridge,
-        pointer: false,
-        dvif: Dvif::from(vif),
+        pointer,
+        dvif,
         looped: looped.is_some(),
         reserved: false,
         version: Version::ZERO,

@@ -2,14 +2,18 @@
 //! section 4.7).
 
 use super::Snapshot;
-use niv::{Counters, PortId, Slot};
+use super::account::Account;
+use niv::{Counters, DropReason, PortId, Slot, Total, Weight};
+use std::sync::Arc;
 
 /// The counters of everything a worker has seen.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Balance {
-    ports: Vec<Account>,
-    /// By device: frames that did not say which bridge port they belong to.
+    ports: Vec<Port>,
+    /// By device: frames that did not say which bridge port they belong to, and lists' copies.
     links: Vec<Counters>,
+    /// By place in the snapshot taken up last.
+    lists: Vec<List>,
     /// Of bridge ports that are gone and whose place has another holder.
     gone: Counters,
     /// Frames of devices, and copies for bridge ports, that no snapshot has named.
@@ -17,14 +21,34 @@ pub(super) struct Balance {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Account {
+struct Port {
     slot: Option<Slot>,
+    /// Without what is in `lists`.
     counters: Counters,
+    /// What is in `lists` and did not leave for this port, because it came from it.
+    left_out: Total,
+}
+
+/// What a list's copies come to for each member. A copy costs one addition here, not one for each.
+#[derive(Clone, Debug)]
+struct List {
+    device: PortId,
+    /// Slot indices, ascending.
+    members: Arc<[u16]>,
+    /// Since it was taken up.
+    sent: Total,
 }
 
 impl Balance {
     /// Makes room for what `snapshot` names. A place's new holder starts at 0.
     pub(super) fn adopt(&mut self, snapshot: &Snapshot) {
+        // While its members are still who they were.
+        self.settle();
+        self.lists.extend(snapshot.lists().iter().map(|list| List {
+            device: list.device,
+            members: Arc::clone(&list.members),
+            sent: Total::default(),
+        }));
         if self.links.len() < snapshot.devices() {
             self.links
                 .resize_with(snapshot.devices(), Counters::default);
@@ -32,24 +56,91 @@ impl Balance {
         for port in snapshot.ports() {
             let at = usize::from(port.slot.index);
             if self.ports.len() <= at {
-                self.ports.resize_with(at + 1, Account::default);
+                self.ports.resize_with(at + 1, Port::default);
             }
-            if let Some(account) = self.ports.get_mut(at)
-                && account.slot != Some(port.slot)
+            if let Some(place) = self.ports.get_mut(at)
+                && place.slot != Some(port.slot)
             {
-                self.gone.merge(&account.counters);
-                *account = Account {
+                self.gone.merge(&place.counters);
+                *place = Port {
                     slot: Some(port.slot),
-                    counters: Counters::default(),
+                    ..Port::default()
                 };
             }
         }
     }
 
+    /// Gives every member what its lists' copies come to, and has no list any more.
+    fn settle(&mut self) {
+        let all = self.all_listed();
+        for (port, listed) in self.ports.iter_mut().zip(all) {
+            port.counters.list(listed);
+            port.left_out = Total::default();
+        }
+        self.lists.clear();
+    }
+
+    /// By slot index: what left in lists' copies and is not in the port's counters yet.
+    fn all_listed(&self) -> Vec<Total> {
+        let mut all = vec![Total::default(); self.ports.len()];
+        for list in self.lists.iter().filter(|list| list.sent.frames > 0) {
+            for &member in &*list.members {
+                if let Some(total) = all.get_mut(usize::from(member)) {
+                    *total = total.plus(list.sent);
+                }
+            }
+        }
+        for (total, port) in all.iter_mut().zip(&self.ports) {
+            *total = total.minus(port.left_out);
+        }
+        all
+    }
+
+    /// The device took a copy.
+    #[inline]
+    pub(super) fn sent(&mut self, account: Account, weight: Weight) {
+        match account {
+            Account::Port(index) => self.port_mut(index).sent(weight),
+            Account::List { place, left_out } => self.list_sent(place, left_out, weight),
+        }
+    }
+
+    fn list_sent(&mut self, place: u16, left_out: Option<u16>, weight: Weight) {
+        let Some(list) = self.lists.get_mut(usize::from(place)) else {
+            self.stray.sent(weight);
+            return;
+        };
+        let total = Total::from(weight);
+        list.sent = list.sent.plus(total);
+        let device = list.device;
+        self.link_mut(device).sent(weight);
+        if let Some(index) = left_out
+            && let Some(port) = self.ports.get_mut(usize::from(index))
+        {
+            port.left_out = port.left_out.plus(total);
+        }
+    }
+
+    /// A copy went no further.
+    #[inline]
+    pub(super) fn drop_copy(&mut self, account: Account, reason: DropReason, weight: Weight) {
+        let counters = match account {
+            Account::Port(index) => self.port_mut(index),
+            Account::List { place, .. } => match self.lists.get(usize::from(place)) {
+                Some(list) => {
+                    let device = list.device;
+                    self.link_mut(device)
+                }
+                None => &mut self.stray,
+            },
+        };
+        counters.drop_copy(reason, weight);
+    }
+
     #[inline]
     pub(super) fn port_mut(&mut self, index: u16) -> &mut Counters {
         match self.ports.get_mut(usize::from(index)) {
-            Some(account) => &mut account.counters,
+            Some(port) => &mut port.counters,
             None => &mut self.stray,
         }
     }
@@ -62,9 +153,19 @@ impl Balance {
         }
     }
 
-    pub(super) fn port(&self, slot: Slot) -> Option<&Counters> {
-        let account = self.ports.get(usize::from(slot.index))?;
-        (account.slot == Some(slot)).then_some(&account.counters)
+    pub(super) fn port(&self, slot: Slot) -> Option<Counters> {
+        let port = self.ports.get(usize::from(slot.index))?;
+        if port.slot != Some(slot) {
+            return None;
+        }
+        let lists = self
+            .lists
+            .iter()
+            .filter(|list| list.sent.frames > 0 && list.members.binary_search(&slot.index).is_ok());
+        let listed = lists.fold(Total::default(), |total, list| total.plus(list.sent));
+        let mut counters = port.counters;
+        counters.list(listed.minus(port.left_out));
+        Some(counters)
     }
 
     pub(super) fn link(&self, device: PortId) -> Option<&Counters> {
@@ -77,9 +178,12 @@ impl Balance {
         for counters in self
             .links
             .iter()
-            .chain(self.ports.iter().map(|account| &account.counters))
+            .chain(self.ports.iter().map(|port| &port.counters))
         {
             total.merge(counters);
+        }
+        for listed in self.all_listed() {
+            total.list(listed);
         }
         total
     }

@@ -6,10 +6,13 @@
 //! list of copies to send. Nothing here knows how a frame says which bridge port it belongs to: that is
 //! [`crate::edge`]'s.
 
+mod account;
 mod balance;
 mod fairness;
+mod flood;
 mod pipeline;
 mod placement;
+mod sharing;
 mod slots;
 mod snapshot;
 mod table;
@@ -18,6 +21,7 @@ mod topology;
 mod vlan;
 mod worker;
 
+pub use flood::{ListPlan, list_sets};
 pub use pipeline::Frame;
 pub use placement::Seed;
 pub use slots::{NoSlotLeft, Slots};

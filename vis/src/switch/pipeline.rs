@@ -65,8 +65,17 @@ pub(super) fn admit(
 ) -> Result<Membership, DropReason> {
     reachable(to.state)?;
     let membership = membership(to, vlan)?;
-    length(to, frame)?;
-    Ok(membership)
+    if fits(frame, to.mtu) {
+        Ok(membership)
+    } else {
+        Err(DropReason::MtuExceeded)
+    }
+}
+
+/// Whether `frame` is no longer than `mtu` allows. All that is left to ask of those who share a copy.
+#[inline]
+pub(super) const fn fits(frame: &Frame<'_>, mtu: u32) -> bool {
+    frame.payload <= mtu
 }
 
 /// The 16 bits of a tag that says `vlan`, with the priority `frame` came with if that is trusted.
@@ -144,13 +153,5 @@ fn membership(to: &BridgePort, vlan: VlanId) -> Result<Membership, DropReason> {
     match to.vlan.membership(vlan) {
         Membership::No => Err(DropReason::NotMember),
         membership => Ok(membership),
-    }
-}
-
-const fn length(to: &BridgePort, frame: &Frame<'_>) -> Result<(), DropReason> {
-    if frame.payload > to.mtu {
-        Err(DropReason::MtuExceeded)
-    } else {
-        Ok(())
     }
 }

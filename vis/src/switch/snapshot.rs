@@ -1,6 +1,7 @@
 //! What a worker forwards by: immutable, published by control, loaded once per burst.
 
-use super::{Membership, TableParameters, VlanPolicy};
+use super::flood::{Flood, Floods, List};
+use super::{TableParameters, VlanPolicy};
 use crate::edge::{Attachment, Link};
 use niv::{PortId, Slot, VlanId, VlanSet};
 use std::sync::Arc;
@@ -13,7 +14,7 @@ pub struct Snapshot {
     pub(super) ports: Box<[Option<BridgePort>]>,
     /// By device.
     pub(super) links: Box<[Link]>,
-    pub(super) vlans: Vlans,
+    pub(super) floods: Floods,
     pub(super) table: TableParameters,
 }
 
@@ -54,57 +55,35 @@ impl Snapshot {
     /// The VLANs that carry frames.
     #[inline]
     pub const fn defined(&self) -> &VlanSet {
-        &self.vlans.defined
+        &self.floods.defined
     }
 
     /// Who gets what is flooded in `vlan`: indices of the forwarding members, ascending.
     #[inline]
     pub fn members(&self, vlan: VlanId) -> &[u16] {
-        self.vlans
-            .members
-            .get(usize::from(vlan.get()))
-            .map_or(&[], |members| members)
+        self.floods.flood(vlan).map_or(&[], |flood| &flood.members)
+    }
+
+    /// How they get it.
+    #[inline]
+    pub(super) fn flood(&self, vlan: VlanId) -> Option<&Flood> {
+        self.floods.flood(vlan)
+    }
+
+    /// The list at `place`.
+    #[inline]
+    pub(super) fn list(&self, place: u16) -> Option<&List> {
+        self.floods.list(place)
+    }
+
+    /// The lists that are used.
+    pub(super) fn lists(&self) -> &[List] {
+        self.floods.lists()
     }
 
     /// How the table ages and holds.
     pub const fn table(&self) -> TableParameters {
         self.table
-    }
-}
-
-/// The VLANs and who is in them.
-#[derive(Clone, Debug)]
-pub(super) struct Vlans {
-    defined: VlanSet,
-    /// By VID, 0..=4094.
-    members: Box<[Box<[u16]>]>,
-}
-
-impl Vlans {
-    pub(super) fn new(defined: VlanSet, ports: &[Option<BridgePort>]) -> Self {
-        let mut members = vec![Vec::new(); usize::from(VlanId::MAX) + 1];
-        for port in ports.iter().flatten() {
-            if port.state != PortState::Forwarding {
-                continue;
-            }
-            let used = match &port.vlan {
-                VlanPolicy::Access(vlan) => VlanSet::from(*vlan),
-                VlanPolicy::Trunk { allowed, native } => {
-                    let native = native.map_or(VlanSet::EMPTY, VlanSet::from);
-                    allowed.union(&native)
-                }
-            };
-            for vlan in used.intersection(&defined).iter() {
-                debug_assert_ne!(port.vlan.membership(vlan), Membership::No);
-                if let Some(members) = members.get_mut(usize::from(vlan.get())) {
-                    members.push(port.slot.index);
-                }
-            }
-        }
-        Self {
-            defined,
-            members: members.into_iter().map(Vec::into_boxed_slice).collect(),
-        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What there is to switch between, in plain data; and its check.
 
-use super::snapshot::{BridgePort, Home, PortState, Snapshot, Vlans};
+use super::flood::{Floods, ListPlan};
+use super::sharing::User;
+use super::snapshot::{BridgePort, Home, PortState, Snapshot};
 use super::{TableParameters, VlanPolicy};
 use crate::edge::{Attachment, Link, VifMap};
 use niv::{PortId, Slot, VifId, VlanSet};
@@ -17,6 +19,8 @@ pub struct Topology {
     pub ports: Vec<PortPlan>,
     /// The VLANs that carry frames.
     pub vlans: VlanSet,
+    /// The lists that floods may leave by.
+    pub lists: Vec<ListPlan>,
     /// How the table ages and holds.
     pub table: TableParameters,
 }
@@ -177,11 +181,31 @@ impl Topology {
         }
         Ok(Snapshot {
             epoch: self.epoch,
-            vlans: Vlans::new(self.vlans.clone(), &ports),
+            floods: self.floods(&ports),
             ports: ports.into(),
             links: links.into(),
             table: self.table,
         })
+    }
+
+    fn floods(&self, ports: &[Option<BridgePort>]) -> Floods {
+        let forwarding = ports
+            .iter()
+            .flatten()
+            .filter(|port| port.state == PortState::Forwarding);
+        let users: Vec<_> = forwarding
+            .map(|port| User {
+                index: port.slot.index,
+                device: port.home.device,
+                vif: match port.home.attachment {
+                    Attachment::Vif(vif) => Some(vif),
+                    Attachment::Plain => None,
+                },
+                policy: &port.vlan,
+                mtu: port.mtu,
+            })
+            .collect();
+        Floods::new(&users, self.vlans.clone(), &self.lists)
     }
 
     fn links(&self) -> Result<(Vec<Link>, BTreeMap<PortId, &str>), TopologyError> {

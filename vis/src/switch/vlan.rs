@@ -20,7 +20,7 @@ pub enum VlanPolicy {
 }
 
 /// How frames of one VLAN leave by one bridge port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Membership {
     /// Not at all.
     No,

@@ -1,10 +1,12 @@
 //! One worker's switch: the table, the counters, and the way of a frame through them.
 
+use super::account::Account;
 use super::balance::Balance;
+use super::flood::List;
 use super::pipeline::{self, Frame, Verdict};
 use super::snapshot::{BridgePort, Snapshot};
 use super::{Entry, Membership, Seed, Table, Time};
-use crate::edge::{self, Content};
+use crate::edge::{self, Content, Departure};
 use niv::{Counters, DropReason, PortId, Slot, VlanId, VlanTag, Weight};
 use packet_io::RxFrame;
 use packet_io::dispatch::Outgoing;
@@ -78,22 +80,23 @@ impl Switch {
         }
     }
 
-    /// The device took a copy of `account`'s, `weight` as it left.
-    pub fn sent(&mut self, account: u16, weight: Weight) {
-        self.balance.port_mut(account).sent(weight);
+    /// The device took a copy of `account`'s, `weight` as it left. A list's copy counts once as sent, at its
+    /// device, and as listed at each member it is for.
+    pub fn sent(&mut self, account: u32, weight: Weight) {
+        self.balance.sent(account.into(), weight);
     }
 
-    /// A copy of `account`'s was dropped after all.
-    pub fn drop_copy(&mut self, account: u16, reason: DropReason, weight: Weight) {
-        self.balance.port_mut(account).drop_copy(reason, weight);
+    /// A copy of `account`'s was dropped after all: at its bridge port, or if it was a list's, at its device.
+    pub fn drop_copy(&mut self, account: u32, reason: DropReason, weight: Weight) {
+        self.balance.drop_copy(account.into(), reason, weight);
     }
 
     /// A bridge port's counters; `None`: it has received no snapshot's attention yet.
-    pub fn counters(&self, slot: Slot) -> Option<&Counters> {
+    pub fn counters(&self, slot: Slot) -> Option<Counters> {
         self.balance.port(slot)
     }
 
-    /// A device's frames that did not say whose they are.
+    /// A device's frames that did not say whose they are, and its lists' copies.
     pub fn link_counters(&self, device: PortId) -> Option<&Counters> {
         self.balance.link(device)
     }
@@ -184,12 +187,18 @@ impl Copies<'_> {
 
     fn flood(&mut self, snapshot: &Snapshot, vlan: VlanId) {
         let mut copies = 0;
-        for &member in snapshot.members(vlan) {
-            if member != self.from.slot.index
-                && let Some(to) = snapshot.port(member)
-            {
-                self.copy(to, vlan);
-                copies += 1;
+        if let Some(flood) = snapshot.flood(vlan) {
+            copies += self.copy_each(snapshot, &flood.single, vlan);
+            for &(place, membership) in &flood.listed {
+                let Some(list) = snapshot.list(place) else {
+                    continue;
+                };
+                copies += if pipeline::fits(self.frame, list.mtu) {
+                    self.copy_to_list(place, list, vlan, membership);
+                    1
+                } else {
+                    self.copy_each(snapshot, &list.members, vlan)
+                };
             }
         }
         let weight = self.frame.weight;
@@ -200,35 +209,79 @@ impl Copies<'_> {
         }
     }
 
+    /// One copy for each of `members` but the sender. Returns how many that were.
+    fn copy_each(&mut self, snapshot: &Snapshot, members: &[u16], vlan: VlanId) -> u64 {
+        let mut copies = 0;
+        for &member in members {
+            if member != self.from.slot.index
+                && let Some(to) = snapshot.port(member)
+            {
+                self.copy(to, vlan);
+                copies += 1;
+            }
+        }
+        copies
+    }
+
     /// One copy for `to`: sent on its way, or dropped and counted there.
     #[inline]
     fn copy(&mut self, to: &BridgePort, vlan: VlanId) {
-        match self.outgoing(to, vlan) {
+        let outgoing = self.outgoing(to, vlan);
+        self.push(Account::Port(to.slot.index), outgoing);
+    }
+
+    /// One copy for all in `list` but the sender.
+    fn copy_to_list(&mut self, place: u16, list: &List, vlan: VlanId, membership: Membership) {
+        // Who is on that link and in that VLAN, and tags it alike, is in the list.
+        let is_member =
+            self.from.home.device == list.device && self.from.vlan.membership(vlan) == membership;
+        let account = Account::List {
+            place,
+            left_out: is_member.then_some(self.from.slot.index),
+        };
+        let tag = self.tag(membership, vlan);
+        let outgoing = edge::depart_to_list(self.frame, self.from.home, list.device, list.id, tag)
+            .map(|departure| self.leaving(list.device, account, departure))
+            .map_err(|_| DropReason::Truncated);
+        self.push(account, outgoing);
+    }
+
+    #[inline]
+    fn push(&mut self, account: Account, outgoing: Result<Outgoing, DropReason>) {
+        match outgoing {
             Ok(outgoing) => self.out.push(outgoing),
-            Err(reason) => self
-                .balance
-                .port_mut(to.slot.index)
-                .drop_copy(reason, self.frame.weight),
+            Err(reason) => self.balance.drop_copy(account, reason, self.frame.weight),
         }
     }
 
     #[inline]
     fn outgoing(&self, to: &BridgePort, vlan: VlanId) -> Result<Outgoing, DropReason> {
-        let tag = match pipeline::admit(to, vlan, self.frame)? {
+        let tag = self.tag(pipeline::admit(to, vlan, self.frame)?, vlan);
+        let departure = edge::depart(self.frame, self.from.home, to.home, tag)
+            .map_err(|_| DropReason::Truncated)?;
+        let account = Account::Port(to.slot.index);
+        Ok(self.leaving(to.home.device, account, departure))
+    }
+
+    #[inline]
+    fn tag(&self, membership: Membership, vlan: VlanId) -> Option<VlanTag> {
+        match membership {
             Membership::Tagged => Some(VlanTag {
                 tpid: ethertype::VLAN,
                 tci: pipeline::tag_control(self.from, self.frame, vlan),
             }),
             Membership::Untagged | Membership::No => None,
-        };
-        let departure = edge::depart(self.frame, self.from.home, to.home, tag)
-            .map_err(|_| DropReason::Truncated)?;
-        Ok(Outgoing {
-            port: to.home.device,
-            account: to.slot.index,
+        }
+    }
+
+    #[inline]
+    fn leaving(&self, port: PortId, account: Account, departure: Departure) -> Outgoing {
+        Outgoing {
+            port,
+            account: account.into(),
             frame: self.index,
             gather: departure.gather,
             uncounted: departure.uncounted,
-        })
+        }
     }
 }

@@ -144,7 +144,7 @@ impl Lab {
 
     pub(crate) fn port(&self, index: u16) -> Counters {
         let slot = self.snapshot.port(index).unwrap().slot;
-        *self.switch.counters(slot).unwrap()
+        self.switch.counters(slot).unwrap()
     }
 
     pub(crate) fn link(&self, device: u16) -> Counters {
