@@ -51,6 +51,9 @@ pub struct Run {
     /// The control socket, in place of the usual one
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+    /// Keep vEths in this folder, in place of the usual one (/var/lib/niv; with --socket, the socket's)
+    #[arg(long, value_name = "FOLDER")]
+    pub state: Option<PathBuf>,
 }
 
 /// `vis show`

@@ -4,6 +4,7 @@ use super::line::{Allow, Line, PortLine};
 use super::model::{Binding, Direction, InterfaceId, PortMode, VicAuthentication};
 use super::tree::{Build, Node, Values, value, word};
 use super::value::Kind;
+use crate::control::niv::NivRequest;
 use crate::control::show::ShowRequest;
 use niv::VlanSet;
 
@@ -89,6 +90,30 @@ static EXEC: &[Node] = &[word("show", "Show what the switch knows and does").the
         ]),
     word("mac", "Addresses").then(&[word("address-table", "Addresses learned, and where")
         .line(|_| Some(Line::Show(ShowRequest::MacAddressTable)))]),
+    word("niv", "Interface virtualizers").then(&[
+        word("link", "NIV ports and the sessions on them")
+            .line(|_| Some(Line::Show(ShowRequest::Niv(NivRequest::Link)))),
+        word("list", "Lists that hosts hold for floods")
+            .line(|_| Some(Line::Show(ShowRequest::Niv(NivRequest::List(None)))))
+            .then(&[word("interface", "Of one link").then(&[word(
+                "ethernet",
+                "A port with an interface virtualizer behind it",
+            )
+            .then(&[value(Kind::Ethernet, "Its number").line(|values| {
+                let list = NivRequest::List(Some(values.take()?));
+                Some(Line::Show(ShowRequest::Niv(list)))
+            })])])]),
+        word("vif", "VIFs, their vEths and vNICs")
+            .line(|_| Some(Line::Show(ShowRequest::Niv(NivRequest::Vif(None)))))
+            .then(&[word("interface", "Of one link").then(&[word(
+                "ethernet",
+                "A port with an interface virtualizer behind it",
+            )
+            .then(&[value(Kind::Ethernet, "Its number").line(|values| {
+                let vif = NivRequest::Vif(Some(values.take()?));
+                Some(Line::Show(ShowRequest::Niv(vif)))
+            })])])]),
+    ]),
     word("running-config", "The configuration in force")
         .line(|_| Some(Line::Show(ShowRequest::RunningConfig))),
     word("version", "Release, platform and uptime")

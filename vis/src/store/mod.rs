@@ -21,6 +21,10 @@ use vic::Uuid;
 /// The least time between two writes.
 pub const WRITE_EVERY: Duration = Duration::from_millis(100);
 
+/// Under one key, who the switch is.
+const SWITCH: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("switch");
+const IDENTITY: &str = "identity";
+
 const VETHS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("veths");
 
 /// The store cannot be had.
@@ -68,6 +72,15 @@ pub enum StoreError {
     },
 }
 
+/// What the store says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// Who the switch is, for IVs: drawn when the store was made.
+    pub identity: Uuid,
+    /// Its vEths.
+    pub veths: Vec<(Uuid, Kept)>,
+}
+
 /// The store. Dropped, it writes what is left and closes.
 #[derive(Debug)]
 pub struct Store {
@@ -78,11 +91,12 @@ pub struct Store {
 type Changes = Vec<(Uuid, Option<Kept>)>;
 
 impl Store {
-    /// Opens the store at `path`, or makes it, and reads what it says.
+    /// Opens the store at `path`, or makes it, and reads what it says. A switch without an identity gets
+    /// `identity`.
     ///
     /// # Errors
     /// It is another process's, is damaged, or there is no room.
-    pub fn open(path: &Path) -> Result<(Self, Vec<(Uuid, Kept)>), StoreError> {
+    pub fn open(path: &Path, identity: Uuid) -> Result<(Self, Contents), StoreError> {
         let system = |source| StoreError::System {
             path: path.to_owned(),
             source,
@@ -100,7 +114,7 @@ impl Store {
             },
             other => unreadable(other.into()),
         })?;
-        let entries = read(&database).map_err(unreadable)?;
+        let (identity, entries) = read(&database, identity).map_err(unreadable)?;
         let mut kept = Vec::new();
         for (uuid, value) in entries {
             let entry = |source| StoreError::Entry {
@@ -121,7 +135,8 @@ impl Store {
             changes: Some(changes),
             thread: Some(thread),
         };
-        Ok((store, kept))
+        let veths = kept;
+        Ok((store, Contents { identity, veths }))
     }
 
     /// Has these written, soon.
@@ -143,10 +158,23 @@ impl Drop for Store {
     }
 }
 
-fn read(database: &Database) -> Result<Vec<(String, Vec<u8>)>, redb::Error> {
-    // Makes the table where there is none.
+type Entries = Vec<(String, Vec<u8>)>;
+
+fn read(database: &Database, identity: Uuid) -> Result<(Uuid, Entries), redb::Error> {
+    // Makes the tables where there are none.
     let transaction = database.begin_write()?;
     drop(transaction.open_table(VETHS)?);
+    let identity = {
+        let mut switch = transaction.open_table(SWITCH)?;
+        let known = switch.get(IDENTITY)?.map(|value| value.value().to_owned());
+        match known.and_then(|octets| octets.try_into().ok()) {
+            Some(octets) => Uuid(octets),
+            None => {
+                switch.insert(IDENTITY, identity.0.as_slice())?;
+                identity
+            }
+        }
+    };
     transaction.commit()?;
     let transaction = database.begin_read()?;
     let table = transaction.open_table(VETHS)?;
@@ -155,7 +183,7 @@ fn read(database: &Database) -> Result<Vec<(String, Vec<u8>)>, redb::Error> {
         let (uuid, value) = entry?;
         entries.push((uuid.value().to_owned(), value.value().to_owned()));
     }
-    Ok(entries)
+    Ok((identity, entries))
 }
 
 /// Writes what comes, several changes at a time, until nobody can say any more. Of each vNIC the last word
@@ -237,16 +265,17 @@ mod tests {
     fn what_is_kept_is_there_after_a_restart_and_what_is_forgotten_is_not() {
         let folder = folder("kept");
         let path = folder.join("vis.redb");
-        let (store, before) = Store::open(&path).unwrap();
-        assert!(before.is_empty());
         let [a, b] = [Uuid([1; 16]), Uuid([2; 16])];
+        let (store, before) = Store::open(&path, a).unwrap();
+        assert!(before.veths.is_empty());
         store.keep(vec![(a, Some(kept(1))), (b, Some(kept(2)))]);
         store.keep(vec![(b, None), (a, Some(kept(3)))]);
-        let in_use = Store::open(&path).unwrap_err().to_string();
+        let in_use = Store::open(&path, Uuid([9; 16])).unwrap_err().to_string();
         assert!(in_use.contains("another `vis`"), "{in_use}");
         drop(store);
-        let (store, after) = Store::open(&path).unwrap();
-        assert_eq!(after, [(a, kept(3))]);
+        let (store, after) = Store::open(&path, b).unwrap();
+        assert_eq!(after.veths, [(a, kept(3))]);
+        assert_eq!(after.identity, a, "it is still the same switch");
         drop(store);
         std::fs::remove_dir_all(folder).unwrap();
     }
@@ -266,10 +295,10 @@ mod tests {
             .unwrap();
         transaction.commit().unwrap();
         drop(database);
-        let error = Store::open(&path).unwrap_err().to_string();
+        let error = Store::open(&path, Uuid([9; 16])).unwrap_err().to_string();
         assert!(error.contains(&uuid), "{error}");
         std::fs::write(&path, "not a store").unwrap();
-        let error = Store::open(&path).unwrap_err().to_string();
+        let error = Store::open(&path, Uuid([9; 16])).unwrap_err().to_string();
         assert!(error.contains("move it away"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), b"not a store");
         std::fs::remove_dir_all(folder).unwrap();

@@ -31,6 +31,13 @@ pub struct LinkRecord {
     pub(super) told: Option<(Duration, vic::Code)>,
 }
 
+impl LinkRecord {
+    /// There is no session, and vEths are kept for one.
+    pub const fn in_grace(&self) -> bool {
+        self.peer.is_none() && self.deadline.is_some()
+    }
+}
+
 /// A refused session.
 #[derive(Clone, Debug)]
 pub struct LastRefusal {
