@@ -1,6 +1,7 @@
 //! What the daemon is asked, and what it answers.
 
 pub mod counts;
+pub mod niv;
 pub mod show;
 
 use serde::{Deserialize, Serialize};

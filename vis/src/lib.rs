@@ -7,4 +7,6 @@ pub mod config;
 pub mod control;
 pub mod daemon;
 pub mod edge;
+pub mod store;
 pub mod switch;
+pub mod veth;

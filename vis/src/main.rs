@@ -67,6 +67,6 @@ fn run(options: &args::Run) -> Result<ExitCode, Box<dyn Error>> {
     for warning in warnings {
         warn!("{warning}");
     }
-    daemon::run(config, options.socket.as_deref())?;
+    daemon::run(config, options.socket.as_deref(), options.state.as_deref())?;
     Ok(ExitCode::SUCCESS)
 }

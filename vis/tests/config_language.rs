@@ -6,7 +6,8 @@
 
 use niv::{VlanId, VlanSet};
 use vis::config::{
-    Config, Diagnostic, Effective, EthernetId, Membership, State, VethId, Warning, parse,
+    Config, Diagnostic, Effective, EthernetId, Membership, State, VethId, VicAuthentication,
+    Warning, parse,
 };
 
 fn read(text: &str) -> (Config, Vec<Warning>) {
@@ -250,4 +251,36 @@ fn without_a_file_there_is_one_profile_access_in_vlan_1() {
         read(&Config::without_file().running_config()).0,
         Config::default()
     );
+}
+
+#[test]
+fn a_port_says_for_itself_how_its_sessions_are_authenticated() {
+    let text = "vic authentication key-file /etc/niv/key
+        vic grace 60
+        interface ethernet 1
+          vic authentication none
+          vic hold 500
+          vic allowed port-profile web db
+          vic allowed port-profile mail
+        interface ethernet 2
+          vic allowed port-profile web
+          no vic allowed port-profile
+        ";
+    let (config, warnings) = read(text);
+    assert!(warnings.is_empty());
+    let key = VicAuthentication::KeyFile("/etc/niv/key".parse().unwrap());
+    let authentication = |id: u32| config.vic_authentication(id.try_into().unwrap());
+    assert_eq!(authentication(1), Some(&VicAuthentication::None));
+    assert_eq!(authentication(2), Some(&key));
+    // Below an interface too, hold and grace are the switch's.
+    assert_eq!(config.vic.hold().as_millis(), 500);
+    assert_eq!(config.vic.grace().as_secs(), 60);
+    let allows = |id: u32, profile| {
+        let id = EthernetId::try_from(id).unwrap();
+        config.ethernets[&id].vic.allows(profile)
+    };
+    assert!(allows(1, "web") && allows(1, "mail") && !allows(1, "server"));
+    assert!(allows(2, "server"));
+    assert_eq!(Config::empty().vic.hold().as_millis(), 900);
+    assert_eq!(Config::empty().vic.grace().as_secs(), 30);
 }

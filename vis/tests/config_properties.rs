@@ -6,7 +6,9 @@
 
 use niv::VlanSet;
 use proptest::prelude::*;
-use vis::config::{Allow, Binding, Config, Context, Direction, Line, PortLine, PortMode};
+use vis::config::{
+    Allow, Binding, Config, Context, Direction, Line, PortLine, PortMode, VicAuthentication,
+};
 use vis::config::{parse, parse_bytes, parse_show};
 
 fn vlans() -> impl Strategy<Value = Box<VlanSet>> {
@@ -61,6 +63,13 @@ fn port_line() -> impl Strategy<Value = PortLine> {
     ]
 }
 
+fn authentication() -> impl Strategy<Value = VicAuthentication> {
+    prop_oneof![
+        Just(VicAuthentication::None),
+        text("/[a-z./]{1,20}").prop_map(VicAuthentication::KeyFile),
+    ]
+}
+
 /// Lines in the order and places in which people might say them.
 fn line() -> impl Strategy<Value = Line> {
     let port = || port_line().prop_map(Line::Port);
@@ -77,6 +86,10 @@ fn line() -> impl Strategy<Value = Line> {
         2 => maybe(text("[a-z]{1,3}[0-9]")).prop_map(Line::Device),
         2 => maybe((number(1..=4), (1u16..=4095).prop_map(|v| v.try_into().unwrap())))
             .prop_map(|b| Line::Bind(b.map(|(ethernet, channel)| Binding { ethernet, channel }))),
+        1 => maybe(authentication()).prop_map(Line::VicAuthentication),
+        1 => maybe(number(1..=86_400)).prop_map(Line::VicGrace),
+        1 => maybe(number(100..=60_000)).prop_map(Line::VicHold),
+        2 => maybe(proptest::collection::btree_set(text("[a-f]{1,60}"), 1..9)).prop_map(Line::VicAllowed),
         12 => port(),
         1 => Just(Line::Exit),
     ]
@@ -106,6 +119,9 @@ const WHOLE: &str = "\
 ! all of it
 hostname vis-1
 mac address-table aging-time 600
+vic authentication key-file /etc/niv/key
+vic grace 60
+vic hold 500
 vlan 10,20-30
 vlan 40
   name web
@@ -125,6 +141,8 @@ interface ethernet 1
   device eth1
   description to host a
   switchport mode vntag
+  vic authentication none
+  vic allowed port-profile server webservers
 interface veth1
   inherit port-profile webservers
   bind interface ethernet 1 channel 17

@@ -15,8 +15,10 @@ const MTU: &str = "an MTU from 68 to 9216";
 const END: &str = "the end of the line";
 const DEVICE: &str = "a device name of 1 to 15 characters";
 const AGING: &str = "seconds: 10 to 1000000, or 0 for never";
+const KEY_FILE: &str = "an absolute path of 1 to 255 characters";
 const MODES: &str = "`access` or `trunk`";
-const GLOBAL: &str = "`end`, `exit`, `hostname`, `interface`, `mac`, `port-profile` or `vlan`";
+const GLOBAL: &str =
+    "`end`, `exit`, `hostname`, `interface`, `mac`, `port-profile`, `vic` or `vlan`";
 
 const GROUPS: &[Group] = &[
     (
@@ -39,12 +41,12 @@ const GROUPS: &[Group] = &[
             (
                 "no",
                 3,
-                "`hostname`, `interface`, `mac`, `port-profile` or `vlan`",
+                "`hostname`, `interface`, `mac`, `port-profile`, `vic` or `vlan`",
             ),
             (
                 "no x",
                 4,
-                "`hostname`, `interface`, `mac`, `port-profile` or `vlan`",
+                "`hostname`, `interface`, `mac`, `port-profile`, `vic` or `vlan`",
             ),
             ("no no hostname", 4, "`hostname`, `interface`"),
             ("no end", 4, "`hostname`, `interface`"),
@@ -58,6 +60,24 @@ const GROUPS: &[Group] = &[
             ("hostname a..b", 10, "a host name"),
             ("hostname é", 10, "a host name"),
             ("no hostname a", 13, END),
+            ("vic", 4, "`authentication`, `grace` or `hold`"),
+            (
+                "vic allowed port-profile a",
+                5,
+                "`authentication`, `grace` or `hold`",
+            ),
+            ("vic authentication", 19, "`key-file` or `none`"),
+            ("vic authentication key secret", 24, KEY_FILE),
+            ("vic authentication key-file", 28, KEY_FILE),
+            ("vic authentication key-file key", 29, KEY_FILE),
+            ("vic authentication key-file /a /b", 32, END),
+            ("vic authentication none really", 25, END),
+            ("no vic authentication none", 23, END),
+            ("vic grace 0", 11, "seconds from 1 to 86400"),
+            ("vic grace 86401", 11, "seconds from 1 to 86400"),
+            ("vic hold 99", 10, "milliseconds from 100 to 60000"),
+            ("vic hold 0.9", 10, "milliseconds from 100 to 60000"),
+            ("no vic", 7, "`authentication`, `grace` or `hold`"),
             ("vlan", 5, VLANS),
             ("vlan 0", 6, VLANS),
             ("vlan 4095", 6, VLANS),
@@ -279,6 +299,16 @@ const GROUPS: &[Group] = &[
             ),
             ("channel-group 1", 1, "`device`"),
             ("speed 1000", 1, "`device`"),
+            ("vic", 4, "`allowed`, `authentication`, `grace` or `hold`"),
+            ("vic allowed", 12, "`port-profile`"),
+            ("vic allowed port-profile", 25, "names of 1 to 80 letters"),
+            (
+                "vic allowed port-profile a b;c",
+                28,
+                "names of 1 to 80 letters",
+            ),
+            // It would not be clear whether taking the last one away allows none or all.
+            ("no vic allowed port-profile a", 29, END),
         ],
     ),
     (

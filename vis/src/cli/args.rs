@@ -3,7 +3,7 @@
 
 use crate::config::{
     self, Binding, Config, Conflict, Context, DeviceName, Diagnostic, EthernetId, InterfaceId,
-    Line, PortLine, PortMode, VethId, Warning,
+    Line, PortLine, PortMode, VethId, VicAuthentication, Warning,
 };
 use clap::{Args, Parser, Subcommand};
 use niv::VifId;
@@ -39,6 +39,9 @@ pub struct Run {
     /// A device with an interface virtualizer behind it
     #[arg(long, value_name = "DEV")]
     pub niv: Vec<DeviceName>,
+    /// Give whoever is behind a NIV device the vEths it asks for: `vic authentication none`
+    #[arg(long)]
+    pub open: bool,
     /// A device with ordinary Ethernet behind it: access to VLAN 1
     #[arg(long, value_name = "DEV")]
     pub plain: Vec<DeviceName>,
@@ -48,6 +51,9 @@ pub struct Run {
     /// The control socket, in place of the usual one
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
+    /// Keep vEths in this folder, in place of the usual one (/var/lib/niv; with --socket, the socket's)
+    #[arg(long, value_name = "FOLDER")]
+    pub state: Option<PathBuf>,
 }
 
 /// `vis show`
@@ -148,6 +154,15 @@ pub enum LoadError {
         /// Why not.
         source: Conflict,
     },
+    /// Open or not.
+    #[error(
+        "--open contradicts {path}, which asks for a key: leave out --open, or say \
+        `vic authentication none` there"
+    )]
+    OpenWithKey {
+        /// The file.
+        path: PathBuf,
+    },
     /// No number is left.
     #[error("{option} cannot be had: every interface number is taken")]
     Full {
@@ -212,6 +227,9 @@ impl Run {
         for device in &self.plain {
             add_device(&mut config, "--plain", device, PortMode::Access)?;
         }
+        if self.open {
+            self.open_to_all(&mut config)?;
+        }
         for channels in &self.bind {
             add_channels(&mut config, channels)?;
         }
@@ -219,6 +237,17 @@ impl Run {
             warnings = config.warnings();
         }
         Ok((config, warnings))
+    }
+
+    /// Ports for which the file says something of their own keep it.
+    fn open_to_all(&self, config: &mut Config) -> Result<(), LoadError> {
+        if let (Some(path), Some(VicAuthentication::KeyFile(_))) =
+            (&self.config, &config.vic.authentication)
+        {
+            return Err(LoadError::OpenWithKey { path: path.clone() });
+        }
+        config.vic.authentication = Some(VicAuthentication::None);
+        Ok(())
     }
 }
 
@@ -314,10 +343,11 @@ mod tests {
             "eth1:7,9-10",
             "--niv",
             "eth3",
+            "--open",
         ]);
         let (config, warnings) = run.configuration().unwrap();
         assert!(warnings.is_empty());
-        let file = "port-profile default\n switchport mode access\n switchport access vlan 1\n\
+        let file = "vic authentication none\nport-profile default\n switchport mode access\n switchport access vlan 1\n\
             interface ethernet 1\n device eth1\n switchport mode vntag\n\
             interface ethernet 2\n device eth3\n switchport mode vntag\n\
             interface ethernet 3\n device eth2\n switchport mode access\n\
@@ -347,6 +377,19 @@ mod tests {
             let found = run(options).configuration().unwrap_err().to_string();
             assert!(found.contains(error), "{found}");
         }
+    }
+
+    #[test]
+    fn an_open_switch_is_asked_for_and_never_by_mistake() {
+        let unsaid = run(&["--niv", "eth1"]).configuration().unwrap().0;
+        assert_eq!(unsaid.vic.authentication, None);
+        let file = std::env::temp_dir().join(format!("vis-open-{}.conf", std::process::id()));
+        std::fs::write(&file, "vic authentication key-file /k\n").unwrap();
+        let error = run(&["--open", "--config", &file.to_string_lossy()])
+            .configuration()
+            .unwrap_err();
+        std::fs::remove_file(&file).unwrap();
+        assert!(error.to_string().contains("asks for a key"), "{error}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod conservation;
 mod interface;
+mod links;
 mod mac_address_table;
 mod version;
 mod vlan;
@@ -29,6 +30,9 @@ fn text(answer: &Answer) -> String {
         Answer::Conservation(answer) => conservation::write(&mut out, answer),
         Answer::Interface(answer) => interface::write(&mut out, answer),
         Answer::MacAddressTable(answer) => mac_address_table::write(&mut out, answer),
+        Answer::NivLink(answer) => links::write_links(&mut out, answer),
+        Answer::NivVif(answer) => links::write_vifs(&mut out, answer),
+        Answer::NivList(answer) => links::write_lists(&mut out, answer),
         Answer::RunningConfig(answer) => {
             out.push_str(&answer.text);
             Ok(())

@@ -4,7 +4,7 @@ use super::grammar::Mode;
 use super::line::{Allow, Line, PortLine};
 use super::model::{
     Allowed, Binding, Config, Direction, EthernetId, InterfaceId, MAX_PROFILES, PortLines, VethId,
-    Vlan,
+    VicAuthentication, Vlan,
 };
 use super::name::{DeviceName, ProfileName};
 use niv::{VlanId, VlanSet};
@@ -127,8 +127,17 @@ impl Config {
                 self.veths.remove(&id);
                 return Ok(Context::Config);
             }
+            Line::VicAuthentication(authentication) => {
+                self.authenticate(context, authentication);
+            }
+            Line::VicGrace(grace) => self.vic.grace = grace,
+            Line::VicHold(hold) => self.vic.hold = hold,
             Line::Exit | Line::End => return Ok(Context::Config),
-            Line::VlanName(_) | Line::Device(_) | Line::Bind(_) | Line::Port(_) => {
+            Line::VlanName(_)
+            | Line::Device(_)
+            | Line::Bind(_)
+            | Line::Port(_)
+            | Line::VicAllowed(_) => {
                 self.apply_within(context, line)?;
             }
             Line::Show(_) => return Err(Conflict::NotHere),
@@ -155,6 +164,13 @@ impl Config {
                 self.check_binding(*id, binding)?;
                 self.veths.entry(*id).or_default().bind = binding;
             }
+            (Context::Interface(InterfaceId::Ethernet(id)), Line::VicAllowed(names)) => {
+                let allowed = &mut self.ethernets.entry(*id).or_default().vic.allowed;
+                match names {
+                    Some(names) => allowed.get_or_insert_default().extend(names),
+                    None => *allowed = None,
+                }
+            }
             (Context::Interface(InterfaceId::Ethernet(id)), Line::Port(line)) => {
                 self.ethernets.entry(*id).or_default().lines.apply(line);
             }
@@ -167,6 +183,16 @@ impl Config {
             _ => return Err(Conflict::NotHere),
         }
         Ok(())
+    }
+
+    /// Below an ethernet interface the line is about that port, anywhere else about all of them.
+    fn authenticate(&mut self, context: &Context, authentication: Option<VicAuthentication>) {
+        match context {
+            Context::Interface(InterfaceId::Ethernet(id)) => {
+                self.ethernets.entry(*id).or_default().vic.authentication = authentication;
+            }
+            _ => self.vic.authentication = authentication,
+        }
     }
 
     fn check_device(&self, id: EthernetId, device: Option<&DeviceName>) -> Result<(), Conflict> {

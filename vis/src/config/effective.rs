@@ -130,6 +130,12 @@ impl Config {
         })
     }
 
+    /// Which VLANs a port is in that inherits this profile and says nothing itself; `None` when there is no such
+    /// profile.
+    pub fn effective_profile(&self, name: &ProfileName) -> Option<Membership> {
+        Some(self.resolve(self.profiles.get(name)?).membership)
+    }
+
     fn resolve(&self, own: &PortLines) -> Resolved {
         let mut missing = Vec::new();
         let mut levels = vec![own];

@@ -1,9 +1,10 @@
 //! The commands: what may be said where. The trees below are the whole language.
 
 use super::line::{Allow, Line, PortLine};
-use super::model::{Binding, Direction, InterfaceId, PortMode};
+use super::model::{Binding, Direction, InterfaceId, PortMode, VicAuthentication};
 use super::tree::{Build, Node, Values, value, word};
 use super::value::Kind;
+use crate::control::niv::NivRequest;
 use crate::control::show::ShowRequest;
 use niv::VlanSet;
 
@@ -89,6 +90,30 @@ static EXEC: &[Node] = &[word("show", "Show what the switch knows and does").the
         ]),
     word("mac", "Addresses").then(&[word("address-table", "Addresses learned, and where")
         .line(|_| Some(Line::Show(ShowRequest::MacAddressTable)))]),
+    word("niv", "Interface virtualizers").then(&[
+        word("link", "NIV ports and the sessions on them")
+            .line(|_| Some(Line::Show(ShowRequest::Niv(NivRequest::Link)))),
+        word("list", "Lists that hosts hold for floods")
+            .line(|_| Some(Line::Show(ShowRequest::Niv(NivRequest::List(None)))))
+            .then(&[word("interface", "Of one link").then(&[word(
+                "ethernet",
+                "A port with an interface virtualizer behind it",
+            )
+            .then(&[value(Kind::Ethernet, "Its number").line(|values| {
+                let list = NivRequest::List(Some(values.take()?));
+                Some(Line::Show(ShowRequest::Niv(list)))
+            })])])]),
+        word("vif", "VIFs, their vEths and vNICs")
+            .line(|_| Some(Line::Show(ShowRequest::Niv(NivRequest::Vif(None)))))
+            .then(&[word("interface", "Of one link").then(&[word(
+                "ethernet",
+                "A port with an interface virtualizer behind it",
+            )
+            .then(&[value(Kind::Ethernet, "Its number").line(|values| {
+                let vif = NivRequest::Vif(Some(values.take()?));
+                Some(Line::Show(ShowRequest::Niv(vif)))
+            })])])]),
+    ]),
     word("running-config", "The configuration in force")
         .line(|_| Some(Line::Show(ShowRequest::RunningConfig))),
     word("version", "Release, platform and uptime")
@@ -129,6 +154,7 @@ static CONFIG: &[Node] = &[
     word("port-profile", "Configure a port profile").then(&[value(Kind::Profile, "Its name")
         .line(|values| Some(Line::Profile(values.take()?)))
         .no(|values| Some(Line::NoProfile(values.take()?)))]),
+    VIC,
     word("vlan", "Define VLANs").then(&[value(Kind::Vlans, "Which")
         .line(|values| Some(Line::Vlan(values.take()?)))
         .no(|values| Some(Line::NoVlan(values.take()?)))]),
@@ -153,6 +179,7 @@ static ETHERNET: &[Node] = &[
     MTU,
     SHUTDOWN,
     SWITCHPORT_ETHERNET,
+    VIC_ETHERNET,
 ];
 
 static VETH: &[Node] = &[
@@ -181,6 +208,58 @@ fn bind(values: &mut Values) -> Option<Line> {
         channel: values.take()?,
     })))
 }
+
+/// About the switch as a whole is understood below an interface too, as every other such line is.
+const VIC: Node = word(
+    "vic",
+    "The control protocol between switch and interface virtualizers",
+)
+.then(&[VIC_AUTHENTICATION, VIC_GRACE, VIC_HOLD]);
+const VIC_ETHERNET: Node = word("vic", "The control protocol on this port").then(&[
+    VIC_ALLOWED,
+    VIC_AUTHENTICATION,
+    VIC_GRACE,
+    VIC_HOLD,
+]);
+
+const NO_ALLOWED: Build = |_| Some(Line::VicAllowed(None));
+const VIC_ALLOWED: Node = word("allowed", "What vNICs may ask for here").then(&[word(
+    "port-profile",
+    "Only these port profiles",
+)
+.no(NO_ALLOWED)
+.then(&[value(Kind::Profiles, "Their names")
+    .line(|values| Some(Line::VicAllowed(Some(values.take()?))))])]);
+
+const NO_AUTHENTICATION: Build = |_| Some(Line::VicAuthentication(None));
+const VIC_AUTHENTICATION: Node = word(
+    "authentication",
+    "How interface virtualizers prove who they are",
+)
+.no(NO_AUTHENTICATION)
+.then(&[
+    word("key-file", "They have the same key").then(&[value(Kind::KeyFile, "The file it is in")
+        .line(|values| {
+            let file = VicAuthentication::KeyFile(values.take()?);
+            Some(Line::VicAuthentication(Some(file)))
+        })]),
+    word("none", "Not at all: who is on the cable is taken in")
+        .line(|_| Some(Line::VicAuthentication(Some(VicAuthentication::None)))),
+]);
+
+const NO_GRACE: Build = |_| Some(Line::VicGrace(None));
+const VIC_GRACE: Node = word("grace", "How long vEths are kept while their host is away")
+    .no(NO_GRACE)
+    .then(&[value(Kind::Grace, "Seconds")
+        .line(|values| Some(Line::VicGrace(Some(values.take()?))))
+        .no(NO_GRACE)]);
+
+const NO_HOLD: Build = |_| Some(Line::VicHold(None));
+const VIC_HOLD: Node = word("hold", "After what silence a host is taken for gone")
+    .no(NO_HOLD)
+    .then(&[value(Kind::Hold, "Milliseconds")
+        .line(|values| Some(Line::VicHold(Some(values.take()?))))
+        .no(NO_HOLD)]);
 
 const fn port(line: PortLine) -> Option<Line> {
     Some(Line::Port(line))

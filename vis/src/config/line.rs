@@ -1,9 +1,13 @@
 //! What one line means, once it has been matched.
 
-use super::model::{AgingTime, Binding, Direction, EthernetId, Mtu, PortMode, VethId};
+use super::model::{
+    AgingTime, Binding, Direction, EthernetId, Grace, Hold, Mtu, PortMode, VethId,
+    VicAuthentication,
+};
 use super::name::{AclName, Description, DeviceName, Hostname, ProfileName, VlanName};
 use crate::control::show::ShowRequest;
 use niv::{VlanId, VlanSet};
+use std::collections::BTreeSet;
 
 /// A whole line. Where the value is optional, `None` is the line with `no` in front: it takes the line
 /// away.
@@ -35,6 +39,14 @@ pub enum Line {
     Device(Option<DeviceName>),
     /// `bind interface ethernet N channel V`
     Bind(Option<Binding>),
+    /// `vic authentication none|key-file PATH`, of a port or of all.
+    VicAuthentication(Option<VicAuthentication>),
+    /// `vic grace SECONDS`
+    VicGrace(Option<Grace>),
+    /// `vic hold MILLISECONDS`
+    VicHold(Option<Hold>),
+    /// `vic allowed port-profile NAME...`: these too.
+    VicAllowed(Option<BTreeSet<ProfileName>>),
     /// What profiles and interfaces have in common.
     Port(PortLine),
     /// `exit`: back to what is about the switch as a whole.

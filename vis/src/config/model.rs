@@ -3,11 +3,12 @@
 //! An absent value means that the line is absent: what holds then is said by the profile inherited, or
 //! by the language (see [`super::Effective`]).
 
-use super::name::{AclName, Description, DeviceName, Hostname, ProfileName, VlanName};
+use super::name::{AclName, Description, DeviceName, Hostname, KeyFile, ProfileName, VlanName};
 use niv::{VifId, VlanId, VlanSet};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
 /// Port profiles, at most.
 pub const MAX_PROFILES: usize = 1024;
@@ -20,6 +21,8 @@ pub struct Config {
     pub hostname: Option<Hostname>,
     /// `mac address-table aging-time N`
     pub aging_time: Option<AgingTime>,
+    /// `vic ...`, about the switch as a whole.
+    pub vic: Vic,
     /// The VLANs that are defined. VLAN 1 always is.
     pub vlans: BTreeMap<VlanId, Vlan>,
     /// `port-profile NAME`
@@ -36,6 +39,7 @@ impl Config {
         Self {
             hostname: None,
             aging_time: None,
+            vic: Vic::default(),
             vlans: BTreeMap::from([(VlanId::DEFAULT, Vlan::default())]),
             profiles: BTreeMap::new(),
             ethernets: BTreeMap::new(),
@@ -65,9 +69,16 @@ impl Config {
     }
 
     /// How long an address that is not heard from is kept; `None`: for ever.
-    pub fn aging(&self) -> Option<std::time::Duration> {
+    pub fn aging(&self) -> Option<Duration> {
         let seconds = self.aging_time.unwrap_or(AgingTime::DEFAULT).0;
-        (seconds > 0).then(|| std::time::Duration::from_secs(u64::from(seconds)))
+        (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)))
+    }
+
+    /// How interface virtualizers behind an ethernet interface prove who they are; `None`: nothing is said, so
+    /// no session is had there.
+    pub fn vic_authentication(&self, id: EthernetId) -> Option<&VicAuthentication> {
+        let own = self.ethernets.get(&id)?.vic.authentication.as_ref();
+        own.or(self.vic.authentication.as_ref())
     }
 
     /// The vEth bound to a channel of an ethernet interface.
@@ -82,6 +93,58 @@ impl Config {
 impl Default for Config {
     fn default() -> Self {
         Self::without_file()
+    }
+}
+
+/// The control protocol, VIC, on every NIV port (design.md section 6).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Vic {
+    /// `vic authentication ...`. Without the line every session is refused, unless a port says other.
+    pub authentication: Option<VicAuthentication>,
+    /// `vic grace SECONDS`
+    pub grace: Option<Grace>,
+    /// `vic hold MILLISECONDS`
+    pub hold: Option<Hold>,
+}
+
+impl Vic {
+    /// How long the vEths of an interface virtualizer that is away are kept.
+    pub fn grace(&self) -> Duration {
+        Duration::from_secs(self.grace.unwrap_or(Grace::DEFAULT).0.into())
+    }
+
+    /// How long a session lasts in silence.
+    pub fn hold(&self) -> Duration {
+        Duration::from_millis(self.hold.unwrap_or(Hold::DEFAULT).0.into())
+    }
+}
+
+/// How an interface virtualizer proves who it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VicAuthentication {
+    /// Not at all: whoever is at the other end of the cable may have vEths.
+    None,
+    /// It has the key in this file.
+    KeyFile(KeyFile),
+}
+
+/// The control protocol on one NIV port.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VicPort {
+    /// `vic authentication ...`; without the line, what is said for the switch as a whole.
+    pub authentication: Option<VicAuthentication>,
+    /// `vic allowed port-profile NAME...`; `None`: every profile may be asked for here.
+    pub allowed: Option<BTreeSet<ProfileName>>,
+}
+
+impl VicPort {
+    /// Whether a vNIC behind this port may ask for `profile`.
+    pub fn allows(&self, profile: &str) -> bool {
+        let named = |names: &BTreeSet<ProfileName>| names.iter().any(|n| n.as_str() == profile);
+        self.allowed.as_ref().is_none_or(named)
     }
 }
 
@@ -125,6 +188,8 @@ pub struct PortLines {
 pub struct Ethernet {
     /// `device NAME`. Without one the interface is there and carries nothing.
     pub device: Option<DeviceName>,
+    /// `vic ...`, about this port. Of use on a NIV port only.
+    pub vic: VicPort,
     /// The other lines.
     pub lines: PortLines,
 }
@@ -293,6 +358,31 @@ number!(
     "aging time",
     "those are 0 (never) and 10 to 1000000 seconds"
 );
+
+number!(
+    /// Seconds that the vEths of an interface virtualizer are kept while it is away.
+    Grace(u32),
+    1..=86_400,
+    "grace time",
+    "those are 1 to 86400 seconds"
+);
+number!(
+    /// Milliseconds after which a silent interface virtualizer is taken for gone.
+    Hold(u32),
+    100..=60_000,
+    "hold time",
+    "those are 100 to 60000 milliseconds"
+);
+
+impl Grace {
+    /// When nothing is said (design.md section 5.9).
+    pub const DEFAULT: Self = Self(30);
+}
+
+impl Hold {
+    /// When nothing is said: below one second (design.md section 6).
+    pub const DEFAULT: Self = Self(900);
+}
 
 impl AgingTime {
     /// When nothing is said (IEEE 802.1Q table 8-6).

@@ -92,6 +92,12 @@ name!(
     "a device name of 1 to 15 characters as `ip link` prints it"
 );
 name!(
+    /// Names a file with a key.
+    KeyFile,
+    is_absolute_path,
+    "an absolute path of 1 to 255 characters without spaces"
+);
+name!(
     /// A remark for people.
     Description,
     |text| (1..=254).contains(&text.len())
@@ -125,6 +131,15 @@ fn is_device(text: &str) -> bool {
         && text
             .bytes()
             .all(|octet| octet.is_ascii_graphic() && octet != b'/' && octet != b':')
+}
+
+/// A daemon is started from anywhere, so a path from there would mean nothing.
+fn is_absolute_path(text: &str) -> bool {
+    (2..=255).contains(&text.len())
+        && text.starts_with('/')
+        && text
+            .chars()
+            .all(|character| is_printable(character) && !character.is_whitespace())
 }
 
 /// Not a control character, and none of those that turn the reading direction of a terminal.

@@ -1,7 +1,9 @@
 //! The configuration as lines that lead back to it.
 
-use super::model::{Allowed, Config, PortLines};
+use super::model::{Allowed, Config, PortLines, VicAuthentication};
+use super::name::ProfileName;
 use niv::{VlanId, VlanSet};
+use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 
 /// Octets of VLAN list in one line, about; longer lists go on in further lines.
@@ -22,6 +24,15 @@ impl Config {
         }
         if let Some(seconds) = self.aging_time {
             writeln!(out, "mac address-table aging-time {seconds}")?;
+        }
+        if let Some(authentication) = &self.vic.authentication {
+            write_authentication(out, "", authentication)?;
+        }
+        if let Some(seconds) = self.vic.grace {
+            writeln!(out, "vic grace {seconds}")?;
+        }
+        if let Some(milliseconds) = self.vic.hold {
+            writeln!(out, "vic hold {milliseconds}")?;
         }
         let unnamed: VlanSet = self
             .vlans
@@ -47,6 +58,12 @@ impl Config {
                 writeln!(out, "  device {device}")?;
             }
             ethernet.lines.write(out)?;
+            if let Some(authentication) = &ethernet.vic.authentication {
+                write_authentication(out, "  ", authentication)?;
+            }
+            for names in ethernet.vic.allowed.iter().flat_map(name_lists) {
+                writeln!(out, "  vic allowed port-profile {names}")?;
+            }
         }
         for (id, veth) in &self.veths {
             writeln!(out, "interface veth{id}")?;
@@ -98,6 +115,34 @@ impl PortLines {
             None => Ok(()),
         }
     }
+}
+
+fn write_authentication(
+    out: &mut String,
+    indent: &str,
+    authentication: &VicAuthentication,
+) -> fmt::Result {
+    match authentication {
+        VicAuthentication::None => writeln!(out, "{indent}vic authentication none"),
+        VicAuthentication::KeyFile(file) => {
+            writeln!(out, "{indent}vic authentication key-file {file}")
+        }
+    }
+}
+
+/// The names, several to a line of bounded length.
+fn name_lists(names: &BTreeSet<ProfileName>) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for name in names {
+        match lines.last_mut().filter(|line| line.len() < LIST_WIDTH) {
+            Some(line) => {
+                line.push(' ');
+                line.push_str(name.as_str());
+            }
+            None => lines.push(name.to_string()),
+        }
+    }
+    lines
 }
 
 fn write_allowed(out: &mut String, allowed: &Allowed) -> fmt::Result {

@@ -1,8 +1,9 @@
 //! The values a line can hold: how each is read, and how it is asked for.
 
-use super::model::{AgingTime, EthernetId, Mtu, VethId};
-use super::name::{AclName, Description, DeviceName, Hostname, ProfileName, VlanName};
+use super::model::{AgingTime, EthernetId, Grace, Hold, Mtu, VethId};
+use super::name::{AclName, Description, DeviceName, Hostname, KeyFile, ProfileName, VlanName};
 use niv::{VifId, VlanId, VlanSet};
+use std::collections::BTreeSet;
 
 /// Text that is not the value asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +83,14 @@ values! {
     Mtu(Mtu), "<68-9216>", "an MTU from 68 to 9216", number32;
     /// An aging time.
     Aging(AgingTime), "<0,10-1000000>", "seconds: 10 to 1000000, or 0 for never", number32;
+    /// A grace time.
+    Grace(Grace), "<1-86400>", "seconds from 1 to 86400", number32;
+    /// A hold time.
+    Hold(Hold), "<100-60000>", "milliseconds from 100 to 60000", number32;
+    /// A file with a key.
+    KeyFile(KeyFile), "PATH", KeyFile::RULE, name;
+    /// Port profiles, to the end of the line.
+    Profiles(BTreeSet<ProfileName>), "NAME...", "names of 1 to 80 letters, digits and any of . _ - : / @ +", names;
     /// A port profile.
     Profile(ProfileName), "NAME", ProfileName::RULE, name;
     /// A VLAN's name.
@@ -107,7 +116,7 @@ impl Kind {
 
     /// The value is the rest of the line, spaces and all.
     pub const fn takes_the_rest(self) -> bool {
-        matches!(self, Self::Description)
+        matches!(self, Self::Description | Self::Profiles)
     }
 }
 
@@ -144,4 +153,14 @@ fn vlans(text: &str) -> Result<Box<VlanSet>, InvalidValue> {
 
 fn name<T: std::str::FromStr>(text: &str) -> Result<T, InvalidValue> {
     text.parse().map_err(|_| InvalidValue { at: 0 })
+}
+
+/// Words with blanks between them.
+fn names(text: &str) -> Result<BTreeSet<ProfileName>, InvalidValue> {
+    let mut names = BTreeSet::new();
+    for word in text.split([' ', '\t']).filter(|word| !word.is_empty()) {
+        let at = word.as_ptr() as usize - text.as_ptr() as usize;
+        names.insert(word.parse().map_err(|_| InvalidValue { at })?);
+    }
+    Ok(names)
 }

@@ -2,6 +2,7 @@
 //! them and of nothing else (`crate::cli::text`).
 
 use super::counts::{Counts, KernelCounts, Unexplained};
+use super::niv::{NivRequest, ShowNivLink, ShowNivList, ShowNivVif, Vnic};
 use crate::config::{Binding, InterfaceId, Membership};
 use niv::{Counters, Mac, VlanId};
 use serde::{Deserialize, Serialize};
@@ -23,6 +24,8 @@ pub enum ShowRequest {
     },
     /// `show mac address-table`
     MacAddressTable,
+    /// `show niv link|vif|list`
+    Niv(NivRequest),
     /// `show running-config`
     RunningConfig,
     /// `show version`
@@ -41,6 +44,12 @@ pub enum Answer {
     Interface(ShowInterface),
     /// To [`ShowRequest::MacAddressTable`].
     MacAddressTable(ShowMacAddressTable),
+    /// To [`ShowRequest::Niv`].
+    NivLink(ShowNivLink),
+    /// To [`ShowRequest::Niv`].
+    NivVif(ShowNivVif),
+    /// To [`ShowRequest::Niv`].
+    NivList(ShowNivList),
     /// To [`ShowRequest::RunningConfig`].
     RunningConfig(ShowRunningConfig),
     /// To [`ShowRequest::Version`].
@@ -80,6 +89,8 @@ pub struct Interface {
     pub mac: Option<Mac>,
     /// Of a vEth: where its vNIC is.
     pub binding: Option<Binding>,
+    /// Of a vEth of the control protocol: its vNIC.
+    pub vnic: Option<Vnic>,
     /// The port profile it inherits.
     pub port_profile: Option<String>,
     /// The most octets behind the Ethernet header.
@@ -218,12 +229,9 @@ pub struct Account {
 }
 
 impl ShowConservation {
-    /// Balances the accounts of a whole daemon.
-    pub fn balance(accounts: &[Account]) -> Self {
-        let mut sum = Counters::default();
-        for account in accounts {
-            sum.merge(&account.counters);
-        }
+    /// Balances the accounts of a whole daemon. `sum` is over all of them and those of interfaces that are
+    /// gone.
+    pub fn balance(accounts: &[Account], sum: &Counters) -> Self {
         let interfaces: Vec<Balance> = accounts
             .iter()
             .map(|account| Balance {
@@ -240,7 +248,7 @@ impl ShowConservation {
             .collect();
         Self {
             schema: SCHEMA,
-            sum: Counts::from(&sum),
+            sum: Counts::from(sum),
             unexplained: Unexplained {
                 // Not of the sum: one interface's surplus must not hide another's loss.
                 ingress: signed(interfaces.iter().map(|one| one.unexplained.ingress)),

@@ -1,6 +1,6 @@
 //! From configuration to what the worker forwards by, and to the devices that takes.
 
-use crate::config::{Config, Effective, EthernetId, InterfaceId, Membership, State};
+use crate::config::{Config, Effective, EthernetId, InterfaceId, Membership, State, VethId};
 use crate::switch::{
     LinkKind, LinkPlan, NoSlotLeft, PortPlan, PortState, Slots, TableParameters, Topology,
     VlanPolicy,
@@ -22,8 +22,8 @@ pub(crate) fn port_id(ethernet: EthernetId) -> PortId {
     PortId(ethernet.get() - 1)
 }
 
-/// The topology a configuration describes. Interfaces without a device, and vEths bound to nothing, have
-/// no place in it.
+/// The topology a configuration describes. Interfaces without a device, vEths bound to nothing, and those
+/// that do not take part have no place in it.
 ///
 /// # Errors
 /// More interfaces than there are slots.
@@ -31,6 +31,7 @@ pub(crate) fn topology(
     config: &Config,
     epoch: u64,
     slots: &mut Slots<InterfaceId>,
+    takes_part: impl Fn(VethId) -> bool,
 ) -> Result<Topology, NoSlotLeft> {
     let mut topology = Topology {
         epoch,
@@ -70,7 +71,9 @@ pub(crate) fn topology(
         let Some(effective) = config.effective_veth(id) else {
             continue;
         };
-        let Some(bind) = veth.bind else { continue };
+        let Some(bind) = veth.bind.filter(|_| takes_part(id)) else {
+            continue;
+        };
         // Where the link is missing or is not one, the vEth is incomplete, and nothing leads to it.
         let link = config.effective_ethernet(bind.ethernet).filter(|link| {
             let device = config
@@ -119,8 +122,15 @@ pub(crate) fn wanted(config: &Config) -> Vec<Wanted> {
                 .veths
                 .iter()
                 .filter(|(_, veth)| veth.bind.is_some_and(|bind| bind.ethernet == id));
-            let mtus = guests.filter_map(|(&id, _)| config.effective_veth(id)?.mtu);
-            let guest = mtus
+            let by_hand = guests.filter_map(|(&id, _)| config.effective_veth(id)?.mtu);
+            // Any vNIC may come, with any profile that it may ask for here.
+            let may_come = config
+                .profiles
+                .iter()
+                .filter(|(name, _)| ethernet.vic.allows(name.as_str()))
+                .filter_map(|(_, lines)| lines.mtu);
+            let guest = by_hand
+                .chain(may_come)
                 .map(|mtu| u32::from(mtu.get()))
                 .chain([GUEST_MTU])
                 .max();

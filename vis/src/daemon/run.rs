@@ -4,9 +4,13 @@ use super::alarm::{Alarms, Seen};
 use super::answer::{Answers, Ask};
 use super::compile;
 use super::forward::Switching;
+use super::inbox::Inbox;
+use super::sessions::{Sessions, SessionsError};
 use crate::client::{PROGRAM, RELEASE};
 use crate::config::{Config, EthernetId, InterfaceId};
-use crate::switch::{NoSlotLeft, Seed, Slots, Switch, TopologyError};
+use crate::store::{Store, StoreError};
+use crate::switch::{NoSlotLeft, Seed, Slots, Snapshot, Switch, Topology, TopologyError};
+use crate::veth::Registry;
 use arc_swap::ArcSwap;
 use control_socket::{Limits, ListenError, Listener, PathError, Role, socket_path, state_folder};
 use niv::PortId;
@@ -19,13 +23,14 @@ use packet_io::worker::Worker;
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use thiserror::Error;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::info;
+use vic::Uuid;
 
 /// How often devices and alarms are looked after.
 const CARE: Duration = Duration::from_secs(2);
@@ -60,6 +65,12 @@ pub enum RunError {
     /// The devices' settings cannot be kept.
     #[error(transparent)]
     Former(#[from] FormerError),
+    /// Link control cannot be had.
+    #[error(transparent)]
+    Sessions(#[from] SessionsError),
+    /// What was kept of vEths cannot be had.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The worker ended by itself.
     #[error(transparent)]
     Worker(#[from] WorkerGone),
@@ -72,17 +83,35 @@ pub enum RunError {
 ///
 /// # Errors
 /// It cannot start; whatever was changed has been put back.
-pub fn run(config: Config, socket: Option<&Path>) -> Result<(), RunError> {
+pub fn run(config: Config, socket: Option<&Path>, state: Option<&Path>) -> Result<(), RunError> {
     let path = socket_path(PROGRAM, Role::Network, socket)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(serve(config, &path))
+    let store = match state {
+        Some(folder) => folder.join("vis.redb"),
+        None => store_path(&path),
+    };
+    runtime.block_on(serve(config, &path, &store))
 }
 
 /// Everything the control thread owns.
 pub(super) struct Daemon {
+    /// What was said.
+    pub(super) said: Arc<Config>,
+    /// That, with the vEths of the control protocol among those bound by hand.
     pub(super) config: Config,
+    pub(super) registry: Registry,
+    pub(super) sessions: Sessions,
+    pub(super) inbox: Inbox,
+    pub(super) store: Store,
+    pub(super) published: Arc<ArcSwap<Snapshot>>,
+    /// What is published, but for its epoch.
+    pub(super) topology: Topology,
+    /// When what has happened since is published.
+    pub(super) settle_at: Option<Instant>,
+    /// How long that took.
+    pub(super) settling: Duration,
     pub(super) worker: Handle<Worker<Switching>>,
     pub(super) supervisor: Supervisor<Switching>,
     pub(super) slots: Slots<InterfaceId>,
@@ -90,7 +119,16 @@ pub(super) struct Daemon {
     alarms: Alarms,
 }
 
-async fn serve(config: Config, path: &Path) -> Result<(), RunError> {
+/// Across boots for the usual daemon of root; beside its socket for any other, so that several never share one.
+fn store_path(socket: &Path) -> PathBuf {
+    if socket == Path::new("/run/niv/vis.sock") {
+        PathBuf::from("/var/lib/niv/vis.redb")
+    } else {
+        socket.with_extension("redb")
+    }
+}
+
+async fn serve(config: Config, path: &Path, store: &Path) -> Result<(), RunError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
@@ -104,7 +142,7 @@ async fn serve(config: Config, path: &Path) -> Result<(), RunError> {
         Answers { ask },
     ));
 
-    let mut daemon = Daemon::start(config, links, path).await?;
+    let mut daemon = Daemon::start(config, links, path, store).await?;
     let (ethernets, veths) = (daemon.config.ethernets.len(), daemon.config.veths.len());
     info!("ready: {ethernets} ethernet interfaces, {veths} vEths");
 
@@ -122,12 +160,17 @@ async fn serve(config: Config, path: &Path) -> Result<(), RunError> {
             _ = care.tick() => if let Err(gone) = daemon.look_after().await {
                 break Err(gone.into());
             },
+            () = daemon.inbox.wait() => {}
+            () = tokio::time::sleep_until(daemon.next_turn().into()) => {}
             Some(ask) = asked.recv() => daemon.answer(ask).await,
             ended = &mut control => {
                 let closed = || io::Error::other("the control socket is closed");
                 let error = ended.map_or_else(io::Error::other, |r| r.err().unwrap_or_else(closed));
                 break Err(error.into());
             }
+        }
+        if let Err(gone) = daemon.follow().await {
+            break Err(gone.into());
         }
     };
     info!("stopping");
@@ -136,25 +179,49 @@ async fn serve(config: Config, path: &Path) -> Result<(), RunError> {
 }
 
 impl Daemon {
-    async fn start(config: Config, links: Links, socket: &Path) -> Result<Self, RunError> {
+    async fn start(
+        config: Config,
+        links: Links,
+        socket: &Path,
+        store: &Path,
+    ) -> Result<Self, RunError> {
         let mut slots = Slots::new(MAX_PORTS);
-        let snapshot = compile::topology(&config, 1, &mut slots)?.compile()?;
-        let published = Arc::new(ArcSwap::from_pointee(snapshot));
+        let topology = compile::topology(&config, 1, &mut slots, |_| true)?;
+        let published = Arc::new(ArcSwap::from_pointee(topology.compile()?));
+        let Seed(high, low) = random_seed()?;
+        let (store, contents) = Store::open(store, random_uuid(high, low))?;
+        let said = Arc::new(config);
+        let registry = Registry::new(said.clone(), contents.veths, Duration::ZERO);
+        let inbox = Inbox::default();
+        let sessions = Sessions::start(&said, contents.identity, inbox.clone())?;
+
         let switch = Switch::new(ADDRESSES, random_seed()?);
-        let worker = Worker::spawn("vis-worker", Switching::new(switch, published))?;
+        let worker = Worker::spawn("vis-worker", Switching::new(switch, published.clone()))?;
 
         let formers = Formers::in_folder(&state_folder(socket), links.namespace())?;
-        let wanted = compile::wanted(&config);
+        let wanted = compile::wanted(&said);
         let ring = PacketOptions::default();
         let supervisor = Supervisor::start(links, worker.clone(), wanted, ring, formers).await?;
-        Ok(Self {
+        let config = registry.overlay(&said);
+        let mut daemon = Self {
+            said,
             config,
+            registry,
+            sessions,
+            inbox,
+            store,
+            published,
+            topology,
+            settle_at: None,
+            settling: Duration::ZERO,
             worker,
             supervisor,
             slots,
             started: Instant::now(),
             alarms: Alarms::default(),
-        })
+        };
+        daemon.follow().await?;
+        Ok(daemon)
     }
 
     /// Devices that need care, and what people must be told of.
@@ -175,6 +242,7 @@ impl Daemon {
     }
 
     async fn stop(self) {
+        self.sessions.stop().await;
         self.supervisor.restore().await;
         // A worker that has ended needs no telling.
         let _ = self.worker.answer(Worker::stop).await;
@@ -187,4 +255,11 @@ fn random_seed() -> io::Result<Seed> {
     File::open("/dev/urandom")?.read_exact(&mut octets)?;
     let number = u128::from_ne_bytes(octets);
     Ok(Seed(number as u64, (number >> 64) as u64))
+}
+
+/// A UUID of version 4 (RFC 9562) of these random numbers.
+fn random_uuid(high: u64, low: u64) -> Uuid {
+    let number = u128::from(high) << 64 | u128::from(low);
+    let number = number & !(0xF << 76) & !(0b11 << 62) | 0x4 << 76 | 0b10 << 62;
+    Uuid(number.to_be_bytes())
 }

@@ -52,9 +52,10 @@ impl Daemon {
                 Answer::Interface(self.interface(interface).await?)
             }
             ShowRequest::MacAddressTable => Answer::MacAddressTable(self.addresses().await?),
+            ShowRequest::Niv(request) => self.niv(request).await,
             ShowRequest::RunningConfig => Answer::RunningConfig(ShowRunningConfig {
                 schema: SCHEMA,
-                text: self.config.running_config(),
+                text: self.said.running_config(),
             }),
             ShowRequest::Version => Answer::Version(self.version()),
             ShowRequest::Vlan => Answer::Vlan(self.vlans()),
@@ -93,7 +94,7 @@ impl Daemon {
     }
 
     /// The counters of every interface and the balance of every device, taken between two bursts.
-    async fn accounts(&self) -> Result<Vec<Account>, SuperviseError> {
+    async fn accounts(&self) -> Result<(Vec<Account>, Counters), SuperviseError> {
         let interfaces = self.interfaces();
         let places: Vec<(Option<PortId>, Option<Slot>)> = interfaces
             .iter()
@@ -119,9 +120,9 @@ impl Daemon {
                 }
                 sum
             });
-            each.collect::<Vec<Counters>>()
+            (each.collect::<Vec<Counters>>(), switch.total())
         };
-        let (counters, balances) = self.supervisor.balance(count).await?;
+        let ((counters, total), balances) = self.supervisor.balance(count).await?;
         let balance = |interface| match interface {
             InterfaceId::Ethernet(id) => balances
                 .iter()
@@ -142,15 +143,16 @@ impl Daemon {
                     kernel_sent: balance.map_or(0, |balance| balance.unexplained_sent),
                 }
             });
-        Ok(accounts.collect())
+        Ok((accounts.collect(), total))
     }
 
     async fn conservation(&self) -> Result<ShowConservation, SuperviseError> {
-        Ok(ShowConservation::balance(&self.accounts().await?))
+        let (accounts, total) = self.accounts().await?;
+        Ok(ShowConservation::balance(&accounts, &total))
     }
 
     async fn interface(&self, one: Option<InterfaceId>) -> Result<ShowInterface, SuperviseError> {
-        let accounts = self.accounts().await?;
+        let (accounts, _) = self.accounts().await?;
         let wanted = accounts
             .iter()
             .filter(|account| one.is_none_or(|one| one == account.interface));
@@ -185,7 +187,13 @@ impl Daemon {
                 .chain(why.iter().cloned())
                 .collect(),
         };
+        let vnic = match interface {
+            InterfaceId::Veth(id) => self.registry.numbered(id),
+            InterfaceId::Ethernet(_) => None,
+        };
+        why_down.extend(vnic.and_then(|(_, record)| record.why_down()));
         match (&status, link) {
+            (_, None) if vnic.is_some() => {}
             (_, None) => why_down.push("no_channel".into()),
             (Some(Status::InUse { carrier: true, .. }), _) => {}
             (Some(Status::InUse { carrier: false, .. }), _) => why_down.push("no_link".into()),
@@ -227,6 +235,7 @@ impl Daemon {
             io_mode,
             mac,
             binding,
+            vnic: vnic.map(|(uuid, record)| super::niv_view::vnic(uuid, record)),
             port_profile: lines.inherit.as_ref().map(ToString::to_string),
             mtu: device_mtu.or(effective.mtu.map(|mtu| u32::from(mtu.get()))),
             membership: effective.membership,

@@ -23,9 +23,9 @@ fn write_one(out: &mut String, interface: &Interface) -> fmt::Result {
     if !interface.why_down.is_empty() {
         write!(out, " ({})", interface.why_down.join("; "))?;
     }
-    let kind = match interface.binding {
-        Some(_) => "virtual interface",
-        None => "dedicated interface",
+    let kind = match interface.binding.is_some() || interface.vnic.is_some() {
+        true => "virtual interface",
+        false => "dedicated interface",
     };
     writeln!(out, "\nadmin state is {}, {kind}", up(interface.admin_up))?;
 
@@ -44,6 +44,16 @@ fn write_one(out: &mut String, interface: &Interface) -> fmt::Result {
     if let Some(binding) = interface.binding {
         let link = InterfaceId::Ethernet(binding.ethernet);
         writeln!(out, "  Belongs to {link} channel {}", binding.channel)?;
+    }
+    if let Some(vnic) = &interface.vnic {
+        let owner = vnic.owner.as_ref().map(|owner| format!(" of {owner}"));
+        writeln!(
+            out,
+            "  Belongs to vNIC {}{} ({})",
+            vnic.name,
+            owner.unwrap_or_default(),
+            vnic.uuid
+        )?;
     }
     if let Some(profile) = &interface.port_profile {
         writeln!(out, "  Belongs to port-profile {profile}")?;

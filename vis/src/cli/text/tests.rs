@@ -1,8 +1,9 @@
 use super::*;
 use crate::config::{Binding, InterfaceId, Membership};
 use crate::control::counts::{Counts, KernelCounts};
+use crate::control::niv::*;
 use crate::control::show::*;
-use niv::{Anomaly, Counters, DropReason, Mac, Weight};
+use ::niv::{Anomaly, Counters, DropReason, Mac, Weight};
 
 fn ethernet(id: u32) -> InterfaceId {
     InterfaceId::Ethernet(id.try_into().unwrap())
@@ -40,6 +41,15 @@ const KERNEL: KernelCounts = KernelCounts {
     handed: 4,
 };
 
+/// Nobody is gone.
+fn balance(accounts: &[Account]) -> ShowConservation {
+    let mut sum = Counters::default();
+    accounts
+        .iter()
+        .for_each(|account| sum.merge(&account.counters));
+    ShowConservation::balance(accounts, &sum)
+}
+
 fn interfaces() -> Answer {
     let counts = Counts::from(&counters());
     let first = Interface {
@@ -52,6 +62,7 @@ fn interfaces() -> Answer {
         io_mode: Some("af_packet".to_owned()),
         mac: Some(Mac([2, 0, 0, 0, 0, 1])),
         binding: None,
+        vnic: None,
         port_profile: None,
         mtu: Some(9216),
         membership: Membership::Vntag,
@@ -73,6 +84,7 @@ fn interfaces() -> Answer {
             ethernet: 1.try_into().unwrap(),
             channel: 17.try_into().unwrap(),
         }),
+        vnic: None,
         port_profile: Some("webservers".to_owned()),
         mtu: None,
         membership: Membership::Trunk {
@@ -183,38 +195,165 @@ fn show_version_text() {
 
 #[test]
 fn show_conservation_text() {
-    let answer = ShowConservation::balance(&accounts());
+    let answer = balance(&accounts());
     insta::assert_snapshot!(text(&Answer::Conservation(answer)));
 }
 
 #[test]
 fn everything_adds_up_or_is_unexplained() {
-    let balanced = ShowConservation::balance(&accounts());
+    let balanced = balance(&accounts());
     assert_eq!(balanced.unexplained.total(), 0);
     assert!(text(&Answer::Conservation(balanced)).ends_with("\nunexplained: 0\n"));
 
     // A frame that was read and counted nowhere.
     let mut lost = accounts();
     lost[0].kernel_received = 1;
-    let lost = ShowConservation::balance(&lost);
+    let lost = balance(&lost);
     assert_eq!(lost.unexplained.total(), 1);
     assert!(text(&Answer::Conservation(lost)).contains("UNEXPLAINED"));
 
     // A copy that was made and met no fate.
     let mut lost = accounts();
     lost[1].counters.ingress.copies += 1;
-    assert_eq!(ShowConservation::balance(&lost).unexplained.egress, 1);
+    assert_eq!(balance(&lost).unexplained.egress, 1);
 
     // One interface's surplus does not hide another's loss.
     let mut lost = accounts();
     lost[0].counters.ingress.forwarded += 1;
     lost[1].counters.ingress.forwarded -= 1;
-    assert_eq!(ShowConservation::balance(&lost).unexplained.ingress, 2);
+    assert_eq!(balance(&lost).unexplained.ingress, 2);
+}
+
+fn vnic() -> Vnic {
+    Vnic {
+        uuid: "67e55044-10b1-426f-9247-bb680e5fe0c8".into(),
+        name: "web1".into(),
+        owner: Some("shop".into()),
+        owner_uuid: None,
+        mac: Mac([2, 0, 0, 1, 0, 1]),
+        mtu: 1500,
+        port_profile: "webservers".into(),
+        counters: VnicCounters::default(),
+    }
+}
+
+fn niv_answers() -> [Answer; 3] {
+    let link = ethernet(1);
+    let up = NivLink {
+        link,
+        state: "up".into(),
+        since: 77,
+        authentication: "key".into(),
+        peer: Some(NivPeer {
+            name: "host1".into(),
+            identity: "00000000-0000-8000-8000-000000000001".into(),
+            mac: Mac([2, 0, 0, 0, 0, 1]),
+            software: Some("iv 0.1.0".into()),
+            authenticated: true,
+            mtu: 1510,
+            hold: 900,
+            max_vifs: 4095,
+            max_lists: 4096,
+        }),
+        sessions: 2,
+        lost: Some("hold_time: nothing was heard of the IV for 900 ms".into()),
+        refused: 1,
+        last_refusal: Some("02:00:00:00:00:09 by us, 5 s ago: wrong_key".into()),
+        vnics_refused: 3,
+        mtu_proven: Some(1510),
+        vifs: Used {
+            used: 2,
+            free: 4093,
+        },
+        lists: Used {
+            used: 1,
+            free: 4095,
+        },
+        frames: Some(NivFrames {
+            sent: 40,
+            taken: 39,
+            not_taken: 2,
+            unauthentic: 1,
+        }),
+    };
+    let waiting = NivLink {
+        link: ethernet(2),
+        state: "waiting".into(),
+        authentication: "unset".into(),
+        peer: None,
+        lost: None,
+        last_refusal: None,
+        frames: None,
+        ..up.clone()
+    };
+    let with_vnic = NivVif {
+        link: Some(link),
+        vif: Some(7.try_into().unwrap()),
+        veth: veth(3),
+        state: "enabled".into(),
+        since: Some(4),
+        why_down: None,
+        vnic: Some(vnic()),
+    };
+    let by_hand = NivVif {
+        vif: Some(17.try_into().unwrap()),
+        veth: veth(4),
+        state: "by_hand".into(),
+        since: None,
+        vnic: None,
+        ..with_vnic.clone()
+    };
+    let detached = NivVif {
+        link: None,
+        vif: None,
+        veth: veth(5),
+        state: "detached".into(),
+        ..with_vnic.clone()
+    };
+    let list = NivList {
+        link,
+        list: 9.try_into().unwrap(),
+        state: "confirmed".into(),
+        members: [1, 2, 3, 7, 9, 10]
+            .map(|vif| vif.try_into().unwrap())
+            .into(),
+    };
+    [
+        Answer::NivLink(ShowNivLink {
+            schema: SCHEMA,
+            links: vec![up, waiting],
+        }),
+        Answer::NivVif(ShowNivVif {
+            schema: SCHEMA,
+            vifs: vec![with_vnic, by_hand, detached],
+        }),
+        Answer::NivList(ShowNivList {
+            schema: SCHEMA,
+            lists: vec![list],
+        }),
+    ]
+}
+
+#[test]
+fn show_niv_text() {
+    let [link, vif, list] = niv_answers();
+    insta::assert_snapshot!("show_niv_link", text(&link));
+    insta::assert_snapshot!("show_niv_vif", text(&vif));
+    insta::assert_snapshot!("show_niv_list", text(&list));
 }
 
 #[test]
 fn json_names_its_schema() {
-    for answer in [interfaces(), mac_address_table(), vlans(), version()] {
+    let [link, vif, list] = niv_answers();
+    for answer in [
+        interfaces(),
+        mac_address_table(),
+        vlans(),
+        version(),
+        link,
+        vif,
+        list,
+    ] {
         let json: serde_json::Value =
             serde_json::from_str(&print(&answer, Format::Json).unwrap()).unwrap();
         assert_eq!(json["schema"], 1);

@@ -1,0 +1,188 @@
+//! The control loop's turn: what happened elsewhere is taken in, gathered, and made into the next switch.
+
+use super::compile;
+use super::inbox::News;
+use super::run::Daemon;
+use crate::config::{EthernetId, InterfaceId, State, VethId};
+use crate::switch::{ListPlan, Topology, list_sets};
+use crate::veth::{Departures, Verdict};
+use niv::PortId;
+use packet_io::mailbox::WorkerGone;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing::{error, info, warn};
+use vic::{Code, Refusal};
+
+/// What happens within this time is published together, so that 1,024 vNICs at once need few compiles. A
+/// switch that takes long to compile gathers for longer: at most half of the time goes into it.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// Nothing is due for so long.
+const IDLE: Duration = Duration::from_secs(3600);
+
+impl Daemon {
+    /// The time that the registry is told.
+    pub(super) fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// When [`Daemon::follow`] has something to do, even if nothing happens.
+    pub(super) fn next_turn(&self) -> Instant {
+        let due = self.registry.poll_timeout().map(|due| self.started + due);
+        let soonest = self.settle_at.into_iter().chain(due).min();
+        soonest.unwrap_or_else(|| Instant::now() + IDLE)
+    }
+
+    /// Takes in what happened, does what is due, and has sessions do what follows from it.
+    ///
+    /// # Errors
+    /// The worker has ended.
+    pub(super) async fn follow(&mut self) -> Result<(), WorkerGone> {
+        let now = self.now();
+        self.sessions
+            .follow(&self.said, &mut self.supervisor, &mut self.registry, now)
+            .await;
+        for news in self.inbox.take() {
+            match news {
+                News::Event(link, event) => self.registry.handle(now, link, event),
+                News::Report(link, report) => self.registry.report(now, link, report),
+                News::Departed(departures) => self.registry.departed(departures),
+            }
+        }
+        if self.registry.poll_timeout().is_some_and(|due| due <= now) {
+            self.registry.handle_timeout(now);
+        }
+        self.pass_on();
+        let at = Instant::now();
+        if self.settle_at.is_some_and(|due| due <= at) {
+            self.settle_at = None;
+            self.settle()?;
+            self.settling = at.elapsed();
+            self.pass_on();
+        }
+        if self.registry.is_unsettled() && self.settle_at.is_none() {
+            self.settle_at = Some(Instant::now() + GATHER.max(self.settling));
+        }
+        Ok(())
+    }
+
+    /// Commands to sessions, notices to people, changes to the store.
+    fn pass_on(&mut self) {
+        while let Some((link, command)) = self.registry.poll_command() {
+            self.sessions.tell(link, command);
+        }
+        while let Some(notice) = self.registry.poll_notice() {
+            match notice.is_alarm() {
+                true => warn!("{notice}"),
+                false => info!("{notice}"),
+            }
+        }
+        self.store.keep(self.registry.take_changes());
+    }
+
+    /// Makes what has happened the switch's.
+    fn settle(&mut self) -> Result<(), WorkerGone> {
+        for number in self.registry.take_forgotten() {
+            self.slots.release(&InterfaceId::Veth(number));
+        }
+        self.config = self.registry.overlay(&self.said);
+        let coming = |number| self.registry.is_coming(number);
+        let coming = match compile::topology(&self.config, 0, &mut self.slots, coming) {
+            Ok(topology) => topology,
+            // The switch stays as it is, and nothing departs.
+            Err(error) => {
+                error!("the switch cannot follow: {error}");
+                return Ok(());
+            }
+        };
+        let sets = list_sets(&coming)
+            .into_iter()
+            .filter_map(|(device, members)| Some((ethernet(device)?, members)))
+            .collect();
+        let verdicts = self.verdicts();
+        self.registry.settle(self.now(), sets, &verdicts);
+
+        let carried = |number| self.registry.is_carried(number);
+        let mut topology = Topology {
+            ports: in_force(&coming, &self.config, carried),
+            ..coming
+        };
+        topology.lists = self
+            .registry
+            .lists()
+            .usable()
+            .map(|(link, id, members)| ListPlan {
+                device: compile::port_id(link),
+                id,
+                members: members.to_vec(),
+            })
+            .collect();
+        self.publish(topology)
+    }
+
+    /// Why vEths are down, as far as the configuration says.
+    fn verdicts(&self) -> BTreeMap<VethId, Verdict> {
+        let verdict = |id| {
+            let refusal = |code, sentence: String| Err(Refusal::new(code, sentence));
+            let name = InterfaceId::Veth(id);
+            match self.config.effective_veth(id)?.state {
+                State::Forwarding => Some(Ok(())),
+                State::Shut => Some(refusal(Code::SHUT, format!("{name} is shut"))),
+                State::ProfileIncomplete { why } => {
+                    Some(refusal(Code::PROFILE_INCOMPLETE, why.join("; ")))
+                }
+            }
+        };
+        let numbers = self.registry.records().map(|(_, record)| record.number);
+        numbers.filter_map(|id| Some((id, verdict(id)?))).collect()
+    }
+
+    /// Has the worker forward by `topology`, and what is not in it let go of once it does.
+    fn publish(&mut self, mut topology: Topology) -> Result<(), WorkerGone> {
+        topology.epoch = self.topology.epoch;
+        if topology != self.topology {
+            topology.epoch += 1;
+            match topology.compile() {
+                Ok(snapshot) => self.published.store(Arc::new(snapshot)),
+                Err(error) => {
+                    error!("the switch cannot follow: {error}");
+                    return Ok(());
+                }
+            }
+            self.topology = topology;
+        }
+        let departures = self.registry.departures();
+        if departures == Departures::default() {
+            return Ok(());
+        }
+        let inbox = self.inbox.clone();
+        // Runs between two bursts, and every burst from there on loads what was published.
+        self.worker
+            .tell(move |_| inbox.put(News::Departed(departures)))
+    }
+}
+
+/// The ports of a switch that is to come, less those whose frames do not pass yet.
+fn in_force(
+    coming: &Topology,
+    config: &crate::config::Config,
+    carried: impl Fn(VethId) -> bool,
+) -> Vec<crate::switch::PortPlan> {
+    let held_back: BTreeSet<_> = config
+        .veths
+        .iter()
+        .filter(|(id, _)| !carried(**id))
+        .filter_map(|(_, veth)| veth.bind)
+        .map(|bind| (compile::port_id(bind.ethernet), Some(bind.channel)))
+        .collect();
+    let ports = coming.ports.iter();
+    ports
+        .filter(|port| !held_back.contains(&(port.device, port.vif)))
+        .cloned()
+        .collect()
+}
+
+fn ethernet(device: PortId) -> Option<EthernetId> {
+    EthernetId::try_from(u32::from(device.0) + 1).ok()
+}

@@ -1,0 +1,246 @@
+//! Link control on every NIV port: a socket and a session each, on a thread of their own (design.md section 4.12).
+
+use super::compile::port_id;
+use super::forward::Switching;
+use super::inbox::{Inbox, News};
+use super::key::{self, KeyError};
+use crate::config::{Config, EthernetId, Membership, VicAuthentication};
+use crate::veth::{Command, Registry};
+use link_control::LinkControl;
+use niv::Mac;
+use packet_io::supervise::{Status, Supervisor};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::time::Duration;
+use tracing::{info, warn};
+use vic::session::vis::{VisLimits, VisSession};
+use vic::session::{Authentication, Capabilities, EndConfig, Statistics};
+use vic::{Code, Name, Parameters, Refusal, Uuid};
+
+/// The sessions of all NIV ports.
+pub(super) struct Sessions {
+    control: LinkControl<VisSession>,
+    inbox: Inbox,
+    identity: Uuid,
+    name: Name,
+    authentications: BTreeMap<EthernetId, Authentication>,
+    open: BTreeMap<EthernetId, Open>,
+}
+
+/// A port whose session has a socket.
+struct Open {
+    /// Of the device the socket is of.
+    mac: Option<Mac>,
+    /// The device is gone, and the socket with it.
+    stale: bool,
+}
+
+/// What a session has to say of itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Account {
+    pub(super) statistics: Statistics,
+    pub(super) free_vifs: usize,
+    pub(super) free_lists: usize,
+}
+
+impl Sessions {
+    /// Reads the keys and starts the thread.
+    ///
+    /// # Errors
+    /// A key cannot be used, or there is no thread.
+    pub(super) fn start(
+        config: &Config,
+        identity: Uuid,
+        inbox: Inbox,
+    ) -> Result<Self, SessionsError> {
+        let mut authentications = BTreeMap::new();
+        for (&id, _) in niv_ports(config) {
+            let authentication = match config.vic_authentication(id) {
+                None => Authentication::Unset,
+                Some(VicAuthentication::None) => Authentication::Open,
+                Some(VicAuthentication::KeyFile(file)) => {
+                    Authentication::Key(key::load(Path::new(file.as_str()))?)
+                }
+            };
+            authentications.insert(id, authentication);
+        }
+        let events = inbox.clone();
+        let control = LinkControl::spawn("vis-link", move |port, event| {
+            if let Some(link) = ethernet(port) {
+                events.put(News::Event(link, event));
+            }
+        })?;
+        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        let name = config.hostname.as_ref().map(ToString::to_string);
+        Ok(Self {
+            control,
+            inbox,
+            identity,
+            name: Name::clipped(name.as_deref().unwrap_or(host.trim())),
+            authentications,
+            open: BTreeMap::new(),
+        })
+    }
+
+    /// Follows devices that came, went or came back.
+    pub(super) async fn follow(
+        &mut self,
+        config: &Config,
+        supervisor: &mut Supervisor<Switching>,
+        registry: &mut Registry,
+        now: Duration,
+    ) {
+        for (&id, device) in niv_ports(config) {
+            let Some(device) = device else { continue };
+            let in_use = match supervisor.status(port_id(id)) {
+                Some(Status::InUse { mac, .. }) => Some(mac),
+                _ => None,
+            };
+            match (in_use, self.open.get_mut(&id)) {
+                (None, Some(open)) => open.stale = true,
+                (Some(mac), Some(open)) if open.mac == mac && !open.stale => {}
+                (Some(mac), before) => {
+                    let before = before.is_some();
+                    let opened = self
+                        .open(id, device, before, config, supervisor, registry, now)
+                        .await;
+                    match opened {
+                        Ok(()) => drop(self.open.insert(id, Open { mac, stale: false })),
+                        Err(error) => warn!("{device}: no control protocol: {error}"),
+                    }
+                }
+                (None, None) => {}
+            }
+        }
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the whole daemon takes part, once"
+    )]
+    async fn open(
+        &self,
+        id: EthernetId,
+        device: &str,
+        again: bool,
+        config: &Config,
+        supervisor: &mut Supervisor<Switching>,
+        registry: &mut Registry,
+        now: Duration,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        let port = port_id(id);
+        let socket = LinkControl::<VisSession>::socket(device)?;
+        let mtu = u16::try_from(socket.mtu()).unwrap_or(u16::MAX);
+        supervisor.count_in(port, socket.sent());
+        if again {
+            self.control.replace_socket(port, socket).await?;
+            self.control
+                .tell(port, move |session, now| session.set_mtu(now, mtu))?;
+            return Ok(());
+        }
+        let unset = Authentication::Unset;
+        let authentication = self.authentications.get(&id).unwrap_or(&unset).clone();
+        if matches!(authentication, Authentication::Unset) {
+            info!(
+                "{device}: vNICs cannot be attached here: say `vic authentication key-file PATH`, or \
+                 `vic authentication none` (--open) if whoever is on the cable may have them"
+            );
+        }
+        let end = EndConfig {
+            parameters: Parameters {
+                hold: config.vic.hold(),
+                ..Parameters::default()
+            },
+            mac: socket.mac(),
+            identity: self.identity,
+            name: self.name.clone(),
+            software: format!("vis {}", crate::client::RELEASE).parse().ok(),
+            mtu,
+            authentication,
+            capabilities: Capabilities::default(),
+            term: 1,
+            entropy: entropy()?,
+        };
+        let mut session = VisSession::new(end, VisLimits::default());
+        registry.furnish(id, &mut session);
+        self.control.open(port, socket, session).await?;
+        registry.open(now, id);
+        Ok(())
+    }
+
+    /// Has a session do something. What comes of it goes to the inbox.
+    pub(super) fn tell(&self, link: EthernetId, command: Command) {
+        let inbox = self.inbox.clone();
+        // Without its thread there is no session left to tell.
+        let _ = self.control.tell(port_id(link), move |session, now| {
+            if let Some(report) = command.run(session, now) {
+                inbox.put(News::Report(link, report));
+            }
+        });
+    }
+
+    /// What the session of a port says of itself; `None`: there is none.
+    pub(super) async fn account(&self, link: EthernetId) -> Option<Account> {
+        let look = |session: &mut VisSession, _| {
+            let (free_vifs, free_lists) = session.free_ids();
+            Account {
+                statistics: session.statistics(),
+                free_vifs,
+                free_lists,
+            }
+        };
+        self.control.with(port_id(link), look).await
+    }
+
+    /// How a port knows its IV.
+    pub(super) fn authentication(&self, link: EthernetId) -> &'static str {
+        match self.authentications.get(&link) {
+            Some(Authentication::Key(_)) => "key",
+            Some(Authentication::Open) => "none",
+            Some(Authentication::Unset) | None => "unset",
+        }
+    }
+
+    /// Says goodbye on all links. vEths are kept by IVs for their grace time.
+    pub(super) async fn stop(&self) {
+        for &id in self.open.keys() {
+            let why = Refusal::new(Code::GOING_AWAY, "the switch ends");
+            let goodbye = |session: &mut VisSession, now| session.close(now, why);
+            self.control.with(port_id(id), goodbye).await;
+        }
+        // Already ended: nothing to stop.
+        let _ = self.control.stop();
+    }
+}
+
+/// Link control cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionsError {
+    /// A key.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// No thread.
+    #[error("link control cannot start: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// Ports with an IV behind them, and their devices.
+fn niv_ports(config: &Config) -> impl Iterator<Item = (&EthernetId, Option<&str>)> {
+    config.ethernets.iter().filter_map(|(id, ethernet)| {
+        let effective = config.effective_ethernet(*id)?;
+        let niv = effective.membership == Membership::Vntag;
+        niv.then(|| (id, ethernet.device.as_ref().map(|device| device.as_str())))
+    })
+}
+
+fn ethernet(port: niv::PortId) -> Option<EthernetId> {
+    EthernetId::try_from(u32::from(port.0) + 1).ok()
+}
+
+fn entropy() -> io::Result<[u8; 32]> {
+    let mut octets = [0; 32];
+    File::open("/dev/urandom")?.read_exact(&mut octets)?;
+    Ok(octets)
+}

@@ -1,0 +1,306 @@
+//! What of the switch outlives its process: every vEth of the control protocol, by the UUID of its vNIC
+//! (design.md section 4.11).
+//!
+//! One file, one table, one versioned value for each vEth. A thread of its own writes, at most so often
+//! ([`WRITE_EVERY`]), so that neither a slow disk nor a busy host holds up anything else. What a crash
+//! within that time loses, the IV says again: it offers the id it had, and only the number of a vNIC that was
+//! attached in the last moment can be another.
+
+use crate::veth::{Kept, KeptUuid};
+use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use thiserror::Error;
+use tracing::error;
+use vic::Uuid;
+
+/// The least time between two writes.
+pub const WRITE_EVERY: Duration = Duration::from_millis(100);
+
+/// Under one key, who the switch is.
+const SWITCH: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("switch");
+const IDENTITY: &str = "identity";
+
+const VETHS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("veths");
+
+/// The store cannot be had.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Another process has it.
+    #[error(
+        "{path} is in use: another `vis` runs with this state folder; name another one with --state"
+    )]
+    InUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It is no store, is damaged, or cannot be read or written.
+    #[error(
+        "the vEths cannot be read from {path}: make it readable and writable, or move it away; \
+         without it vEths are numbered anew"
+    )]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: Box<redb::Error>,
+    },
+    /// An entry cannot be understood.
+    #[error(
+        "{path} has an entry for vNIC {uuid} that this release cannot read: run the release that \
+         wrote it, or move the file away; without it vEths are numbered anew"
+    )]
+    Entry {
+        /// The file.
+        path: PathBuf,
+        /// Whose.
+        uuid: String,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// No folder or thread.
+    #[error("cannot keep vEths in {path}")]
+    System {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// What the store says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contents {
+    /// Who the switch is, for IVs: drawn when the store was made.
+    pub identity: Uuid,
+    /// Its vEths.
+    pub veths: Vec<(Uuid, Kept)>,
+}
+
+/// The store. Dropped, it writes what is left and closes.
+#[derive(Debug)]
+pub struct Store {
+    changes: Option<Sender<Changes>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+type Changes = Vec<(Uuid, Option<Kept>)>;
+
+impl Store {
+    /// Opens the store at `path`, or makes it, and reads what it says. A switch without an identity gets
+    /// `identity`.
+    ///
+    /// # Errors
+    /// It is another process's, is damaged, or there is no room.
+    pub fn open(path: &Path, identity: Uuid) -> Result<(Self, Contents), StoreError> {
+        let system = |source| StoreError::System {
+            path: path.to_owned(),
+            source,
+        };
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(system)?;
+        }
+        let unreadable = |source| StoreError::Unreadable {
+            path: path.to_owned(),
+            source: Box::new(source),
+        };
+        let database = Database::create(path).map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse {
+                path: path.to_owned(),
+            },
+            other => unreadable(other.into()),
+        })?;
+        let (identity, entries) = read(&database, identity).map_err(unreadable)?;
+        let mut kept = Vec::new();
+        for (uuid, value) in entries {
+            let entry = |source| StoreError::Entry {
+                path: path.to_owned(),
+                uuid: uuid.clone(),
+                source,
+            };
+            let key: KeptUuid = serde_json::from_value(uuid.clone().into()).map_err(entry)?;
+            kept.push((key.0, serde_json::from_slice(&value).map_err(entry)?));
+        }
+        let (changes, changed) = channel();
+        let name = path.to_owned();
+        let thread = std::thread::Builder::new()
+            .name("vis-store".into())
+            .spawn(move || keep(&database, &changed, &name))
+            .map_err(system)?;
+        let store = Self {
+            changes: Some(changes),
+            thread: Some(thread),
+        };
+        let veths = kept;
+        Ok((store, Contents { identity, veths }))
+    }
+
+    /// Has these written, soon.
+    pub fn keep(&self, changes: Vec<(Uuid, Option<Kept>)>) {
+        if let Some(sender) = self.changes.as_ref().filter(|_| !changes.is_empty()) {
+            // The thread ends only with the store.
+            let _ = sender.send(changes);
+        }
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        self.changes = None;
+        if let Some(thread) = self.thread.take() {
+            // It has said what went wrong.
+            let _ = thread.join();
+        }
+    }
+}
+
+type Entries = Vec<(String, Vec<u8>)>;
+
+fn read(database: &Database, identity: Uuid) -> Result<(Uuid, Entries), redb::Error> {
+    // Makes the tables where there are none.
+    let transaction = database.begin_write()?;
+    drop(transaction.open_table(VETHS)?);
+    let identity = {
+        let mut switch = transaction.open_table(SWITCH)?;
+        let known = switch.get(IDENTITY)?.map(|value| value.value().to_owned());
+        match known.and_then(|octets| octets.try_into().ok()) {
+            Some(octets) => Uuid(octets),
+            None => {
+                switch.insert(IDENTITY, identity.0.as_slice())?;
+                identity
+            }
+        }
+    };
+    transaction.commit()?;
+    let transaction = database.begin_read()?;
+    let table = transaction.open_table(VETHS)?;
+    let mut entries = Vec::new();
+    for entry in table.iter()? {
+        let (uuid, value) = entry?;
+        entries.push((uuid.value().to_owned(), value.value().to_owned()));
+    }
+    Ok((identity, entries))
+}
+
+/// Writes what comes, several changes at a time, until nobody can say any more. Of each vNIC the last word
+/// counts.
+fn keep(database: &Database, changed: &Receiver<Changes>, path: &Path) {
+    let mut waiting: BTreeMap<Uuid, Option<Kept>> = BTreeMap::new();
+    let mut next = Instant::now();
+    let mut failed = false;
+    loop {
+        let more = match waiting.is_empty() {
+            true => changed.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => changed.recv_timeout(next.saturating_duration_since(Instant::now())),
+        };
+        let ended = match more {
+            Ok(changes) => {
+                waiting.extend(changes);
+                false
+            }
+            Err(end) => end == RecvTimeoutError::Disconnected,
+        };
+        if !waiting.is_empty() && (ended || Instant::now() >= next) {
+            match write(database, &waiting) {
+                Ok(()) => {
+                    waiting.clear();
+                    failed = false;
+                }
+                // Said once; tried again until it works.
+                Err(error) if !failed => {
+                    error!("vEths cannot be written to {}: {error}", path.display());
+                    failed = true;
+                }
+                Err(_) => {}
+            }
+            next = Instant::now() + WRITE_EVERY;
+        }
+        if ended {
+            return;
+        }
+    }
+}
+
+fn write(
+    database: &Database,
+    changes: &BTreeMap<Uuid, Option<Kept>>,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let transaction = database.begin_write()?;
+    {
+        let mut table = transaction.open_table(VETHS)?;
+        for (uuid, kept) in changes {
+            let key = uuid.to_string();
+            match kept {
+                Some(kept) => table.insert(&*key, serde_json::to_vec(kept)?.as_slice())?,
+                None => table.remove(&*key)?,
+            };
+        }
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(number: u32) -> Kept {
+        let text = format!(
+            r#"{{"version":"1","number":{number},"profile":"web","name":"tap0","owner_name":null,
+                "owner_uuid":"67e55044-10b1-426f-9247-bb680e5fe0c8","mac":"02:00:00:00:00:01","mtu":1500,
+                "place":{{"ethernet":1,"channel":7}},"detached":false}}"#
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn folder(name: &str) -> PathBuf {
+        std::env::temp_dir().join(format!("vis-store-{name}-{}", std::process::id()))
+    }
+
+    #[test]
+    fn what_is_kept_is_there_after_a_restart_and_what_is_forgotten_is_not() {
+        let folder = folder("kept");
+        let path = folder.join("vis.redb");
+        let [a, b] = [Uuid([1; 16]), Uuid([2; 16])];
+        let (store, before) = Store::open(&path, a).unwrap();
+        assert!(before.veths.is_empty());
+        store.keep(vec![(a, Some(kept(1))), (b, Some(kept(2)))]);
+        store.keep(vec![(b, None), (a, Some(kept(3)))]);
+        let in_use = Store::open(&path, Uuid([9; 16])).unwrap_err().to_string();
+        assert!(in_use.contains("another `vis`"), "{in_use}");
+        drop(store);
+        let (store, after) = Store::open(&path, b).unwrap();
+        assert_eq!(after.veths, [(a, kept(3))]);
+        assert_eq!(after.identity, a, "it is still the same switch");
+        drop(store);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn a_store_that_cannot_be_understood_is_refused_and_left_as_it_is() {
+        let folder = folder("odd");
+        std::fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("vis.redb");
+        let database = Database::create(&path).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let uuid = Uuid([1; 16]).to_string();
+        transaction
+            .open_table(VETHS)
+            .unwrap()
+            .insert(&*uuid, br#"{"version":"9"}"#.as_slice())
+            .unwrap();
+        transaction.commit().unwrap();
+        drop(database);
+        let error = Store::open(&path, Uuid([9; 16])).unwrap_err().to_string();
+        assert!(error.contains(&uuid), "{error}");
+        std::fs::write(&path, "not a store").unwrap();
+        let error = Store::open(&path, Uuid([9; 16])).unwrap_err().to_string();
+        assert!(error.contains("move it away"), "{error}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"not a store");
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,226 @@
+//! A vNIC asks for its vEth.
+
+use super::command::Command;
+use super::notice::Notice;
+use super::record::{Record, Stage};
+use super::registry::{MAX_DETACHED, Registry};
+use crate::config::{EthernetId, InterfaceId, Membership, ProfileName, VethId};
+use std::time::Duration;
+use vic::message::VifCreate;
+use vic::session::vis::Ask;
+use vic::{Code, Name, Profile, Refusal, Sentence, Uuid, VifCounters};
+
+/// Octets of a VNTag and of one VLAN tag (design.md section 5.8).
+const TAGS: u32 = (vntag::VnTag::LEN + vntag::VlanTag::LEN) as u32;
+
+/// How often people are told that a link's vNICs are refused for the same reason.
+const TELL_EVERY: Duration = Duration::from_secs(1);
+
+impl Registry {
+    pub(super) fn create(&mut self, now: Duration, link: EthernetId, ask: Ask, create: VifCreate) {
+        let uuid = create.uuid;
+        let decided = self
+            .judge(link, &create)
+            .and_then(|profile| Ok((profile, self.number_for(uuid)?)));
+        let (profile, number) = match decided {
+            Ok(decided) => decided,
+            Err(why) => {
+                self.tell_refused(now, link, create.name, uuid, why.clone());
+                return self.command(link, Command::Refuse { ask, why });
+            }
+        };
+        self.leave_elsewhere(now, link, uuid);
+        let before = self.records.remove(&uuid);
+        let record = Record {
+            number,
+            profile,
+            name: create.name,
+            owner_name: create.owner_name,
+            owner_uuid: create.owner_uuid,
+            mac: create.mac,
+            mtu: create.mtu,
+            place: before.as_ref().and_then(|before| before.place),
+            last: before.as_ref().and_then(|before| before.last),
+            stage: Stage::Creating(link),
+            since: now,
+            counters: before
+                .as_ref()
+                .map_or_else(VifCounters::default, |before| before.counters),
+            carried: before.is_some_and(|before| before.carried),
+            prepared: None,
+            told: None,
+        };
+        self.numbers.insert(number, uuid);
+        self.records.insert(uuid, record);
+        self.changed.insert(uuid);
+        self.unsettled = true;
+        self.command(link, Command::Accept { ask, uuid, number });
+    }
+
+    /// Whether a vNIC may have what it asks for, here.
+    fn judge(&self, link: EthernetId, create: &VifCreate) -> Result<ProfileName, Refusal> {
+        let refuse = |code, sentence: String| Err(Refusal::new(code, sentence));
+        let (asked, port) = (&create.profile, InterfaceId::Ethernet(link));
+        let allowed = self
+            .said
+            .ethernets
+            .get(&link)
+            .is_some_and(|ethernet| ethernet.vic.allows(asked.as_str()));
+        if !allowed {
+            let sentence = format!("{port} may not ask for the port-profile `{asked}`");
+            return refuse(Code::PROFILE_NOT_ALLOWED, sentence);
+        }
+        let profile: Option<ProfileName> = asked.as_str().parse().ok();
+        let Some(profile) = profile.filter(|name| self.said.profiles.contains_key(name)) else {
+            let sentence = format!("there is no port-profile `{asked}`");
+            return refuse(Code::UNKNOWN_PROFILE, sentence);
+        };
+        let peer = self.links.get(&link).and_then(|link| link.peer.as_ref());
+        let mtu = peer.map_or(0, |peer| peer.mtu);
+        let tagged = matches!(
+            self.said.effective_profile(&profile),
+            Some(Membership::Trunk { .. })
+        );
+        if tagged && u32::from(create.mtu) + TAGS > mtu.into() {
+            let sentence = format!(
+                "the vNIC's MTU is {}, and the link's of {mtu} carries {} at most behind a VLAN tag",
+                create.mtu,
+                u32::from(mtu).saturating_sub(TAGS)
+            );
+            return refuse(Code::MTU, sentence);
+        }
+        let record = self.records.get(&create.uuid);
+        let elsewhere = record.and_then(Record::home).filter(|home| *home != link);
+        if let (Some(record), Some(home)) = (record, elsewhere) {
+            let here = peer.map(|peer| peer.identity);
+            let prepared = record.prepared.is_some_and(|to| to.is_none() || to == here);
+            if !prepared {
+                let (number, home) = (record.number, InterfaceId::Ethernet(home));
+                let sentence = format!(
+                    "it is {} on {home}; detach it there, or wait until that host is given up",
+                    InterfaceId::Veth(number)
+                );
+                return refuse(Code::IN_USE, sentence);
+            }
+        }
+        Ok(profile)
+    }
+
+    /// The number it has, or the lowest that nobody has, by configuration or by the protocol.
+    fn number_for(&mut self, uuid: Uuid) -> Result<VethId, Refusal> {
+        if let Some(record) = self.records.get(&uuid) {
+            return Ok(record.number);
+        }
+        if let Some(number) = self.lowest_free() {
+            return Ok(number);
+        }
+        self.forget_one_that_is_gone();
+        self.lowest_free().ok_or_else(|| {
+            let sentence = "every number of a vEth is taken on this switch; detach vNICs";
+            Refusal::new(Code::FAILED, sentence)
+        })
+    }
+
+    pub(super) fn lowest_free(&self) -> Option<VethId> {
+        let taken = |id: &VethId| self.numbers.contains_key(id) || self.said.veths.contains_key(id);
+        (1..)
+            .map_while(|id| VethId::try_from(id).ok())
+            .find(|id| !taken(id))
+    }
+
+    /// A prepared vNIC that goes elsewhere leaves the place it had.
+    fn leave_elsewhere(&mut self, now: Duration, link: EthernetId, uuid: Uuid) {
+        let Some(record) = self.records.get_mut(&uuid) else {
+            return;
+        };
+        if let Some(place) = record.place.filter(|place| place.link != link) {
+            let to = InterfaceId::Ethernet(link);
+            let why = Refusal::new(Code::DETACHED, format!("it moved to {to}"));
+            record.lose_place(now, Stage::Detached);
+            self.places.remove(&place);
+            self.command(place.link, Command::Delete(place.vif, why));
+        }
+    }
+
+    /// Those detached longest ago, beyond the limit.
+    pub(super) fn forget_long_detached(&mut self) {
+        let mut detached: Vec<(Duration, Uuid)> = self
+            .records
+            .iter()
+            .filter(|(_, record)| record.stage == Stage::Detached)
+            .map(|(&uuid, record)| (record.since, uuid))
+            .collect();
+        if detached.len() > MAX_DETACHED {
+            detached.sort_unstable();
+            let beyond = detached.len() - MAX_DETACHED;
+            for (_, uuid) in detached.into_iter().take(beyond) {
+                self.forget(uuid);
+            }
+        }
+    }
+
+    /// First who was detached, then who is away, longest ago first.
+    fn forget_one_that_is_gone(&mut self) {
+        let gone = self.records.iter().filter_map(|(&uuid, record)| {
+            let order = match record.stage {
+                Stage::Detached => 0,
+                Stage::Away(_) => 1,
+                _ => return None,
+            };
+            Some((order, record.since, uuid))
+        });
+        if let Some((_, _, uuid)) = gone.min() {
+            self.forget(uuid);
+        }
+    }
+
+    fn forget(&mut self, uuid: Uuid) {
+        if let Some(record) = self.records.remove(&uuid) {
+            self.numbers.remove(&record.number);
+            self.forgotten.push(record.number);
+            self.changed.insert(uuid);
+            self.unsettled = true;
+        }
+    }
+
+    /// Counts, and tells people, though not of the same all the time: IVs ask again.
+    pub(super) fn tell_refused(
+        &mut self,
+        now: Duration,
+        link: EthernetId,
+        name: Name,
+        uuid: Uuid,
+        why: Refusal,
+    ) {
+        let record = self.links.entry(link).or_default();
+        record.vnics_refused += 1;
+        let told = record.told.filter(|(_, code)| *code == why.code);
+        if told.is_none_or(|(at, _)| at + TELL_EVERY <= now) {
+            record.told = Some((now, why.code));
+            self.notices.push_back(Notice::VnicRefused {
+                link,
+                name,
+                uuid,
+                why,
+            });
+        }
+    }
+
+    /// The profiles that may be asked for on this link. Those whose names do not fit a message are left out.
+    pub(super) fn catalogue(&self, link: EthernetId) -> Vec<Profile> {
+        let Some(ethernet) = self.said.ethernets.get(&link) else {
+            return Vec::new();
+        };
+        let profiles = self.said.profiles.iter();
+        let allowed = profiles.filter(|(name, _)| ethernet.vic.allows(name.as_str()));
+        allowed
+            .filter_map(|(name, lines)| {
+                let description = lines.description.as_ref();
+                Some(Profile {
+                    name: name.as_str().parse().ok()?,
+                    description: Sentence::clipped(description.map_or("", |text| text.as_str())),
+                })
+            })
+            .collect()
+    }
+}

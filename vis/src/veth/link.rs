@@ -1,0 +1,48 @@
+//! What is known of one link.
+
+use std::time::Duration;
+use vic::session::Peer;
+use vic::{Refusal, Uuid};
+
+/// A NIV port, and the session on it.
+#[derive(Clone, Debug, Default)]
+pub struct LinkRecord {
+    /// The IV, while there is a session.
+    pub peer: Option<Peer>,
+    /// Since when it is as it is.
+    pub since: Duration,
+    /// Sessions there were.
+    pub sessions: u64,
+    /// Why the last session ended.
+    pub lost: Option<Refusal>,
+    /// Sessions refused.
+    pub refused: u64,
+    /// The last refusal.
+    pub last_refusal: Option<LastRefusal>,
+    /// vNICs refused.
+    pub vnics_refused: u64,
+    /// Octets that got through, and octets that should.
+    pub mtu_proven: Option<(u16, u16)>,
+    /// The IV of the last session.
+    pub(super) identity: Option<Uuid>,
+    /// Until when vEths are kept without a session.
+    pub(super) deadline: Option<Duration>,
+    /// When people were last told that a vNIC is refused here, and why.
+    pub(super) told: Option<(Duration, vic::Code)>,
+}
+
+impl LinkRecord {
+    /// There is no session, and vEths are kept for one.
+    pub const fn in_grace(&self) -> bool {
+        self.peer.is_none() && self.deadline.is_some()
+    }
+}
+
+/// A refused session.
+#[derive(Clone, Debug)]
+pub struct LastRefusal {
+    /// When.
+    pub at: Duration,
+    /// Why, and by whom.
+    pub said: vic::session::SessionRefused,
+}

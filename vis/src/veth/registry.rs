@@ -1,0 +1,542 @@
+//! The registry: every vEth of the control protocol, and what changes it.
+
+use super::command::{Command, Report};
+use super::kept::Kept;
+use super::link::{LastRefusal, LinkRecord};
+use super::lists::Lists;
+use super::notice::Notice;
+use super::record::{Place, Record, Stage};
+use crate::config::{Config, EthernetId, InterfaceId, VethId};
+use niv::{ListId, VifId};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use vic::session::Peer;
+use vic::session::vis::{Ask, MoveStep, VisError, VisEvent, VisSession};
+use vic::{Code, Refusal, Uuid};
+
+/// vEths that are kept after their IV let go of them: the one detached longest ago is forgotten first.
+pub const MAX_DETACHED: usize = 1024;
+
+/// VIFs and lists that the switch does without, and that workers may still have in their hands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Departures {
+    /// VIFs.
+    pub vifs: Vec<(EthernetId, VifId)>,
+    /// Lists.
+    pub lists: Vec<(EthernetId, ListId)>,
+}
+
+/// Every vEth of the control protocol. The module says how it is driven.
+#[derive(Debug)]
+pub struct Registry {
+    pub(super) said: Arc<Config>,
+    pub(super) records: BTreeMap<Uuid, Record>,
+    pub(super) numbers: BTreeMap<VethId, Uuid>,
+    pub(super) places: BTreeMap<Place, Uuid>,
+    pub(super) links: BTreeMap<EthernetId, LinkRecord>,
+    pub(super) lists: Lists,
+    pub(super) commands: VecDeque<(EthernetId, Command)>,
+    pub(super) notices: VecDeque<Notice>,
+    pub(super) changed: BTreeSet<Uuid>,
+    pub(super) forgotten: Vec<VethId>,
+    pub(super) unsettled: bool,
+    departing: Vec<(EthernetId, VifId)>,
+}
+
+impl Registry {
+    /// What the store says, under this configuration. vEths that were somewhere wait there for their IV, for
+    /// the grace time.
+    pub fn new(
+        said: Arc<Config>,
+        kept: impl IntoIterator<Item = (Uuid, Kept)>,
+        now: Duration,
+    ) -> Self {
+        let mut registry = Self {
+            said,
+            records: BTreeMap::new(),
+            numbers: BTreeMap::new(),
+            places: BTreeMap::new(),
+            links: BTreeMap::new(),
+            lists: Lists::default(),
+            commands: VecDeque::new(),
+            notices: VecDeque::new(),
+            changed: BTreeSet::new(),
+            forgotten: Vec::new(),
+            unsettled: false,
+            departing: Vec::new(),
+        };
+        let deadline = now + registry.said.vic.grace();
+        let records = kept
+            .into_iter()
+            .map(|(uuid, kept)| (uuid, kept.record(now, deadline)));
+        let (keeping, yielding): (Vec<_>, Vec<_>) =
+            records.partition(|(_, record)| !registry.is_by_hand(record.number));
+        // Those that must have another number must not take one that is somebody's.
+        for (uuid, record) in keeping.into_iter().chain(yielding) {
+            registry.restore(uuid, record, deadline);
+        }
+        registry
+    }
+
+    fn is_by_hand(&self, number: VethId) -> bool {
+        let veth = self.said.veths.get(&number);
+        veth.is_some_and(|veth| veth.bind.is_some())
+    }
+
+    fn restore(&mut self, uuid: Uuid, mut record: Record, deadline: Duration) {
+        let was = record.number;
+        if self.is_by_hand(was) || self.numbers.contains_key(&was) {
+            let Some(is) = self.lowest_free() else { return };
+            record.number = is;
+            self.notices.push_back(Notice::Renumbered { was, is, uuid });
+            self.changed.insert(uuid);
+        }
+        if let Some(place) = record.place {
+            // The session gets it back only if nobody has it by hand or by a second entry.
+            let taken = self.said.bound_to(place.binding()).is_some();
+            if taken || self.places.contains_key(&place) {
+                record.place = None;
+                record.stage = Stage::Detached;
+            } else {
+                self.places.insert(place, uuid);
+                let link = self.links.entry(place.link).or_default();
+                link.deadline = Some(deadline);
+            }
+        }
+        self.numbers.insert(record.number, uuid);
+        self.records.insert(uuid, record);
+    }
+
+    /// What a session on this link has to know of before its first frame: VIFs bound by hand, and those of vEths
+    /// that may come back.
+    pub fn furnish(&self, link: EthernetId, session: &mut VisSession) {
+        for bind in self.said.veths.values().filter_map(|veth| veth.bind) {
+            if bind.ethernet == link {
+                // Each is bound once.
+                let _ = session.reserve(bind.channel);
+            }
+        }
+        for (place, &uuid) in self.places.iter().filter(|(place, _)| place.link == link) {
+            // Each has one place, and none that is bound by hand.
+            let _ = session.restore(uuid, place.vif);
+        }
+    }
+
+    /// There is a session on this link now, in which nobody has been heard yet.
+    pub fn open(&mut self, now: Duration, link: EthernetId) {
+        self.links.entry(link).or_default().since = now;
+        let catalogue = self.catalogue(link);
+        self.command(link, Command::Catalogue(catalogue));
+    }
+
+    /// The configuration is another one.
+    pub fn configure(&mut self, said: Arc<Config>) {
+        self.said = said;
+        let links: Vec<EthernetId> = self.links.keys().copied().collect();
+        for link in links {
+            let catalogue = self.catalogue(link);
+            self.command(link, Command::Catalogue(catalogue));
+        }
+        self.unsettled = true;
+    }
+
+    /// What a session on `link` said.
+    pub fn handle(&mut self, now: Duration, link: EthernetId, event: VisEvent) {
+        match event {
+            VisEvent::Admission(peer) => self.admission(link, &peer),
+            VisEvent::Up(peer) => self.up(now, link, peer),
+            VisEvent::Lost(why) => self.lost(now, link, why),
+            VisEvent::Refused(said) => {
+                let record = self.links.entry(link).or_default();
+                record.refused += 1;
+                record.last_refusal = Some(LastRefusal {
+                    at: now,
+                    said: said.clone(),
+                });
+                self.notices.push_back(Notice::SessionRefused(link, said));
+            }
+            VisEvent::Create { ask, create, .. } => self.create(now, link, ask, create),
+            VisEvent::Enabled(vif) => self.enabled(now, link, vif, Ok(())),
+            VisEvent::EnableRefused { vif, why } => self.enabled(now, link, vif, Err(why)),
+            VisEvent::Disabled(vif) => {
+                let why = Refusal::new(Code::NOT_ALLOWED, "the switch has it disabled");
+                self.enabled(now, link, vif, Err(why));
+            }
+            VisEvent::VifGone { vif, uuid, why } => self.vif_gone(now, link, vif, uuid, why),
+            VisEvent::Set { vif, mac, mtu } => self.change(link, vif, |record| {
+                record.mac = mac.unwrap_or(record.mac);
+                record.mtu = mtu.unwrap_or(record.mtu);
+            }),
+            VisEvent::Move { ask, uuid, step } => self.step(link, ask, uuid, step),
+            VisEvent::ListConfirmed(list) => {
+                self.unsettled |= self.lists.confirm(link, list, true);
+            }
+            VisEvent::ListLost(list) => {
+                self.unsettled |= self.lists.confirm(link, list, false);
+            }
+            VisEvent::ListRefused { list, why } => {
+                self.lists.refused(now, link, list);
+                self.notices.push_back(Notice::NoList(link, why));
+                self.unsettled = true;
+            }
+            VisEvent::Counters { vif, counters } => {
+                if let Some(record) = self.at(link, vif) {
+                    record.counters = counters;
+                }
+            }
+            VisEvent::MtuProven { octets, wanted } => {
+                self.links.entry(link).or_default().mtu_proven = Some((octets, wanted));
+                if octets < wanted {
+                    let small = Notice::SmallMtu {
+                        link,
+                        octets,
+                        wanted,
+                    };
+                    self.notices.push_back(small);
+                }
+            }
+        }
+    }
+
+    /// What came of a command.
+    pub fn report(&mut self, now: Duration, link: EthernetId, report: Report) {
+        match report {
+            Report::Accepted { uuid, vif } => self.accepted(now, link, uuid, vif),
+            Report::ListMade { members, list } => {
+                if let Err(error) = &list {
+                    let why = Refusal::new(Code::NO_LIST_FREE, error.to_string());
+                    self.notices.push_back(Notice::NoList(link, why));
+                }
+                self.lists.made(now, link, members, list);
+                self.unsettled |= self.lists.has_unused();
+            }
+        }
+    }
+
+    /// Only here can it be known whether another link has an IV of the same identity.
+    fn admission(&mut self, link: EthernetId, peer: &Peer) {
+        let other = self.links.iter().find(|(other, record)| {
+            let same = |there: &Peer| there.identity == peer.identity;
+            **other != link && record.peer.as_ref().is_some_and(same)
+        });
+        let command = match other {
+            None => Command::Admit,
+            Some((&other, _)) => {
+                let other = InterfaceId::Ethernet(other);
+                let sentence = format!(
+                    "an IV of the identity {} has a session on {other}",
+                    peer.identity
+                );
+                Command::RefuseSession(Refusal::new(Code::DUPLICATE_IDENTITY, sentence))
+            }
+        };
+        self.command(link, command);
+    }
+
+    fn up(&mut self, now: Duration, link: EthernetId, peer: Peer) {
+        let deadline = now + self.said.vic.grace();
+        let record = self.links.entry(link).or_default();
+        let stranger = record.identity.replace(peer.identity) != Some(peer.identity);
+        record.deadline = None;
+        record.since = now;
+        record.sessions += 1;
+        record.peer = Some(peer.clone());
+        for record in on_link(&mut self.records, link) {
+            // Another host has no right to the vEths of the one before.
+            self.unsettled |= stranger && std::mem::take(&mut record.carried);
+            record.told = None;
+            record.enter(now, Stage::Absent { deadline });
+        }
+        self.notices
+            .push_back(Notice::SessionUp(link, Box::new(peer)));
+    }
+
+    fn lost(&mut self, now: Duration, link: EthernetId, why: Refusal) {
+        let deadline = now + self.said.vic.grace();
+        let record = self.links.entry(link).or_default();
+        record.peer = None;
+        record.since = now;
+        record.deadline = Some(deadline);
+        record.lost = Some(why.clone());
+        for record in self.records.values_mut() {
+            if record.stage == Stage::Creating(link) && record.place.is_none() {
+                record.lose_place(now, Stage::Away(why.clone()));
+            }
+        }
+        for record in on_link(&mut self.records, link) {
+            record.enter(now, Stage::Absent { deadline });
+        }
+        self.notices.push_back(Notice::SessionLost(link, why));
+    }
+
+    fn accepted(
+        &mut self,
+        now: Duration,
+        link: EthernetId,
+        uuid: Uuid,
+        vif: Result<VifId, VisError>,
+    ) {
+        let Some(record) = self.records.get_mut(&uuid) else {
+            return;
+        };
+        if record.stage != Stage::Creating(link) {
+            return;
+        }
+        match vif {
+            Ok(vif) => {
+                let place = Place { link, vif };
+                if let Some(old) = record.place.replace(place).filter(|old| *old != place) {
+                    record.carried = false;
+                    self.places.remove(&old);
+                }
+                record.told = None;
+                record.enter(now, Stage::WaitingForLists);
+                let (number, name) = (record.number, record.name.clone());
+                self.places.insert(place, uuid);
+                self.changed.insert(uuid);
+                self.notices.push_back(Notice::Attached {
+                    number,
+                    link,
+                    name,
+                    uuid,
+                });
+            }
+            // It asks again in its next session.
+            Err(VisError::NotAsked) if record.place.is_some() => {
+                let deadline = now + self.said.vic.grace();
+                record.enter(now, Stage::Absent { deadline });
+            }
+            Err(error) => {
+                let code = match error {
+                    VisError::NoVifFree => Code::NO_VIF_FREE,
+                    _ => Code::SUPERSEDED,
+                };
+                let why = Refusal::new(code, error.to_string());
+                let place = record.place;
+                record.lose_place(now, Stage::Away(why.clone()));
+                let name = record.name.clone();
+                place.map(|place| self.places.remove(&place));
+                if error == VisError::NoVifFree {
+                    self.tell_refused(now, link, name, uuid, why);
+                }
+            }
+        }
+        self.unsettled = true;
+    }
+
+    fn enabled(
+        &mut self,
+        now: Duration,
+        link: EthernetId,
+        vif: VifId,
+        outcome: Result<(), Refusal>,
+    ) {
+        let Some(record) = self.at(link, vif) else {
+            return;
+        };
+        let before = std::mem::replace(&mut record.carried, outcome.is_ok());
+        let changed = before != record.carried;
+        let number = record.number;
+        match outcome {
+            Ok(()) => record.enter(now, Stage::Enabled),
+            Err(why) => {
+                record.enter(now, Stage::Disabled(why.clone()));
+                self.notices.push_back(Notice::NotEnabled(number, why));
+            }
+        }
+        self.unsettled |= changed;
+    }
+
+    fn vif_gone(&mut self, now: Duration, link: EthernetId, vif: VifId, uuid: Uuid, why: Refusal) {
+        self.departing.push((link, vif));
+        self.lists.vif_gone(link, vif);
+        self.unsettled = true;
+        let place = Place { link, vif };
+        if self.places.get(&place) != Some(&uuid) {
+            return;
+        }
+        self.places.remove(&place);
+        let Some(record) = self.records.get_mut(&uuid) else {
+            return;
+        };
+        let stage = match &record.stage {
+            // It is asked for anew already.
+            Stage::Creating(link) => Stage::Creating(*link),
+            _ if why.code == Code::DETACHED => Stage::Detached,
+            _ => Stage::Away(why.clone()),
+        };
+        record.lose_place(now, stage);
+        let number = record.number;
+        self.changed.insert(uuid);
+        self.notices.push_back(Notice::Gone(number, why));
+        self.forget_long_detached();
+    }
+
+    /// Moves are prepared by the IV that has the vNIC. The one that is to have it then simply asks for it.
+    fn step(&mut self, link: EthernetId, ask: Ask, uuid: Uuid, step: MoveStep) {
+        let lives_here = |record: &&mut Record| record.home() == Some(link);
+        let here = self.records.get_mut(&uuid).filter(lives_here);
+        let done = match (here, step) {
+            (Some(record), MoveStep::Prepare(to)) => {
+                record.prepared = Some(to);
+                Ok(())
+            }
+            (Some(record), MoveStep::Commit | MoveStep::Abort) => {
+                record.prepared = None;
+                Ok(())
+            }
+            (None, _) => {
+                let link = InterfaceId::Ethernet(link);
+                let sentence = format!("vNIC {uuid} does not live on {link}");
+                Err(Refusal::new(Code::NOT_PREPARED, sentence))
+            }
+        };
+        self.command(link, Command::Answer { ask, done });
+    }
+
+    /// Does what the time has come for.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        let over = |record: &LinkRecord| record.deadline.is_some_and(|deadline| deadline <= now);
+        let expired: Vec<EthernetId> = self
+            .links
+            .iter_mut()
+            .filter(|(_, record)| over(record))
+            .map(|(&link, record)| {
+                record.deadline = None;
+                link
+            })
+            .collect();
+        for link in expired {
+            if self.places.keys().any(|place| place.link == link) {
+                self.notices.push_back(Notice::GraceOver(link));
+            }
+            self.command(link, Command::Expire);
+        }
+        // An IV that has a session and says nothing of what it had before.
+        let why = Refusal::new(
+            Code::DETACHED,
+            "the interface virtualizer did not ask for it again",
+        );
+        for record in self.records.values_mut() {
+            if let (Stage::Absent { deadline }, Some(place)) = (&record.stage, record.place)
+                && *deadline <= now
+                && self
+                    .links
+                    .get(&place.link)
+                    .is_some_and(|l| l.peer.is_some())
+            {
+                record.stage = Stage::Disabled(why.clone());
+                let delete = Command::Delete(place.vif, why.clone());
+                self.commands.push_back((place.link, delete));
+            }
+        }
+        self.unsettled |= self.lists.timeout().is_some_and(|due| due <= now);
+    }
+
+    /// When [`Registry::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let links = self.links.values().filter_map(|record| record.deadline);
+        let absent = self.records.values().filter_map(|record| {
+            let Stage::Absent { deadline } = record.stage else {
+                return None;
+            };
+            let link = self.links.get(&record.place?.link)?;
+            link.peer.as_ref().map(|_| deadline)
+        });
+        links.chain(absent).chain(self.lists.timeout()).min()
+    }
+
+    /// The next thing a session is to do. In this order, link by link.
+    pub fn poll_command(&mut self) -> Option<(EthernetId, Command)> {
+        self.commands.pop_front()
+    }
+
+    /// The next thing people should know of.
+    pub fn poll_notice(&mut self) -> Option<Notice> {
+        self.notices.pop_front()
+    }
+
+    /// What the store is to say of these vNICs from now on; `None`: nothing.
+    pub fn take_changes(&mut self) -> Vec<(Uuid, Option<Kept>)> {
+        let kept = |uuid| (uuid, self.records.get(&uuid).map(Kept::of));
+        std::mem::take(&mut self.changed)
+            .into_iter()
+            .map(kept)
+            .collect()
+    }
+
+    /// Something happened that the switch has to follow.
+    pub const fn is_unsettled(&self) -> bool {
+        self.unsettled
+    }
+
+    /// VIFs and lists that the switch that is published next does without. Say [`Registry::departed`] when
+    /// every worker has loaded that.
+    pub fn departures(&mut self) -> Departures {
+        Departures {
+            vifs: std::mem::take(&mut self.departing),
+            lists: self.lists.depart(),
+        }
+    }
+
+    /// No worker has them in its hands any more.
+    pub fn departed(&mut self, departures: Departures) {
+        for (link, vif) in departures.vifs {
+            self.command(link, Command::Quiesced(vif));
+        }
+        for (link, list) in departures.lists {
+            self.lists.departed(link, list);
+            self.command(link, Command::ReleaseList(list));
+        }
+    }
+
+    pub(super) fn command(&mut self, link: EthernetId, command: Command) {
+        self.commands.push_back((link, command));
+    }
+
+    fn change(&mut self, link: EthernetId, vif: VifId, change: impl FnOnce(&mut Record)) {
+        if let Some(&uuid) = self.places.get(&Place { link, vif })
+            && let Some(record) = self.records.get_mut(&uuid)
+        {
+            change(record);
+            self.changed.insert(uuid);
+        }
+    }
+
+    fn at(&mut self, link: EthernetId, vif: VifId) -> Option<&mut Record> {
+        let uuid = self.places.get(&Place { link, vif })?;
+        self.records.get_mut(uuid)
+    }
+
+    /// The vEths, by UUID.
+    pub fn records(&self) -> impl Iterator<Item = (Uuid, &Record)> {
+        self.records.iter().map(|(&uuid, record)| (uuid, record))
+    }
+
+    /// The vEth of this number.
+    pub fn numbered(&self, number: VethId) -> Option<(Uuid, &Record)> {
+        let uuid = self.numbers.get(&number)?;
+        Some((*uuid, self.records.get(uuid)?))
+    }
+
+    /// The links that have or had a session.
+    pub fn links(&self) -> impl Iterator<Item = (EthernetId, &LinkRecord)> {
+        self.links.iter().map(|(&link, record)| (link, record))
+    }
+
+    /// The lists.
+    pub const fn lists(&self) -> &Lists {
+        &self.lists
+    }
+}
+
+/// The vEths that have a place on this link.
+fn on_link(
+    records: &mut BTreeMap<Uuid, Record>,
+    link: EthernetId,
+) -> impl Iterator<Item = &mut Record> {
+    records
+        .values_mut()
+        .filter(move |record| record.place.is_some_and(|place| place.link == link))
+}
