@@ -9,6 +9,7 @@ mod judges;
 mod lost_interfaces;
 mod plain_user;
 mod svif_space;
+mod vic;
 
 pub(crate) use accounts::settle_accounts;
 
@@ -132,6 +133,20 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::BoundByHand(accounts::conservation),
+    },
+    Scenario {
+        name: "vic-attach",
+        about: "two boxes find each other; vNICs are attached by profile, detached, and come back as who they were",
+        needs: &[],
+        demo: false,
+        run: Run::Own(vic::attach),
+    },
+    Scenario {
+        name: "vic-restart",
+        about: "either end killed and started again: same ids, and no guest loses its carrier",
+        needs: &[],
+        demo: false,
+        run: Run::Own(vic::restart),
     },
     Scenario {
         name: "lost-interfaces",
