@@ -123,15 +123,14 @@ impl Daemon {
         self.wait_ready(before)
     }
 
-    /// What `PROGRAM show WORDS` prints.
+    /// What `PROGRAM WORDS` prints, asked of this daemon.
     ///
     /// # Errors
-    /// The daemon does not answer, or refuses the words.
-    pub(crate) fn show(&mut self, words: &[&str]) -> Result<String> {
+    /// It refuses; its own words are in the error.
+    pub(crate) fn ask(&mut self, words: &[&str]) -> Result<String> {
         self.check_alive()?;
         let mut command = Command::new(&self.program);
-        command.arg("show").args(words);
-        command.arg("--socket").arg(&self.socket);
+        command.args(words).arg("--socket").arg(&self.socket);
         let output = command
             .stdin(Stdio::null())
             .output()
@@ -140,7 +139,17 @@ impl Daemon {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(self.failed(format!("did not answer `show {}`: {said}", words.join(" "))))
+        Err(self.failed(format!("did not do `{}`: {said}", words.join(" "))))
+    }
+
+    /// What `PROGRAM show WORDS` prints.
+    ///
+    /// # Errors
+    /// The daemon does not answer, or refuses the words.
+    pub(crate) fn show(&mut self, words: &[&str]) -> Result<String> {
+        let mut all = vec!["show"];
+        all.extend_from_slice(words);
+        self.ask(&all)
     }
 
     /// The same as JSON.

@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::hold::print_ways_to_look;
 use crate::report::Report;
 use crate::scenario::{SCENARIOS, settle_accounts};
-use crate::two_boxes::TwoBoxes;
+use crate::two_boxes::{Binding, TwoBoxes};
 use crate::vigil::Vigil;
 
 /// Runs it, inside the sandbox.
@@ -15,7 +15,7 @@ use crate::vigil::Vigil;
 pub(crate) fn demo(binaries: &Binaries) -> Result<()> {
     let report = Report::new();
     report.part("Two hosts with an IV and three vNICs each, a VIS between, two plain neighbours");
-    let mut boxes = TwoBoxes::start(binaries, &mut |line| report.say(line))?;
+    let mut boxes = TwoBoxes::start(binaries, Binding::Vic, &mut |line| report.say(line))?;
     let vigil = Vigil::begin(&boxes)?;
     for scenario in SCENARIOS.iter().filter(|scenario| scenario.demo) {
         let Some(proof) = scenario.proof() else {

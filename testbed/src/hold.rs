@@ -7,7 +7,7 @@ use crate::binaries::Binaries;
 use crate::error::{Doing, LabError, Result};
 use crate::report::Report;
 use crate::sandbox;
-use crate::two_boxes::TwoBoxes;
+use crate::two_boxes::{Binding, TwoBoxes};
 use rustix::process::{Pid, PidfdFlags, Signal, geteuid, pidfd_open, pidfd_send_signal};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
@@ -198,7 +198,7 @@ pub(crate) fn keep(binaries: &Binaries) -> Result<ExitCode> {
 /// # Errors
 /// The lab does not come up, or a daemon ends.
 pub(crate) fn keep_inside(binaries: &Binaries) -> Result<ExitCode> {
-    let mut boxes = TwoBoxes::start(binaries, &mut |line| println!("{line}"))?;
+    let mut boxes = TwoBoxes::start(binaries, Binding::Vic, &mut |line| println!("{line}"))?;
     println!("{UP}");
     loop {
         std::thread::sleep(Duration::from_secs(1));

@@ -15,10 +15,12 @@
 
 use crate::binaries::Binaries;
 use crate::endpoint::trunk::Trunk;
-use crate::error::Result;
+use crate::error::{Result, check};
 use crate::lab::{Host, Lab};
+use serde_json::Value;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::{Duration, Instant};
 
 /// An address and where it lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +86,18 @@ pub(crate) const NIV_LINKS: [(&str, &str); 2] = [("h1", "niv1"), ("h2", "niv2")]
 /// A host's end of its NIV link.
 pub(crate) const UPLINK: &str = "eth1";
 
+/// Who gives the vNICs their VIFs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Binding {
+    /// VIC: a vNIC asks for a profile by name.
+    Vic,
+    /// A person: both files say it.
+    ByHand,
+}
+
+/// How long vNICs may take until the switch has taken them all.
+const TAKEN_WITHIN: Duration = Duration::from_secs(10);
+
 /// The lab, up.
 pub(crate) struct TwoBoxes {
     /// Its hosts and daemons.
@@ -96,7 +110,11 @@ impl TwoBoxes {
     ///
     /// # Errors
     /// Anything that is refused on the way, with the daemons' own words.
-    pub(crate) fn start(binaries: &Binaries, say: &mut dyn FnMut(&str)) -> Result<Self> {
+    pub(crate) fn start(
+        binaries: &Binaries,
+        binding: Binding,
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Self> {
         let mut lab = Lab::new(binaries);
         say(
             "makes 11 namespaces: the switch, two hosts, six guests, two neighbours; and lays 4 cables",
@@ -118,12 +136,20 @@ impl TwoBoxes {
         let trunk = Trunk::start(&lab, ("p2-nic", "trunk"), "p2", &[10, 20])?;
 
         say("starts `vis`: ports 1 and 2 are NIV links, 3 is access in VLAN 10, 4 is a trunk");
-        lab.start("vis", "vis", &vis_configuration())?;
+        lab.start("vis", "vis", &vis_configuration(binding))?;
         for (host, _) in NIV_LINKS {
-            say(&format!(
-                "starts `iv` on {host}: uplink {UPLINK}, three vNICs"
-            ));
-            lab.start(host, "iv", &iv_configuration(host))?;
+            say(&match binding {
+                Binding::Vic => format!(
+                    "starts `iv` on {host}: uplink {UPLINK}, three vNICs that ask the switch for profiles"
+                ),
+                Binding::ByHand => format!(
+                    "starts `iv` on {host}: uplink {UPLINK}, three vNICs with VIFs bound by hand"
+                ),
+            });
+            lab.start(host, "iv", &iv_configuration(host, binding))?;
+        }
+        for (host, _) in NIV_LINKS {
+            wait_until_taken(&mut lab, host)?;
         }
         say("gives everybody IPv4 and IPv6 addresses, duplicate-address detection on");
         for station in STATIONS {
@@ -160,8 +186,25 @@ pub(crate) fn guests_of(host: &str) -> impl Iterator<Item = (u16, Station)> {
     (1..).zip(guests().filter(move |s| s.host.starts_with(&prefix)))
 }
 
+/// Waits until all vNICs of a host may send.
+fn wait_until_taken(lab: &mut Lab, host: &str) -> Result<()> {
+    let end = Instant::now() + TAKEN_WITHIN;
+    loop {
+        let shown = lab.daemon(host)?.show_json(&[])?;
+        let vnics = shown.get("vnics").and_then(Value::as_array);
+        let is_enabled = |vnic: &Value| vnic.get("enabled").and_then(Value::as_bool) == Some(true);
+        if vnics.is_some_and(|vnics| vnics.iter().all(is_enabled)) {
+            return Ok(());
+        }
+        check(Instant::now() < end, || {
+            format!("the switch did not take all vNICs of {host}: {shown}")
+        })?;
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// The switch's configuration, as a person would write it.
-pub(crate) fn vis_configuration() -> String {
+pub(crate) fn vis_configuration(binding: Binding) -> String {
     let mut text = "\
 vlan 10
 vlan 20
@@ -187,11 +230,14 @@ interface ethernet 4
   switchport trunk allowed vlan 10,20
 "
     .to_owned();
+    if binding == Binding::Vic {
+        return format!("vic authentication none\n{text}");
+    }
     let mut veth = 0;
     for (port, (host, _)) in (1..).zip(NIV_LINKS) {
         for (vif, guest) in guests_of(host) {
             veth += 1;
-            let profile = if guest.vlan == 10 { "web" } else { "database" };
+            let profile = profile(guest);
             // Writing to a String cannot fail.
             let _ = write!(
                 text,
@@ -203,14 +249,23 @@ interface ethernet 4
     text
 }
 
+/// The port profile of a guest.
+fn profile(guest: Station) -> &'static str {
+    if guest.vlan == 10 { "web" } else { "database" }
+}
+
 /// A host's configuration.
-pub(crate) fn iv_configuration(host: &str) -> String {
+pub(crate) fn iv_configuration(host: &str, binding: Binding) -> String {
     let mut text = format!("uplink = \"{UPLINK}\"\n");
     for (vif, guest) in guests_of(host) {
         let netns = crate::sandbox::netns_path(guest.host);
+        let bound = match binding {
+            Binding::Vic => format!("profile = \"{}\"", profile(guest)),
+            Binding::ByHand => format!("vif = {vif}"),
+        };
         let _ = write!(
             text,
-            "\n[[vnic]]\nname = \"v{vif}\"\nvif = {vif}\nnetns = \"{}\"\nifname = \"{}\"\n\
+            "\n[[vnic]]\nname = \"v{vif}\"\n{bound}\nnetns = \"{}\"\nifname = \"{}\"\n\
              mac = \"02:00:00:00:00:{:02x}\"\n",
             netns.display(),
             guest.device,

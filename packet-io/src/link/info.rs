@@ -38,6 +38,8 @@ pub struct LinkInfo {
     pub up: bool,
     /// It is up and sees its peer (IFF_LOWER_UP).
     pub carrier: bool,
+    /// How often that has changed, since the device was made.
+    pub carrier_changes: u32,
     /// The administrator wants it promiscuous (IFF_PROMISC); sockets that ask for it do not show here.
     pub promiscuous: bool,
     /// How many ask for it to be promiscuous, sockets and bridges included.
@@ -95,6 +97,7 @@ impl LinkInfo {
             max_mtu: None,
             up: has(LinkFlags::Up),
             carrier: has(LinkFlags::LowerUp),
+            carrier_changes: 0,
             promiscuous: has(LinkFlags::Promisc),
             promiscuity: 0,
             arp: !has(LinkFlags::Noarp),
@@ -115,6 +118,7 @@ impl LinkInfo {
                 LinkAttribute::MinMtu(mtu) => info.min_mtu = Some(*mtu),
                 // Zero: the driver states no limit.
                 LinkAttribute::MaxMtu(mtu) => info.max_mtu = (*mtu != 0).then_some(*mtu),
+                LinkAttribute::CarrierChanges(count) => info.carrier_changes = *count,
                 LinkAttribute::Promiscuity(count) => info.promiscuity = *count,
                 LinkAttribute::Link(index) => info.peer = Some(LinkIndex(*index)),
                 LinkAttribute::Controller(index) => info.master = Some(LinkIndex(*index)),

@@ -9,6 +9,7 @@ mod judges;
 mod lost_interfaces;
 mod plain_user;
 mod svif_space;
+mod vic;
 
 pub(crate) use accounts::settle_accounts;
 
@@ -16,7 +17,7 @@ use crate::binaries::Binaries;
 use crate::error::{LabError, Result};
 use crate::need::Need;
 use crate::report::Report;
-use crate::two_boxes::TwoBoxes;
+use crate::two_boxes::{Binding, TwoBoxes};
 use crate::vigil::Vigil;
 
 /// A proof on the lab of the demo. What it proves stands in its `about`.
@@ -28,6 +29,8 @@ pub(crate) enum Run {
     /// On the lab of the demo, which is brought up for it; what must never happen there is watched for
     /// all the time.
     TwoBoxes(Proof),
+    /// The same, with VIFs bound by hand in place of VIC.
+    BoundByHand(Proof),
     /// On a lab of its own making.
     Own(fn(&Binaries, &Report) -> Result<()>),
 }
@@ -125,6 +128,27 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         run: Run::TwoBoxes(isolation::daemons_killed),
     },
     Scenario {
+        name: "hand-binding",
+        about: "VIFs bound by hand on both ends do what VIC does: everybody reaches everybody",
+        needs: &[],
+        demo: false,
+        run: Run::BoundByHand(accounts::conservation),
+    },
+    Scenario {
+        name: "vic-attach",
+        about: "two boxes find each other; vNICs are attached by profile, detached, and come back as who they were",
+        needs: &[],
+        demo: false,
+        run: Run::Own(vic::attach),
+    },
+    Scenario {
+        name: "vic-restart",
+        about: "either end killed and started again: same ids, and no guest loses its carrier",
+        needs: &[],
+        demo: false,
+        run: Run::Own(vic::restart),
+    },
+    Scenario {
         name: "lost-interfaces",
         about: "a guest's interface that was deleted comes back, at a bounded rate",
         needs: &[],
@@ -157,7 +181,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         about: "tshark reads the frames of the NIV link as we meant them",
         needs: &[Need::Tool("tshark")],
         demo: false,
-        run: Run::TwoBoxes(judges::tshark),
+        run: Run::BoundByHand(judges::tshark),
     },
     Scenario {
         name: "judge-iperf3",
@@ -217,7 +241,7 @@ impl Scenario {
     pub(crate) fn proof(&self) -> Option<Proof> {
         match self.run {
             Run::TwoBoxes(proof) => Some(proof),
-            Run::Own(_) => None,
+            Run::BoundByHand(_) | Run::Own(_) => None,
         }
     }
 
@@ -229,16 +253,16 @@ impl Scenario {
         if let Some(need) = self.unmet() {
             return Err(LabError::Skip(need));
         }
-        match self.run {
-            Run::Own(run) => run(binaries, report),
-            Run::TwoBoxes(proof) => {
-                let mut boxes = TwoBoxes::start(binaries, &mut |_| ())?;
-                let vigil = Vigil::begin(&boxes)?;
-                proof(&mut boxes, report)?;
-                vigil.end(report)?;
-                boxes.lab.check_alive()
-            }
-        }
+        let (binding, proof) = match self.run {
+            Run::Own(run) => return run(binaries, report),
+            Run::TwoBoxes(proof) => (Binding::Vic, proof),
+            Run::BoundByHand(proof) => (Binding::ByHand, proof),
+        };
+        let mut boxes = TwoBoxes::start(binaries, binding, &mut |_| ())?;
+        let vigil = Vigil::begin(&boxes)?;
+        proof(&mut boxes, report)?;
+        vigil.end(report)?;
+        boxes.lab.check_alive()
     }
 }
 
