@@ -144,8 +144,7 @@ impl Host {
             let id = iv.add(vif(number)).unwrap();
             iv.enable(id, true);
         }
-        let members = (1..=vnics).map(vif).collect();
-        iv.set_list(ListId::try_from(1).unwrap(), members);
+        iv.set_list(ListId::try_from(1).unwrap(), (1..=vnics).map(vif));
         Self {
             iv,
             out: Vec::new(),

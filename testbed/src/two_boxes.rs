@@ -15,7 +15,7 @@
 
 use crate::binaries::Binaries;
 use crate::endpoint::trunk::Trunk;
-use crate::error::{Result, check};
+use crate::error::{LabError, Result, check};
 use crate::lab::{Host, Lab};
 use serde_json::Value;
 use std::fmt::Write as _;
@@ -167,6 +167,20 @@ impl TwoBoxes {
             lab.host(station.host)?.wait_for_detection(station.device)?;
         }
         Ok(Self { lab, _trunk: trunk })
+    }
+
+    /// The VIF that a host's vNIC has, whoever gave it.
+    ///
+    /// # Errors
+    /// It has none, or there is no such vNIC.
+    pub(crate) fn vif(&mut self, host: &str, vnic: &str) -> Result<u16> {
+        let shown = self.lab.daemon(host)?.show_json(&[])?;
+        let vnics = shown.get("vnics").and_then(Value::as_array);
+        let named = |v: &&Value| v.get("name").is_some_and(|name| name == vnic);
+        vnics
+            .and_then(|vnics| vnics.iter().find(named)?.get("vif")?.as_u64())
+            .and_then(|vif| u16::try_from(vif).ok())
+            .ok_or_else(|| LabError::Check(format!("{vnic} of {host} has no VIF: {shown}")))
     }
 
     /// The host of a station.

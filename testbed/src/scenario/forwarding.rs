@@ -209,6 +209,7 @@ pub(super) fn hairpin_decoded(boxes: &mut TwoBoxes, report: &Report) -> Result<(
         .filter_map(|frame| untag(&frame.bytes))
         .filter_map(|(tag, inner)| Some((tag, echo(&inner)?.0)))
         .collect();
+    let (one, other) = (boxes.vif("h1", "v1")?, boxes.vif("h1", "v2")?);
     // Up: from the vNIC's VIF, no destination. Down: to the other VIF, looped, the source kept.
     let expected = |asks: bool, from: u16, to: u16| {
         let fits = |tag: &VnTag, up: bool| {
@@ -230,7 +231,9 @@ pub(super) fn hairpin_decoded(boxes: &mut TwoBoxes, report: &Report) -> Result<(
         })
     };
     check(
-        expected(true, 1, 2) == [1, 1] && expected(false, 2, 1) == [1, 1] && tags.len() == 4,
+        expected(true, one, other) == [1, 1]
+            && expected(false, other, one) == [1, 1]
+            && tags.len() == 4,
         || "these are not the four frames of one hairpinned ping".to_owned(),
     )?;
     report.figure(
