@@ -10,16 +10,17 @@
 
 use benches::{
     Exchange, FAR_STATIONS, Host, NEAR, Nowhere, VLAN, WITH_OFFLOAD, WITHOUT_OFFLOAD, burst, down,
-    down_to_list, ethernet, lent, mac, oversized, received, tagged, up,
+    down_to_list, ethernet, lent, mac, oversized, received, tagged, topology_with_lists, up,
 };
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use interface_virtualizer::core::{Account, VnicId};
-use niv::{Gather, Mac, PortId, Slot};
+use niv::{Gather, Mac, PortId, Slot, VlanSet};
 use packet_io::dispatch::Dispatcher;
 use packet_io::{BURST, Capabilities, Outgoing, RxFrame};
 use std::hint::black_box;
 use std::num::NonZeroU32;
-use vis::switch::{Seed, Table, Time};
+use std::sync::Arc;
+use vis::switch::{Seed, Table, Time, VlanPolicy, list_sets};
 use vntag::VnTag;
 
 const FIRST_VNIC: Account = Account::Vnic(VnicId(0));
@@ -84,6 +85,36 @@ fn vis(c: &mut Criterion) {
         group.throughput(Throughput::Elements(members.into()));
         group.bench_function(format!("flood to {members}, each copy"), |b| {
             b.iter(|| switch.pass(NEAR, &frame));
+        });
+        let mut switch = Exchange::with_lists(members, 0, 1 << 16);
+        // The list, and the plain port.
+        assert_eq!(switch.pass(NEAR, &frame), 2);
+        group.bench_function(format!("flood to {members} by list, each member"), |b| {
+            b.iter(|| switch.pass(NEAR, &frame));
+        });
+    }
+    group.finish();
+}
+
+/// What one attach costs control.
+fn compile(c: &mut Criterion) {
+    let mut group = c.benchmark_group("compile");
+    let access = topology_with_lists(1000, 24);
+    let mut trunks = access.clone();
+    let all = Arc::new(VlanSet::ALL);
+    for port in &mut trunks.ports {
+        port.vlan = VlanPolicy::Trunk {
+            allowed: Arc::clone(&all),
+            native: Some(VLAN),
+        };
+    }
+    trunks.vlans = VlanSet::ALL;
+    for (name, topology) in [("access", access), ("trunk to all VLANs", trunks)] {
+        group.bench_function(format!("1,024 vEths, {name}"), |b| {
+            b.iter(|| topology.compile().unwrap());
+        });
+        group.bench_function(format!("list sets of 1,024 vEths, {name}"), |b| {
+            b.iter(|| list_sets(&topology));
         });
     }
     group.finish();
@@ -189,5 +220,5 @@ fn dispatch(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, iv, vis, table, dispatch);
+criterion_group!(benches, iv, vis, compile, table, dispatch);
 criterion_main!(benches);

@@ -16,7 +16,8 @@ use packet_io::{
 };
 use std::num::NonZeroU32;
 use vis::switch::{
-    LinkKind, LinkPlan, PortPlan, PortState, Seed, Snapshot, Switch, Time, Topology, VlanPolicy,
+    LinkKind, LinkPlan, ListPlan, PortPlan, PortState, Seed, Snapshot, Switch, Time, Topology,
+    VlanPolicy, list_sets,
 };
 
 /// The first device of a [`Exchange`]: a NIV port.
@@ -181,6 +182,59 @@ impl Host {
     }
 }
 
+/// What an [`Exchange`] is made from.
+pub fn topology(near: u16, far: u16) -> Topology {
+    let link = |device: PortId, kind| LinkPlan {
+        device,
+        name: format!("ethernet {}", device.0 + 1),
+        kind,
+    };
+    let veths = (1..=near)
+        .map(|number| (NEAR, Some(vif(number))))
+        .chain((1..=far).map(|number| (FAR, Some(vif(number)))));
+    let ports = (0..).zip(veths.chain([(PLAIN, None)]));
+    Topology {
+        epoch: 1,
+        links: vec![
+            link(NEAR, LinkKind::Niv),
+            link(FAR, LinkKind::Niv),
+            link(PLAIN, LinkKind::Plain),
+        ],
+        ports: ports
+            .map(|(index, (device, vif))| PortPlan {
+                slot: Slot {
+                    index,
+                    generation: 0,
+                },
+                name: format!("port {index}"),
+                device,
+                vif,
+                vlan: VlanPolicy::Access(VLAN),
+                state: PortState::Forwarding,
+                mtu: 1500,
+                trust_priority: false,
+            })
+            .collect(),
+        vlans: VLAN.into(),
+        ..Topology::default()
+    }
+}
+
+/// The same, with every list that is worth having.
+pub fn topology_with_lists(near: u16, far: u16) -> Topology {
+    let mut topology = topology(near, far);
+    let sets = list_sets(&topology);
+    topology.lists = (1u16..)
+        .zip(sets)
+        .map(|(id, (device, members))| ListPlan {
+            device,
+            id: id.try_into().unwrap(),
+            members,
+        })
+        .collect();
+    topology
+}
+
 /// A switch with vEths on [`NEAR`] (VIF 1, 2, ...), on [`FAR`] (VIF 1, 2, ...) and one
 /// [`PLAIN`] port, all in one VLAN; every vEth's address is known. Station `n` is the `n`th vEth on
 /// [`NEAR`], station 1,000,000 + `n` that on [`FAR`], station 0 is behind [`PLAIN`].
@@ -195,42 +249,17 @@ pub struct Exchange {
 pub const FAR_STATIONS: u32 = 1_000_000;
 
 impl Exchange {
-    /// With so many vEths on each NIV port, and room for so many addresses.
+    /// With so many vEths on each NIV port, and room for so many addresses. Floods are unicast copies.
     pub fn new(near: u16, far: u16, addresses: u32) -> Self {
-        let link = |device: PortId, kind| LinkPlan {
-            device,
-            name: format!("ethernet {}", device.0 + 1),
-            kind,
-        };
-        let veths = (1..=near)
-            .map(|number| (NEAR, Some(vif(number))))
-            .chain((1..=far).map(|number| (FAR, Some(vif(number)))));
-        let ports = (0..).zip(veths.chain([(PLAIN, None)]));
-        let topology = Topology {
-            epoch: 1,
-            links: vec![
-                link(NEAR, LinkKind::Niv),
-                link(FAR, LinkKind::Niv),
-                link(PLAIN, LinkKind::Plain),
-            ],
-            ports: ports
-                .map(|(index, (device, vif))| PortPlan {
-                    slot: Slot {
-                        index,
-                        generation: 0,
-                    },
-                    name: format!("port {index}"),
-                    device,
-                    vif,
-                    vlan: VlanPolicy::Access(VLAN),
-                    state: PortState::Forwarding,
-                    mtu: 1500,
-                    trust_priority: false,
-                })
-                .collect(),
-            vlans: VLAN.into(),
-            ..Topology::default()
-        };
+        Self::with(&topology(near, far), near, far, addresses)
+    }
+
+    /// The same, and floods go by lists.
+    pub fn with_lists(near: u16, far: u16, addresses: u32) -> Self {
+        Self::with(&topology_with_lists(near, far), near, far, addresses)
+    }
+
+    fn with(topology: &Topology, near: u16, far: u16, addresses: u32) -> Self {
         let mut made = Self {
             switch: Switch::new(NonZeroU32::new(addresses).unwrap(), Seed(1, 2)),
             snapshot: topology.compile().unwrap(),

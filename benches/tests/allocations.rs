@@ -81,6 +81,17 @@ fn a_flood_allocates_nothing() {
     });
 }
 
+#[test]
+fn a_flood_by_list_allocates_nothing() {
+    let mut switch = Exchange::with_lists(1000, 1000, 1 << 12);
+    let frame = tagged(up(7), &ethernet(Mac::BROADCAST, mac(7), 60));
+    // One for each link, and the plain port.
+    assert_eq!(switch.pass(NEAR, &[received(&frame)]), 3);
+    allocates_nothing(|| {
+        switch.pass(NEAR, &[received(&frame)]);
+    });
+}
+
 /// An attacker's favourite: a new address in every frame, long after the table is full.
 #[test]
 fn learning_allocates_nothing() {

@@ -43,7 +43,7 @@ pub fn offload(data: &[u8]) {
         .collect();
 
     let mut device = Device::new(refused_every);
-    let mut fates: Vec<(u16, Weight, Result<(), DropReason>)> = Vec::new();
+    let mut fates: Vec<(u32, Weight, Result<(), DropReason>)> = Vec::new();
     let outgoing: Vec<Outgoing> = copies.iter().map(|copy| copy.outgoing).collect();
     Dispatcher::new().send(
         &mut device,
@@ -57,7 +57,7 @@ pub fn offload(data: &[u8]) {
     // The device is never anything but full, and a copy that is not planned never meets it.
     let met = |fate: &Result<(), DropReason>| matches!(fate, Ok(()) | Err(DropReason::TxFull));
     let mut handed = device.handed.iter();
-    let mut whose: Vec<(u16, Weight, &Handed)> = Vec::new();
+    let mut whose: Vec<(u32, Weight, &Handed)> = Vec::new();
     for (account, weight, fate) in &fates {
         if met(fate) {
             let frame = handed.next();

@@ -10,8 +10,8 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use vis::switch::{
-    LinkKind, LinkPlan, PortPlan, PortState, Seed, Snapshot, Switch, TableParameters, Time,
-    Topology, VlanPolicy,
+    LinkKind, LinkPlan, ListPlan, PortPlan, PortState, Seed, Snapshot, Switch, TableParameters,
+    Time, Topology, VlanPolicy, list_sets,
 };
 
 /// Devices 0 and 1 have interface virtualizers behind them, 2 and 3 ordinary Ethernet.
@@ -20,7 +20,8 @@ const DEVICES: u16 = 4;
 
 /// `data` is an octet about devices (by bit: which takes unfinished frames; the upper half: how often
 /// they are full), one that says how many bridge ports there are, three for each port, and a sequence
-/// of steps, an octet each with what belongs to it: time passes, a port changes, a frame is received.
+/// of steps, an octet each with what belongs to it: time passes, a port changes and perhaps the lists, a
+/// frame is received.
 ///
 /// # Panics
 /// A frame goes where it must not, is not what it must be, or is not accounted for.
@@ -156,12 +157,33 @@ impl Lab {
     /// The port at `index` goes, and perhaps one comes in its place.
     fn change(&mut self, index: u16, said: [u8; 3]) -> Option<()> {
         let here = |plan: &PortPlan| plan.slot.index == index;
-        let before = self.topology.ports.iter().find(|plan| here(plan));
-        let generation = before.map_or(1, |plan| plan.slot.generation + 1);
+        let before = self.topology.clone();
+        let holder = before.ports.iter().find(|plan| here(plan));
+        let generation = holder.map_or(1, |plan| plan.slot.generation + 1);
         self.topology.ports.retain(|plan| !here(plan));
         let plan = port(index, generation, said);
         if is_free(&self.topology, &plan) {
             self.topology.ports.push(plan);
+        }
+        // Lists for what was, or for what is now; for all sets, or for every other.
+        let [.., rest] = said;
+        if rest & 0x20 != 0 {
+            let sets = if rest & 0x40 != 0 {
+                list_sets(&before)
+            } else {
+                list_sets(&self.topology)
+            };
+            let step = if rest & 0x80 != 0 { 2 } else { 1 };
+            let numbered = (1u16..).zip(sets).step_by(step);
+            let lists = numbered.filter_map(|(id, (device, members))| {
+                let id = id.try_into().ok()?;
+                Some(ListPlan {
+                    device,
+                    id,
+                    members,
+                })
+            });
+            self.topology.lists = lists.collect();
         }
         self.topology.epoch += 1;
         self.snapshot = compile(&self.topology)?;
@@ -283,53 +305,75 @@ impl<'a> Read<'a> {
         assert_eq!(source & 1, 0, "a group as source");
         let destination = self.frame.bytes.get(..6).unwrap_or_default();
         assert_ne!(
-            destination.split_last().map(|(last, rest)| (last >> 4, rest)),
+            destination
+                .split_last()
+                .map(|(last, rest)| (last >> 4, rest)),
             Some((0, &[1, 0x80, 0xC2, 0, 0][..])),
             "link-local, and forwarded"
         );
-        let accounts: BTreeSet<u16> = copies.iter().map(|copy| copy.account).collect();
-        assert_eq!(accounts.len(), copies.len(), "a port got it twice");
-        assert!(
-            !accounts.contains(&self.from.slot.index),
-            "back to its sender"
-        );
+        let mut reached = BTreeSet::new();
         for copy in copies {
-            let mut ports = topology.ports.iter();
-            let to = ports.find(|plan| plan.slot.index == copy.account);
-            assert!(to.is_some_and(|to| to.device == copy.port));
-            if let Some(to) = to {
-                self.judge_copy(to, copy);
+            let gather = &copy.gather;
+            let wire = [gather.head.as_bytes(), gather.rest(self.frame.bytes)].concat();
+            for to in self.receivers(topology, copy, &wire) {
+                assert_ne!(to.slot, self.from.slot, "back to its sender");
+                assert!(reached.insert(to.slot), "a port got it twice");
+                self.judge_copy(to, copy, &wire);
             }
         }
     }
 
-    fn judge_copy(&self, to: &PortPlan, copy: &Outgoing) {
-        assert_eq!(to.state, PortState::Forwarding);
-        let gather = &copy.gather;
-        let wire = [gather.head.as_bytes(), gather.rest(self.frame.bytes)].concat();
-        assert_eq!(wire.get(..12), self.frame.bytes.get(..12));
-        let at = match to.vif {
-            None => {
-                assert_eq!(copy.uncounted, 0);
-                12
-            }
-            Some(vif) => {
-                let hairpin = self.from.vif.filter(|_| self.from.device == to.device);
-                let expected = Tag {
-                    d: true,
-                    p: false,
-                    dvif: vif.get(),
-                    l: hairpin.is_some(),
-                    r: false,
-                    ver: 0,
-                    svif: hairpin.map_or(0, |source| source.get()),
-                };
-                assert_eq!(naive::tag(&wire), Some(expected));
-                assert_eq!(copy.uncounted, 6);
-                18
-            }
+    /// Who gets `copy`, as its device and its tag say.
+    fn receivers<'t>(
+        &self,
+        topology: &'t Topology,
+        copy: &Outgoing,
+        wire: &[u8],
+    ) -> Vec<&'t PortPlan> {
+        let at = |vif| {
+            let mut ports = topology.ports.iter();
+            let to = ports.find(|plan| (plan.device, plan.vif) == (copy.port, vif));
+            assert!(to.is_some(), "for nobody");
+            to
         };
-        assert!(!naive::hides_a_tag(&wire, at), "a tag leaked");
+        if copy.port.0 >= NIV_DEVICES {
+            assert_eq!(copy.uncounted, 0);
+            return at(None).into_iter().collect();
+        }
+        assert_eq!(copy.uncounted, 6);
+        let hairpin = self.from.vif.filter(|_| self.from.device == copy.port);
+        let tag = naive::tag(wire);
+        let said = tag.map(|tag| (tag.p, tag.dvif)).unwrap_or_default();
+        let expected = Tag {
+            d: true,
+            p: said.0,
+            dvif: said.1,
+            l: hairpin.is_some(),
+            r: false,
+            ver: 0,
+            svif: hairpin.map_or(0, |source| source.get()),
+        };
+        assert_eq!(tag, Some(expected));
+        if !said.0 {
+            assert_eq!(
+                copy.account,
+                u32::from(at(vif(said.1)).map_or(0, |to| to.slot.index))
+            );
+            return at(vif(said.1)).into_iter().collect();
+        }
+        let mut lists = topology.lists.iter();
+        let list = lists.find(|list| (list.device, list.id.get()) == (copy.port, said.1));
+        assert!(list.is_some(), "a list nobody confirmed");
+        let members = list.into_iter().flat_map(|list| &list.members);
+        let others = members.filter(|&&member| Some(member) != hairpin);
+        others.filter_map(|&member| at(Some(member))).collect()
+    }
+
+    fn judge_copy(&self, to: &PortPlan, copy: &Outgoing, wire: &[u8]) {
+        assert_eq!(to.state, PortState::Forwarding);
+        assert_eq!(wire.get(..12), self.frame.bytes.get(..12));
+        let at = 12 + usize::from(copy.uncounted);
+        assert!(!naive::hides_a_tag(wire, at), "a tag leaked");
         let untagged = match &to.vlan {
             VlanPolicy::Access(own) => {
                 assert_eq!(own.get(), self.vlan, "out of its VLAN");

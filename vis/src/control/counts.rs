@@ -33,6 +33,9 @@ pub struct Counts {
     pub originated: u64,
     /// Handed to the kernel.
     pub sent: Total,
+    /// Also left for this interface, as a member of lists: each was one frame for several, sent by its link.
+    #[serde(default)]
+    pub listed: Total,
     /// Dropped after the copy was made.
     pub egress_dropped: BTreeMap<String, u64>,
     /// Waiting to be sent.
@@ -62,6 +65,7 @@ impl From<&niv::Counters> for Counts {
             copies: counters.ingress.copies,
             originated: counters.egress.originated,
             sent: total(counters.egress.sent),
+            listed: total(counters.egress.listed),
             egress_dropped: drops(&counters.egress.dropped),
             queued: counters.egress.queued,
             anomalies: counters

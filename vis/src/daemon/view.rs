@@ -213,6 +213,8 @@ impl Daemon {
                     counters.merge(&other.counters);
                 }
             }
+            // What its vEths got of lists left in frames that are its own.
+            counters.egress.listed = niv::Total::default();
         }
         let own = matches!(interface, InterfaceId::Ethernet(_));
         let (io_mode, mac, device_mtu) = match status {

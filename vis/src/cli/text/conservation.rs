@@ -54,6 +54,9 @@ fn write_sent(out: &mut String, counts: &Counts) -> fmt::Result {
         "  made {} copies, originated {}; sent {}, dropped {dropped}, queued {}",
         counts.copies, counts.originated, counts.sent.frames, counts.queued
     )?;
+    if counts.listed.frames > 0 {
+        writeln!(out, "    listed: {}", counts.listed.frames)?;
+    }
     write_reasons(out, &counts.egress_dropped)
 }
 

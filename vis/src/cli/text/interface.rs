@@ -92,7 +92,8 @@ fn write_one(out: &mut String, interface: &Interface) -> fmt::Result {
         )?;
     }
     writeln!(out, "  TX")?;
-    let Total { frames, octets } = counts.sent;
+    let frames = counts.sent.frames + counts.listed.frames;
+    let octets = counts.sent.octets + counts.listed.octets;
     writeln!(out, "    {frames} output packets {octets} bytes")?;
     writeln!(
         out,
