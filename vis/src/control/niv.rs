@@ -36,6 +36,8 @@ pub struct NivLink {
     pub last_refusal: Option<String>,
     /// vNICs refused.
     pub vnics_refused: u64,
+    /// Lists that could not be had: floods went out once for each member.
+    pub lists_refused: u64,
     /// Octets after the EtherType that got through.
     pub mtu_proven: Option<u16>,
     /// VIFs in use by the protocol, and ids that are free.

@@ -79,6 +79,7 @@ impl Daemon {
                 )
             }),
             vnics_refused: record.vnics_refused,
+            lists_refused: record.lists_refused,
             mtu_proven: record.mtu_proven.map(|(octets, _)| octets),
             vifs: Used {
                 used: records.filter(on_it).count(),

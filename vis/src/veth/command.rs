@@ -64,6 +64,8 @@ pub enum Command {
 pub enum Report {
     /// Of [`Command::Accept`].
     Accepted {
+        /// Whose question it was.
+        ask: Ask,
         /// Which vNIC.
         uuid: Uuid,
         /// Its VIF.
@@ -90,7 +92,7 @@ impl Command {
             Self::Accept { ask, uuid, number } => {
                 let name = format!("Vethernet{number}").parse().ok();
                 let vif = session.accept(now, ask, number.get().into(), name);
-                return Some(Report::Accepted { uuid, vif });
+                return Some(Report::Accepted { ask, uuid, vif });
             }
             Self::Refuse { ask, why } => drop(session.refuse(now, ask, why)),
             Self::Answer { ask, done } => drop(session.answer(now, ask, done)),

@@ -3,7 +3,7 @@
 use super::command::Command;
 use super::notice::Notice;
 use super::record::{Record, Stage};
-use super::registry::{MAX_DETACHED, Registry};
+use super::registry::{MAX_DETACHED, Registry, TELL_EVERY};
 use crate::config::{EthernetId, InterfaceId, Membership, ProfileName, VethId};
 use std::time::Duration;
 use vic::message::VifCreate;
@@ -12,9 +12,6 @@ use vic::{Code, Name, Profile, Refusal, Sentence, Uuid, VifCounters};
 
 /// Octets of a VNTag and of one VLAN tag (design.md section 5.8).
 const TAGS: u32 = (vntag::VnTag::LEN + vntag::VlanTag::LEN) as u32;
-
-/// How often people are told that a link's vNICs are refused for the same reason.
-const TELL_EVERY: Duration = Duration::from_secs(1);
 
 impl Registry {
     pub(super) fn create(&mut self, now: Duration, link: EthernetId, ask: Ask, create: VifCreate) {
@@ -41,7 +38,7 @@ impl Registry {
             mtu: create.mtu,
             place: before.as_ref().and_then(|before| before.place),
             last: before.as_ref().and_then(|before| before.last),
-            stage: Stage::Creating(link),
+            stage: Stage::Creating { link, ask },
             since: now,
             counters: before
                 .as_ref()
@@ -50,6 +47,7 @@ impl Registry {
             prepared: None,
             told: None,
         };
+        self.free.remove(&number);
         self.numbers.insert(number, uuid);
         self.records.insert(uuid, record);
         self.changed.insert(uuid);
@@ -111,21 +109,13 @@ impl Registry {
         if let Some(record) = self.records.get(&uuid) {
             return Ok(record.number);
         }
-        if let Some(number) = self.lowest_free() {
-            return Ok(number);
+        if self.free.is_empty() {
+            self.forget_one_that_is_gone();
         }
-        self.forget_one_that_is_gone();
-        self.lowest_free().ok_or_else(|| {
+        self.free.first().copied().ok_or_else(|| {
             let sentence = "every number of a vEth is taken on this switch; detach vNICs";
             Refusal::new(Code::FAILED, sentence)
         })
-    }
-
-    pub(super) fn lowest_free(&self) -> Option<VethId> {
-        let taken = |id: &VethId| self.numbers.contains_key(id) || self.said.veths.contains_key(id);
-        (1..)
-            .map_while(|id| VethId::try_from(id).ok())
-            .find(|id| !taken(id))
     }
 
     /// A prepared vNIC that goes elsewhere leaves the place it had.
@@ -177,6 +167,9 @@ impl Registry {
     fn forget(&mut self, uuid: Uuid) {
         if let Some(record) = self.records.remove(&uuid) {
             self.numbers.remove(&record.number);
+            if !self.said.veths.contains_key(&record.number) {
+                self.free.insert(record.number);
+            }
             self.forgotten.push(record.number);
             self.changed.insert(uuid);
             self.unsettled = true;

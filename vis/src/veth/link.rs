@@ -21,12 +21,16 @@ pub struct LinkRecord {
     pub last_refusal: Option<LastRefusal>,
     /// vNICs refused.
     pub vnics_refused: u64,
+    /// Lists that could not be had.
+    pub lists_refused: u64,
     /// Octets that got through, and octets that should.
     pub mtu_proven: Option<(u16, u16)>,
     /// The IV of the last session.
     pub(super) identity: Option<Uuid>,
     /// Until when vEths are kept without a session.
     pub(super) deadline: Option<Duration>,
+    /// When people were last told that lists cannot be had.
+    pub(super) told_of_lists: Option<Duration>,
     /// When people were last told that a vNIC is refused here, and why.
     pub(super) told: Option<(Duration, vic::Code)>,
 }

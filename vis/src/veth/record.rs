@@ -3,6 +3,7 @@
 use crate::config::{Binding, EthernetId, ProfileName, VethId};
 use niv::{Mac, VifId};
 use std::time::Duration;
+use vic::session::vis::Ask;
 use vic::{Name, OwnerName, Refusal, Uuid, VifCounters};
 
 /// A vEth of the control protocol.
@@ -53,7 +54,12 @@ pub struct Place {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
     /// Its IV asked for it on this link, and it gets its VIF.
-    Creating(EthernetId),
+    Creating {
+        /// Where.
+        link: EthernetId,
+        /// By which question: an answer to an earlier one means nothing any more.
+        ask: Ask,
+    },
     /// It has its VIF and waits until the lists that are to have it are made.
     WaitingForLists,
     /// Its IV was asked to let its frames pass.
@@ -77,7 +83,7 @@ impl Stage {
     /// The stable word for it.
     pub const fn as_str(&self) -> &'static str {
         match self {
-            Self::Creating(_) => "creating",
+            Self::Creating { .. } => "creating",
             Self::WaitingForLists => "waiting_for_lists",
             Self::Enabling => "enabling",
             Self::Enabled => "enabled",
@@ -103,7 +109,7 @@ impl Record {
     /// Where it lives: nobody else may have it there. `None`: it is free to go anywhere.
     pub fn home(&self) -> Option<EthernetId> {
         match self.stage {
-            Stage::Creating(link) => Some(link),
+            Stage::Creating { link, .. } => Some(link),
             Stage::Away(_) | Stage::Detached => None,
             _ => self.place.map(|place| place.link),
         }
@@ -133,8 +139,10 @@ impl Record {
         match &self.stage {
             Stage::Enabled => None,
             Stage::Absent { .. } if self.carried => None,
-            Stage::Creating(_) | Stage::WaitingForLists | Stage::Enabling if self.carried => None,
-            Stage::Creating(_) => Some("creating: it gets its channel".into()),
+            Stage::Creating { .. } | Stage::WaitingForLists | Stage::Enabling if self.carried => {
+                None
+            }
+            Stage::Creating { .. } => Some("creating: it gets its channel".into()),
             Stage::WaitingForLists => {
                 Some("waiting_for_lists: the lists it is to be in are made".into())
             }

@@ -18,6 +18,9 @@ use vic::{Code, Refusal, Uuid};
 /// vEths that are kept after their IV let go of them: the one detached longest ago is forgotten first.
 pub const MAX_DETACHED: usize = 1024;
 
+/// How often people are told of the same.
+pub(super) const TELL_EVERY: Duration = Duration::from_secs(1);
+
 /// VIFs and lists that the switch does without, and that workers may still have in their hands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Departures {
@@ -33,6 +36,8 @@ pub struct Registry {
     pub(super) said: Arc<Config>,
     pub(super) records: BTreeMap<Uuid, Record>,
     pub(super) numbers: BTreeMap<VethId, Uuid>,
+    /// Those that nobody has, by configuration or by the protocol.
+    pub(super) free: BTreeSet<VethId>,
     pub(super) places: BTreeMap<Place, Uuid>,
     pub(super) links: BTreeMap<EthernetId, LinkRecord>,
     pub(super) lists: Lists,
@@ -53,6 +58,7 @@ impl Registry {
         now: Duration,
     ) -> Self {
         let mut registry = Self {
+            free: unsaid(&said),
             said,
             records: BTreeMap::new(),
             numbers: BTreeMap::new(),
@@ -87,7 +93,7 @@ impl Registry {
     fn restore(&mut self, uuid: Uuid, mut record: Record, deadline: Duration) {
         let was = record.number;
         if self.is_by_hand(was) || self.numbers.contains_key(&was) {
-            let Some(is) = self.lowest_free() else { return };
+            let Some(&is) = self.free.first() else { return };
             record.number = is;
             self.notices.push_back(Notice::Renumbered { was, is, uuid });
             self.changed.insert(uuid);
@@ -104,6 +110,7 @@ impl Registry {
                 link.deadline = Some(deadline);
             }
         }
+        self.free.remove(&record.number);
         self.numbers.insert(record.number, uuid);
         self.records.insert(uuid, record);
     }
@@ -132,6 +139,8 @@ impl Registry {
 
     /// The configuration is another one.
     pub fn configure(&mut self, said: Arc<Config>) {
+        self.free = unsaid(&said);
+        self.free.retain(|id| !self.numbers.contains_key(id));
         self.said = said;
         let links: Vec<EthernetId> = self.links.keys().copied().collect();
         for link in links {
@@ -177,7 +186,7 @@ impl Registry {
             }
             VisEvent::ListRefused { list, why } => {
                 self.lists.refused(now, link, list);
-                self.notices.push_back(Notice::NoList(link, why));
+                self.tell_no_list(now, link, why);
                 self.unsettled = true;
             }
             VisEvent::Counters { vif, counters } => {
@@ -202,15 +211,26 @@ impl Registry {
     /// What came of a command.
     pub fn report(&mut self, now: Duration, link: EthernetId, report: Report) {
         match report {
-            Report::Accepted { uuid, vif } => self.accepted(now, link, uuid, vif),
+            Report::Accepted { ask, uuid, vif } => self.accepted(now, link, ask, uuid, vif),
             Report::ListMade { members, list } => {
                 if let Err(error) = &list {
                     let why = Refusal::new(Code::NO_LIST_FREE, error.to_string());
-                    self.notices.push_back(Notice::NoList(link, why));
+                    self.tell_no_list(now, link, why);
                 }
                 self.lists.made(now, link, members, list);
                 self.unsettled |= self.lists.has_unused();
             }
+        }
+    }
+
+    /// Not for every list: it is the link that is out of them.
+    fn tell_no_list(&mut self, now: Duration, link: EthernetId, why: Refusal) {
+        let record = self.links.entry(link).or_default();
+        record.lists_refused += 1;
+        let told = record.told_of_lists;
+        if told.is_none_or(|at| at + TELL_EVERY <= now) {
+            record.told_of_lists = Some(now);
+            self.notices.push_back(Notice::NoList(link, why));
         }
     }
 
@@ -260,7 +280,8 @@ impl Registry {
         record.deadline = Some(deadline);
         record.lost = Some(why.clone());
         for record in self.records.values_mut() {
-            if record.stage == Stage::Creating(link) && record.place.is_none() {
+            let asked_here = matches!(record.stage, Stage::Creating { link: on, .. } if on == link);
+            if asked_here && record.place.is_none() {
                 record.lose_place(now, Stage::Away(why.clone()));
             }
         }
@@ -274,13 +295,14 @@ impl Registry {
         &mut self,
         now: Duration,
         link: EthernetId,
+        ask: Ask,
         uuid: Uuid,
         vif: Result<VifId, VisError>,
     ) {
         let Some(record) = self.records.get_mut(&uuid) else {
             return;
         };
-        if record.stage != Stage::Creating(link) {
+        if record.stage != (Stage::Creating { link, ask }) {
             return;
         }
         match vif {
@@ -362,7 +384,7 @@ impl Registry {
         };
         let stage = match &record.stage {
             // It is asked for anew already.
-            Stage::Creating(link) => Stage::Creating(*link),
+            asked @ Stage::Creating { .. } => asked.clone(),
             _ if why.code == Code::DETACHED => Stage::Detached,
             _ => Stage::Away(why.clone()),
         };
@@ -529,6 +551,14 @@ impl Registry {
     pub const fn lists(&self) -> &Lists {
         &self.lists
     }
+}
+
+/// The numbers that the configuration says nothing of.
+fn unsaid(said: &Config) -> BTreeSet<VethId> {
+    (1..)
+        .map_while(|id| VethId::try_from(id).ok())
+        .filter(|id| !said.veths.contains_key(id))
+        .collect()
 }
 
 /// The vEths that have a place on this link.

@@ -43,8 +43,13 @@ fn write_link(out: &mut String, link: &NivLink) -> fmt::Result {
     }
     writeln!(
         out,
-        "  {} VIFs, {} ids free; {} lists, {} ids free; {} vNICs refused",
-        link.vifs.used, link.vifs.free, link.lists.used, link.lists.free, link.vnics_refused
+        "  {} VIFs, {} ids free; {} vNICs refused; {} lists, {} ids free, {} not had",
+        link.vifs.used,
+        link.vifs.free,
+        link.vnics_refused,
+        link.lists.used,
+        link.lists.free,
+        link.lists_refused
     )?;
     writeln!(
         out,

@@ -260,6 +260,7 @@ fn niv_answers() -> [Answer; 3] {
         refused: 1,
         last_refusal: Some("02:00:00:00:00:09 by us, 5 s ago: wrong_key".into()),
         vnics_refused: 3,
+        lists_refused: 4,
         mtu_proven: Some(1510),
         vifs: Used {
             used: 2,
