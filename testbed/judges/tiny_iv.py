@@ -11,7 +11,7 @@ SIGTERM ends the session. What an IV for daily use does and this one does not: i
 frames (give the devices no address), does not cut segments (guests need `ethtool -K DEV tso off gso off`), does not raise the
 uplink's MTU (the vNIC's and 10 octets are needed), does not look for the link's real MTU, and takes no part in moves.
 """
-import argparse, collections, fcntl, json, os, secrets, select, signal, socket, struct, sys, time, uuid
+import argparse, array, collections, fcntl, json, os, re, secrets, select, signal, socket, struct, sys, time, uuid
 from tiny_vic import *
 
 VNTAG, LLDP = b"\x89\x26", b"\x88\xcc"
@@ -54,8 +54,10 @@ class Device:
         return self.ioctl(0x8921)
 
     def running(self):
-        """Whether there is a carrier; raises OSError when the device is gone."""
-        return bool(self.flags() & 0x40)
+        """Whether there is a carrier (ETHTOOL_GLINK: at once, where IFF_RUNNING comes up to a second later)."""
+        command = array.array("I", [0x0A, 0])
+        fcntl.ioctl(self.socket, 0x8946, struct.pack("16sP16x", self.name.encode(), command.buffer_info()[0]))
+        return bool(command[1])
 
     def set_up(self, up):
         """Of a veth this is the carrier of the other end. An IV that holds the guest's TAP would use TUNSETCARRIER."""
@@ -134,7 +136,9 @@ class Virtualizer:
         self.key, self.state_file, self.state = None, options.state, {"term": 0, "vifs": {}}
         if options.key_file:
             with open(options.key_file, "rb") as file:
-                self.key = file.read().removesuffix(b"\n")
+                self.key = file.read()
+            if re.fullmatch(rb"([0-9A-Fa-f]{2}){32,64}\s*", self.key):  # deployment.md: as they are, or as hexadecimal digits
+                self.key = bytes.fromhex(self.key.decode())
             if not 16 <= len(self.key) <= 64:
                 sys.exit(f"{options.key_file}: a key has 16 to 64 octets, this one {len(self.key)}")
         if self.state_file and os.path.exists(self.state_file):
@@ -175,7 +179,7 @@ class Virtualizer:
             if messages[0].role == NO:
                 fields = read_fields(messages[0].fields, WHY)
                 proven = bool(frame.keyed) == bool(self.key)
-                if proven or code_name(fields) != self.said:
+                if code_name(fields) != self.said:
                     self.said = code_name(fields)
                     event("refused", self.said, fields.get("sentence", ""))
                 if proven:
@@ -466,7 +470,7 @@ def main():
     parser = argparse.ArgumentParser(description="A tiny interface virtualizer.")
     parser.add_argument("--self-test", action="store_true", help="check the frames of docs/vic.md section 11")
     parser.add_argument("--uplink", metavar="DEV")
-    parser.add_argument("--key-file", metavar="FILE", help="16 to 64 octets; one line feed at the end does not count")
+    parser.add_argument("--key-file", metavar="FILE", help="16 to 64 octets, or 64 to 128 hexadecimal digits")
     parser.add_argument("--state", metavar="FILE", help="ids and the term are kept here")
     parser.add_argument("--grace", metavar="SECONDS", type=float, default=30, help="how long frames pass without a session (vic 9)")
     parser.add_argument("--identity", metavar="UUID", type=uuid.UUID, help="in place of the machine id")
