@@ -28,6 +28,15 @@ pub struct Departures {
     pub vifs: Vec<(EthernetId, VifId)>,
     /// Lists.
     pub lists: Vec<(EthernetId, ListId)>,
+    /// How often a session had been replaced by then: of ids of an earlier one nothing is to be said.
+    replacements: u64,
+}
+
+impl Departures {
+    /// Nothing departs.
+    pub const fn is_empty(&self) -> bool {
+        self.vifs.is_empty() && self.lists.is_empty()
+    }
 }
 
 /// Every vEth of the control protocol. The module says how it is driven.
@@ -47,6 +56,7 @@ pub struct Registry {
     pub(super) forgotten: Vec<VethId>,
     pub(super) unsettled: bool,
     departing: Vec<(EthernetId, VifId)>,
+    replacements: u64,
 }
 
 impl Registry {
@@ -71,6 +81,7 @@ impl Registry {
             forgotten: Vec::new(),
             unsettled: false,
             departing: Vec::new(),
+            replacements: 0,
         };
         let deadline = now + registry.said.vic.grace();
         let records = kept
@@ -135,6 +146,25 @@ impl Registry {
         self.links.entry(link).or_default().since = now;
         let catalogue = self.catalogue(link);
         self.command(link, Command::Catalogue(catalogue));
+    }
+
+    /// The port has another device, with another address, and will have another session in place of the one it
+    /// had. vEths wait for their IV; lists are made anew.
+    pub fn replace(&mut self, now: Duration, link: EthernetId) {
+        if self
+            .links
+            .get(&link)
+            .is_some_and(|link| link.peer.is_some())
+        {
+            let why = Refusal::new(Code::REPLACED, "the port has another device");
+            self.lost(now, link, why);
+        }
+        self.replacements += 1;
+        self.links.entry(link).or_default().replaced = self.replacements;
+        self.lists.forget(link);
+        self.departing.retain(|(on, _)| *on != link);
+        self.commands.retain(|(on, _)| *on != link);
+        self.unsettled = true;
     }
 
     /// The configuration is another one.
@@ -499,11 +529,16 @@ impl Registry {
         Departures {
             vifs: std::mem::take(&mut self.departing),
             lists: self.lists.depart(),
+            replacements: self.replacements,
         }
     }
 
     /// No worker has them in its hands any more.
-    pub fn departed(&mut self, departures: Departures) {
+    pub fn departed(&mut self, mut departures: Departures) {
+        let (links, then) = (&self.links, departures.replacements);
+        let same = |link: &EthernetId| links.get(link).is_none_or(|link| link.replaced <= then);
+        departures.vifs.retain(|(link, _)| same(link));
+        departures.lists.retain(|(link, _)| same(link));
         for (link, vif) in departures.vifs {
             self.command(link, Command::Quiesced(vif));
         }
