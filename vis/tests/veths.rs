@@ -225,6 +225,17 @@ fn a_host_that_was_killed_comes_back_with_its_ids() {
 }
 
 #[test]
+fn a_port_with_another_device_keeps_its_veths() {
+    let mut hosts = two();
+    let before = (hosts.passing(1, 1), hosts.passing(1, 2));
+    hosts.replace_port(1);
+    hosts.run(SOON);
+    assert_eq!((hosts.passing(1, 1), hosts.passing(1, 2)), before);
+    assert_eq!(hosts.published.lists.len(), 1);
+    assert_eq!(hosts.hosts[&1].lists.len(), 1);
+}
+
+#[test]
 fn another_host_on_the_cable_gets_nothing_of_the_one_before() {
     let mut hosts = two();
     hosts.replace_iv(1, 77);

@@ -5,7 +5,7 @@ use super::inbox::News;
 use super::run::Daemon;
 use crate::config::{EthernetId, InterfaceId, State, VethId};
 use crate::switch::{ListPlan, Topology, list_sets};
-use crate::veth::{Departures, Verdict};
+use crate::veth::Verdict;
 use niv::PortId;
 use packet_io::mailbox::WorkerGone;
 use std::collections::{BTreeMap, BTreeSet};
@@ -153,7 +153,7 @@ impl Daemon {
             self.topology = topology;
         }
         let departures = self.registry.departures();
-        if departures == Departures::default() {
+        if departures.is_empty() {
             return Ok(());
         }
         let inbox = self.inbox.clone();

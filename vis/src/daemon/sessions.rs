@@ -102,9 +102,13 @@ impl Sessions {
                 (None, Some(open)) => open.stale = true,
                 (Some(mac), Some(open)) if open.mac == mac && !open.stale => {}
                 (Some(mac), before) => {
-                    let before = before.is_some();
+                    // A session is known by its address: with another one it is another session.
+                    let again = before.as_ref().is_some_and(|open| open.mac == mac);
+                    if before.is_some() && !again {
+                        registry.replace(now, id);
+                    }
                     let opened = self
-                        .open(id, device, before, config, supervisor, registry, now)
+                        .open(id, device, again, config, supervisor, registry, now)
                         .await;
                     match opened {
                         Ok(()) => drop(self.open.insert(id, Open { mac, stale: false })),

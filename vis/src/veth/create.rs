@@ -1,9 +1,10 @@
 //! A vNIC asks for its vEth.
 
 use super::command::Command;
+use super::events::TELL_EVERY;
 use super::notice::Notice;
 use super::record::{Record, Stage};
-use super::registry::{MAX_DETACHED, Registry, TELL_EVERY};
+use super::registry::{MAX_DETACHED, Registry};
 use crate::config::{EthernetId, InterfaceId, Membership, ProfileName, VethId};
 use std::time::Duration;
 use vic::message::VifCreate;

@@ -25,6 +25,8 @@ pub struct LinkRecord {
     pub lists_refused: u64,
     /// Octets that got through, and octets that should.
     pub mtu_proven: Option<(u16, u16)>,
+    /// Which replacement of a session on any link was the last one here; 0: none was.
+    pub(super) replaced: u64,
     /// The IV of the last session.
     pub(super) identity: Option<Uuid>,
     /// Until when vEths are kept without a session.

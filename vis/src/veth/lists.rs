@@ -194,6 +194,14 @@ impl Lists {
         !self.unused.is_empty()
     }
 
+    /// The session that made them is no more, and the IV is told so by the next one.
+    pub(super) fn forget(&mut self, link: EthernetId) {
+        self.sets.retain(|(on, _), _| *on != link);
+        self.members.retain(|(on, _), _| *on != link);
+        self.unused.retain(|(on, _)| *on != link);
+        self.departing.retain(|(on, _)| *on != link);
+    }
+
     /// When a list that could not be had is tried again.
     pub(super) fn timeout(&self) -> Option<Duration> {
         let waiting = self.sets.values().filter_map(|stage| match stage {

@@ -17,6 +17,7 @@
 
 mod command;
 mod create;
+mod events;
 mod kept;
 mod link;
 mod lists;

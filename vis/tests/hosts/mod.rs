@@ -215,6 +215,14 @@ impl Hosts {
         }
     }
 
+    /// The port of the switch gets another device: the session begins from nothing.
+    pub(crate) fn replace_port(&mut self, n: u32) {
+        self.registry.replace(self.now, ethernet(n));
+        let session = self.vis_session(n);
+        self.hosts.get_mut(&n).unwrap().vis = session;
+        self.registry.open(self.now, ethernet(n));
+    }
+
     pub(crate) fn run(&mut self, span: Duration) {
         let limit = self.now + span;
         let mut spins = 0;

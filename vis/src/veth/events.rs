@@ -1,0 +1,296 @@
+//! What sessions say, and what becomes of vEths by it.
+
+use super::command::{Command, Report};
+use super::link::LastRefusal;
+use super::notice::Notice;
+use super::record::{Place, Record, Stage};
+use super::registry::Registry;
+use crate::config::{EthernetId, InterfaceId};
+use niv::VifId;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use vic::session::Peer;
+use vic::session::vis::{Ask, MoveStep, VisError, VisEvent};
+use vic::{Code, Refusal, Uuid};
+
+/// How often people are told of the same.
+pub(super) const TELL_EVERY: Duration = Duration::from_secs(1);
+
+impl Registry {
+    /// What a session on `link` said.
+    pub fn handle(&mut self, now: Duration, link: EthernetId, event: VisEvent) {
+        match event {
+            VisEvent::Admission(peer) => self.admission(link, &peer),
+            VisEvent::Up(peer) => self.up(now, link, peer),
+            VisEvent::Lost(why) => self.lost(now, link, why),
+            VisEvent::Refused(said) => {
+                let record = self.links.entry(link).or_default();
+                record.refused += 1;
+                record.last_refusal = Some(LastRefusal {
+                    at: now,
+                    said: said.clone(),
+                });
+                self.notices.push_back(Notice::SessionRefused(link, said));
+            }
+            VisEvent::Create { ask, create, .. } => self.create(now, link, ask, create),
+            VisEvent::Enabled(vif) => self.enabled(now, link, vif, Ok(())),
+            VisEvent::EnableRefused { vif, why } => self.enabled(now, link, vif, Err(why)),
+            VisEvent::Disabled(vif) => {
+                let why = Refusal::new(Code::NOT_ALLOWED, "the switch has it disabled");
+                self.enabled(now, link, vif, Err(why));
+            }
+            VisEvent::VifGone { vif, uuid, why } => self.vif_gone(now, link, vif, uuid, why),
+            VisEvent::Set { vif, mac, mtu } => self.change(link, vif, |record| {
+                record.mac = mac.unwrap_or(record.mac);
+                record.mtu = mtu.unwrap_or(record.mtu);
+            }),
+            VisEvent::Move { ask, uuid, step } => self.step(link, ask, uuid, step),
+            VisEvent::ListConfirmed(list) => {
+                self.unsettled |= self.lists.confirm(link, list, true);
+            }
+            VisEvent::ListLost(list) => {
+                self.unsettled |= self.lists.confirm(link, list, false);
+            }
+            VisEvent::ListRefused { list, why } => {
+                self.lists.refused(now, link, list);
+                self.tell_no_list(now, link, why);
+                self.unsettled = true;
+            }
+            VisEvent::Counters { vif, counters } => {
+                if let Some(record) = self.at(link, vif) {
+                    record.counters = counters;
+                }
+            }
+            VisEvent::MtuProven { octets, wanted } => {
+                self.links.entry(link).or_default().mtu_proven = Some((octets, wanted));
+                if octets < wanted {
+                    let small = Notice::SmallMtu {
+                        link,
+                        octets,
+                        wanted,
+                    };
+                    self.notices.push_back(small);
+                }
+            }
+        }
+    }
+
+    /// What came of a command.
+    pub fn report(&mut self, now: Duration, link: EthernetId, report: Report) {
+        match report {
+            Report::Accepted { ask, uuid, vif } => self.accepted(now, link, ask, uuid, vif),
+            Report::ListMade { members, list } => {
+                if let Err(error) = &list {
+                    let why = Refusal::new(Code::NO_LIST_FREE, error.to_string());
+                    self.tell_no_list(now, link, why);
+                }
+                self.lists.made(now, link, members, list);
+                self.unsettled |= self.lists.has_unused();
+            }
+        }
+    }
+
+    /// Not for every list: it is the link that is out of them.
+    fn tell_no_list(&mut self, now: Duration, link: EthernetId, why: Refusal) {
+        let record = self.links.entry(link).or_default();
+        record.lists_refused += 1;
+        let told = record.told_of_lists;
+        if told.is_none_or(|at| at + TELL_EVERY <= now) {
+            record.told_of_lists = Some(now);
+            self.notices.push_back(Notice::NoList(link, why));
+        }
+    }
+
+    /// Only here can it be known whether another link has an IV of the same identity.
+    fn admission(&mut self, link: EthernetId, peer: &Peer) {
+        let other = self.links.iter().find(|(other, record)| {
+            let same = |there: &Peer| there.identity == peer.identity;
+            **other != link && record.peer.as_ref().is_some_and(same)
+        });
+        let command = match other {
+            None => Command::Admit,
+            Some((&other, _)) => {
+                let other = InterfaceId::Ethernet(other);
+                let sentence = format!(
+                    "an IV of the identity {} has a session on {other}",
+                    peer.identity
+                );
+                Command::RefuseSession(Refusal::new(Code::DUPLICATE_IDENTITY, sentence))
+            }
+        };
+        self.command(link, command);
+    }
+
+    fn up(&mut self, now: Duration, link: EthernetId, peer: Peer) {
+        let deadline = now + self.said.vic.grace();
+        let record = self.links.entry(link).or_default();
+        let stranger = record.identity.replace(peer.identity) != Some(peer.identity);
+        record.deadline = None;
+        record.since = now;
+        record.sessions += 1;
+        record.peer = Some(peer.clone());
+        for record in on_link(&mut self.records, link) {
+            // Another host has no right to the vEths of the one before.
+            self.unsettled |= stranger && std::mem::take(&mut record.carried);
+            record.told = None;
+            record.enter(now, Stage::Absent { deadline });
+        }
+        self.notices
+            .push_back(Notice::SessionUp(link, Box::new(peer)));
+    }
+
+    pub(super) fn lost(&mut self, now: Duration, link: EthernetId, why: Refusal) {
+        let deadline = now + self.said.vic.grace();
+        let record = self.links.entry(link).or_default();
+        record.peer = None;
+        record.since = now;
+        record.deadline = Some(deadline);
+        record.lost = Some(why.clone());
+        for record in self.records.values_mut() {
+            let asked_here = matches!(record.stage, Stage::Creating { link: on, .. } if on == link);
+            if asked_here && record.place.is_none() {
+                record.lose_place(now, Stage::Away(why.clone()));
+            }
+        }
+        for record in on_link(&mut self.records, link) {
+            record.enter(now, Stage::Absent { deadline });
+        }
+        self.notices.push_back(Notice::SessionLost(link, why));
+    }
+
+    fn accepted(
+        &mut self,
+        now: Duration,
+        link: EthernetId,
+        ask: Ask,
+        uuid: Uuid,
+        vif: Result<VifId, VisError>,
+    ) {
+        let Some(record) = self.records.get_mut(&uuid) else {
+            return;
+        };
+        if record.stage != (Stage::Creating { link, ask }) {
+            return;
+        }
+        match vif {
+            Ok(vif) => {
+                let place = Place { link, vif };
+                if let Some(old) = record.place.replace(place).filter(|old| *old != place) {
+                    record.carried = false;
+                    self.places.remove(&old);
+                }
+                record.told = None;
+                record.enter(now, Stage::WaitingForLists);
+                let (number, name) = (record.number, record.name.clone());
+                self.places.insert(place, uuid);
+                self.changed.insert(uuid);
+                self.notices.push_back(Notice::Attached {
+                    number,
+                    link,
+                    name,
+                    uuid,
+                });
+            }
+            // It asks again in its next session.
+            Err(VisError::NotAsked) if record.place.is_some() => {
+                let deadline = now + self.said.vic.grace();
+                record.enter(now, Stage::Absent { deadline });
+            }
+            Err(error) => {
+                let code = match error {
+                    VisError::NoVifFree => Code::NO_VIF_FREE,
+                    _ => Code::SUPERSEDED,
+                };
+                let why = Refusal::new(code, error.to_string());
+                let place = record.place;
+                record.lose_place(now, Stage::Away(why.clone()));
+                let name = record.name.clone();
+                place.map(|place| self.places.remove(&place));
+                if error == VisError::NoVifFree {
+                    self.tell_refused(now, link, name, uuid, why);
+                }
+            }
+        }
+        self.unsettled = true;
+    }
+
+    fn enabled(
+        &mut self,
+        now: Duration,
+        link: EthernetId,
+        vif: VifId,
+        outcome: Result<(), Refusal>,
+    ) {
+        let Some(record) = self.at(link, vif) else {
+            return;
+        };
+        let before = std::mem::replace(&mut record.carried, outcome.is_ok());
+        let changed = before != record.carried;
+        let number = record.number;
+        match outcome {
+            Ok(()) => record.enter(now, Stage::Enabled),
+            Err(why) => {
+                record.enter(now, Stage::Disabled(why.clone()));
+                self.notices.push_back(Notice::NotEnabled(number, why));
+            }
+        }
+        self.unsettled |= changed;
+    }
+
+    fn vif_gone(&mut self, now: Duration, link: EthernetId, vif: VifId, uuid: Uuid, why: Refusal) {
+        self.departing.push((link, vif));
+        self.lists.vif_gone(link, vif);
+        self.unsettled = true;
+        let place = Place { link, vif };
+        if self.places.get(&place) != Some(&uuid) {
+            return;
+        }
+        self.places.remove(&place);
+        let Some(record) = self.records.get_mut(&uuid) else {
+            return;
+        };
+        let stage = match &record.stage {
+            // It is asked for anew already.
+            asked @ Stage::Creating { .. } => asked.clone(),
+            _ if why.code == Code::DETACHED => Stage::Detached,
+            _ => Stage::Away(why.clone()),
+        };
+        record.lose_place(now, stage);
+        let number = record.number;
+        self.changed.insert(uuid);
+        self.notices.push_back(Notice::Gone(number, why));
+        self.forget_long_detached();
+    }
+
+    /// Moves are prepared by the IV that has the vNIC. The one that is to have it then simply asks for it.
+    fn step(&mut self, link: EthernetId, ask: Ask, uuid: Uuid, step: MoveStep) {
+        let lives_here = |record: &&mut Record| record.home() == Some(link);
+        let here = self.records.get_mut(&uuid).filter(lives_here);
+        let done = match (here, step) {
+            (Some(record), MoveStep::Prepare(to)) => {
+                record.prepared = Some(to);
+                Ok(())
+            }
+            (Some(record), MoveStep::Commit | MoveStep::Abort) => {
+                record.prepared = None;
+                Ok(())
+            }
+            (None, _) => {
+                let link = InterfaceId::Ethernet(link);
+                let sentence = format!("vNIC {uuid} does not live on {link}");
+                Err(Refusal::new(Code::NOT_PREPARED, sentence))
+            }
+        };
+        self.command(link, Command::Answer { ask, done });
+    }
+}
+
+/// The vEths that have a place on this link.
+fn on_link(
+    records: &mut BTreeMap<Uuid, Record>,
+    link: EthernetId,
+) -> impl Iterator<Item = &mut Record> {
+    records
+        .values_mut()
+        .filter(move |record| record.place.is_some_and(|place| place.link == link))
+}
