@@ -142,7 +142,7 @@ impl Host {
             let id = iv.add(vif(number)).unwrap();
             iv.enable(id, true);
         }
-        let members = (1..=vnics).map(vif).collect();
+        let members = (1..=vnics).map(vif);
         iv.set_list(ListId::try_from(1).unwrap(), members);
         Self {
             iv,
