@@ -109,6 +109,47 @@ fn a_refusal_is_told_and_carrier_follows_the_veth_and_the_grace() {
 }
 
 #[test]
+fn an_iv_with_a_key_takes_no_switch_without() {
+    in_a_lab(|lab: &mut Lab| {
+        let key = lab.key_file();
+        lab.launch(&[&format!("key-file = {key:?}")]);
+        lab.until("it was refused", |show| {
+            let session = show.session.as_ref();
+            session.is_some_and(|session| {
+                let why = session.why.as_deref().unwrap_or_default();
+                session.state == "opening" && why.contains("refused")
+            })
+        });
+        let said = lab.iv(&["attach", "t-web1", "--profile", "web"]);
+        assert!(
+            said.contains("waiting") && said.contains("refused"),
+            "{said}"
+        );
+        assert!(!lab.carrier("t-web1"));
+        // What the switch does not know is gone at once.
+        assert!(lab.iv(&["detach", "t-web1"]).contains("is detached"));
+        lab.stop();
+    });
+}
+
+#[test]
+fn an_uplink_that_was_lost_comes_back_with_its_session() {
+    in_a_lab(|lab: &mut Lab| {
+        lab.start(&[]);
+        lab.iv(&["attach", "t-web1", "--profile", "web"]);
+        let vif = lab.show().vnics[0].vif.unwrap();
+        lab.delete("t-up");
+        lab.until("the guest has no link", |show| !show.vnics[0].carrier);
+        lab.cable();
+        lab.vis.speak();
+        lab.until("the session is back", |show| show.vnics[0].carrier);
+        assert_eq!(lab.show().vnics[0].vif, Some(vif));
+        lab.frames_pass("t-web1", vif);
+        lab.stop();
+    });
+}
+
+#[test]
 fn many_are_attached_at_once_and_gone_without_a_trace() {
     in_a_lab(|lab: &mut Lab| {
         lab.start(&[]);

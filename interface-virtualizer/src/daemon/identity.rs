@@ -48,12 +48,22 @@ pub(super) fn host_name() -> Name {
     Name::clipped(name.trim())
 }
 
-/// As many descriptors as the system allows: each vNIC takes some, and 1,024 are soon gone.
+/// As many descriptors as the system allows: each vNIC takes up to five, and 1,024 are soon gone. Root may go
+/// beyond what it was given, others up to that.
 pub(super) fn raise_descriptor_limit() {
-    use rustix::process::{Resource, getrlimit, setrlimit};
-    let mut limit = getrlimit(Resource::Nofile);
-    limit.current = limit.maximum;
-    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let given = getrlimit(Resource::Nofile);
+    let most = fs::read_to_string("/proc/sys/fs/nr_open");
+    let most = most.ok().and_then(|text| text.trim().parse().ok());
+    let to = |limit: Option<u64>| Rlimit {
+        current: limit,
+        maximum: limit,
+    };
+    let raised = match most.max(given.maximum) {
+        Some(most) => setrlimit(Resource::Nofile, to(Some(most))),
+        None => Ok(()),
+    };
+    if let Err(error) = raised.or_else(|_| setrlimit(Resource::Nofile, to(given.maximum))) {
         warn!("the limit of open descriptors cannot be raised: {error}");
     }
 }

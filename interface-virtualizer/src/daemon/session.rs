@@ -315,7 +315,7 @@ impl Daemon {
             warn!("vNIC {name}: the switch does not take its new address: {why}");
         }
         let Some(vic) = &mut vnic.vic else { return };
-        let vif = vic.life.vif();
+        let (vif, before) = (vic.life.vif(), vic.life.word());
         let news = vic.life.on_event(&event, applied);
         if news && let Some(why) = vic.life.why(&self.session) {
             warn!("vNIC {name}: {why}");
@@ -324,7 +324,9 @@ impl Daemon {
             IvEvent::Created { vif, veth, .. } => {
                 debug!("vNIC {name}: VIF {vif}, vEth {veth}");
             }
-            IvEvent::Enabled { vif, .. } => info!("vNIC {name}: VIF {vif} is enabled"),
+            IvEvent::Enabled { vif, .. } if vic.life.word() != before => {
+                info!("vNIC {name}: VIF {vif} is enabled");
+            }
             _ => {}
         }
         if vic.life.vif() != vif {

@@ -132,12 +132,17 @@ impl Vnic {
     }
 }
 
-/// The receive ring of one of so many vNICs: 1,024 slots for some, fewer for each of many, so that the rings
-/// of 4,000 take no more than 1 GiB (ours).
+/// With more vNICs than this, AF_XDP sockets to send by, each of which takes a descriptor and 256 KiB, are
+/// done without (ours).
+const MOST_WITH_XDP: usize = 2048;
+
+/// How the device of one of so many vNICs is opened: with a ring of 1,024 slots if they are few, with fewer
+/// for each of many, so that the rings of 4,000 take no more than 1 GiB (ours).
 pub(super) fn ring(vnics: usize) -> PacketOptions {
     let slots = (64 * 1024 / vnics.max(1)).clamp(128, 1024);
     PacketOptions {
         slots: slots as u32,
+        xdp: vnics <= MOST_WITH_XDP,
         ..PacketOptions::default()
     }
 }

@@ -10,7 +10,7 @@ use packet_io::netns::{NetNs, NetNsError};
 use packet_io::port::{Port, TxFrame};
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -22,6 +22,8 @@ pub(crate) struct Lab {
     pub(crate) vis: Switch,
     links: BlockingLinks,
     folder: PathBuf,
+    /// Of the namespace.
+    inode: u64,
     guest: NetNs,
     child: Option<Child>,
 }
@@ -37,26 +39,29 @@ pub(crate) fn in_a_lab(body: impl FnOnce(&mut Lab) + Send) {
     let inode = inode.metadata().unwrap().ino();
     ns.run(|| {
         let links = BlockingLinks::open().unwrap();
-        links.run(async |links| {
-            let (near, far) = (VethEnd::new("t-up"), VethEnd::new("t-sw").mtu(1600));
-            links.add_veth(near, far).await.unwrap();
-            let far = links.require("t-sw").await.unwrap().index;
-            links.set_up(far, true).await.unwrap();
-        });
+        lay_cable(&links);
         let folder = std::env::temp_dir().join(format!("iv-session-{inode}"));
         fs::create_dir_all(&folder).unwrap();
         let mut lab = Lab {
             vis: Switch::start("t-sw"),
             links,
             folder,
+            inode,
             guest: NetNs::create().unwrap(),
             child: None,
         };
         body(&mut lab);
     })
     .unwrap();
-    // As root the state of every namespace is in one folder.
-    let _ = fs::remove_file(format!("/run/niv/iv-{inode}-t-up.json"));
+}
+
+fn lay_cable(links: &BlockingLinks) {
+    links.run(async |links| {
+        let (near, far) = (VethEnd::new("t-up"), VethEnd::new("t-sw").mtu(1600));
+        links.add_veth(near, far).await.unwrap();
+        let far = links.require("t-sw").await.unwrap().index;
+        links.set_up(far, true).await.unwrap();
+    });
 }
 
 impl Drop for Lab {
@@ -69,6 +74,14 @@ impl Drop for Lab {
             }
         }
         let _ = fs::remove_dir_all(&self.folder);
+        // As root the state of every namespace is in one folder.
+        let ours = [format!("iv-{}-", self.inode), format!("{}-t-", self.inode)];
+        for file in fs::read_dir("/run/niv").into_iter().flatten().flatten() {
+            let name = file.file_name().to_string_lossy().into_owned();
+            if ours.iter().any(|start| name.starts_with(start)) {
+                let _ = fs::remove_file(file.path());
+            }
+        }
     }
 }
 
@@ -77,8 +90,30 @@ impl Lab {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
-    /// Starts `iv` with a file of these lines, and waits until it answers.
+    /// Lays a cable anew.
+    pub(crate) fn cable(&self) {
+        lay_cable(&self.links);
+    }
+
+    /// A file with a key that the switch does not have.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        let path = self.folder.join("key");
+        fs::write(&path, [7; 32]).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+        path
+    }
+
+    /// Starts `iv` with a file of these lines, and waits until it has a session.
     pub(crate) fn start(&mut self, lines: &[&str]) {
+        self.launch(lines);
+        self.until("the session is up", |show| {
+            let session = show.session.as_ref();
+            session.is_some_and(|session| session.state == "up")
+        });
+    }
+
+    /// Starts `iv` with a file of these lines.
+    pub(crate) fn launch(&mut self, lines: &[&str]) {
         let file = self.folder.join("iv.toml");
         fs::write(&file, format!("uplink = \"t-up\"\n{}\n", lines.join("\n"))).unwrap();
         let options = fs::OpenOptions::new()
@@ -95,11 +130,6 @@ impl Lab {
             .stdin(Stdio::null())
             .spawn();
         self.child = Some(child.unwrap());
-        self.until("the session is up", |show| {
-            show.session
-                .as_ref()
-                .is_some_and(|session| session.state == "up")
-        });
     }
 
     pub(crate) fn kill(&mut self) {

@@ -20,6 +20,7 @@ pub(super) struct PacketReceive {
     socket: PacketSocket,
     index: u32,
     virtio: bool,
+    /// Empty until the first long frame comes: of thousands of guests many never send one.
     long: Box<[u8]>,
     /// Slots lent out.
     lent: u32,
@@ -34,7 +35,7 @@ impl PacketReceive {
             socket,
             index,
             virtio,
-            long: vec![0; LONG_FRAMES].into_boxed_slice(),
+            long: Box::default(),
             lent: 0,
             down: false,
             stats: RxStats::default(),
@@ -73,8 +74,12 @@ impl Receive for PacketReceive {
         burst: &mut ArrayVec<RxFrame<'a>, BURST>,
     ) -> Result<(), PortError> {
         self.ring.give_back(mem::take(&mut self.lent));
-        if self.ring.slot(0).is_none() {
+        let Some(first) = self.ring.slot(0) else {
             return self.why_empty();
+        };
+        // A long frame further behind waits for the next burst.
+        if first.queued && self.long.is_empty() {
+            self.long = vec![0; LONG_FRAMES].into_boxed_slice();
         }
         self.down = false;
 

@@ -3,6 +3,7 @@
 use crate::offload::VIRTIO_HEADER;
 use crate::{BURST, Offload, PortError, Receive, Refusal, RxFrame, RxStats, Transmit, TxFrame};
 use arrayvec::ArrayVec;
+use rustix::buffer::spare_capacity;
 use rustix::io::Errno;
 use std::io::IoSlice;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -19,7 +20,8 @@ const PIECES: usize = 1 + 3 + BURST;
 
 pub(super) struct TapReceive {
     file: Arc<OwnedFd>,
-    room: Box<[u8]>,
+    /// Never grows. What was not read into takes no memory.
+    room: Vec<u8>,
     stats: RxStats,
 }
 
@@ -27,7 +29,7 @@ impl TapReceive {
     pub(super) fn new(file: Arc<OwnedFd>) -> Self {
         Self {
             file,
-            room: vec![0; ROOM].into_boxed_slice(),
+            room: Vec::with_capacity(ROOM),
             stats: RxStats::default(),
         }
     }
@@ -38,22 +40,25 @@ impl Receive for TapReceive {
         &'a mut self,
         burst: &mut ArrayVec<RxFrame<'a>, BURST>,
     ) -> Result<(), PortError> {
-        let mut room: &'a mut [u8] = &mut self.room;
-        while !burst.is_full() && room.len() >= LONGEST {
-            let length = match rustix::io::read(&*self.file, &mut *room) {
-                Ok(length) => length,
+        self.room.clear();
+        let mut ends = ArrayVec::<usize, BURST>::new();
+        while !ends.is_full() && self.room.capacity() - self.room.len() >= LONGEST {
+            match rustix::io::read(&*self.file, spare_capacity(&mut self.room)) {
+                Ok(_) => {}
                 Err(Errno::AGAIN) => break,
                 Err(Errno::INTR) => continue,
                 // What was read before is delivered first; the error comes again.
-                Err(_) if !burst.is_empty() => break,
+                Err(_) if !ends.is_empty() => break,
                 Err(Errno::BADFD) => return Err(PortError::Gone),
                 Err(error) => return Err(PortError::Io(error.into())),
-            };
-            let length = length.min(room.len());
-            let (taken, rest) = room.split_at_mut(length);
-            room = rest;
+            }
             self.stats.buffers += 1;
-            let taken: &'a [u8] = taken;
+            ends.push(self.room.len());
+        }
+        let mut begin = 0;
+        for end in ends {
+            let taken = self.room.get(begin..end).unwrap_or_default();
+            begin = end;
             let Some((header, bytes)) = taken.split_first_chunk() else {
                 continue;
             };
