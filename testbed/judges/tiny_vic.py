@@ -210,7 +210,7 @@ class Session:
             return None
         if now >= self.keepalive_at:
             self.send(UNACKNOWLEDGED, 1, message(KEEPALIVE, REQUEST, 0))
-            self.keepalive_at = now + self.interval
+            self.keepalive_at = max(self.keepalive_at + self.interval, now)
         while self.held and self.next < min(self.asked, default=self.next) + WINDOW:
             kind, fields, then = self.held.popleft()
             self.asked[self.next] = Asked(kind, message(kind, REQUEST, self.next, **fields), then)
