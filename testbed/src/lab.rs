@@ -284,7 +284,7 @@ impl Lab {
         fs::write(&file, configuration).doing(format!("write {}", file.display()))?;
         let path = self.binaries.path(program);
         let netns = &self.host(host)?.netns;
-        let daemon = Daemon::start(program, &path, netns, &file, &folder)?;
+        let daemon = Daemon::start(host, &path, netns, &file, &folder)?;
         self.daemons.insert(host.to_owned(), daemon);
         Ok(())
     }
@@ -297,6 +297,12 @@ impl Lab {
             name: host.to_owned(),
             known,
         })
+    }
+
+    /// All daemons, with the names of their hosts.
+    pub(crate) fn daemons(&mut self) -> impl Iterator<Item = (&str, &mut Daemon)> {
+        let all = self.daemons.iter_mut();
+        all.map(|(host, daemon)| (host.as_str(), daemon))
     }
 
     /// Fails if any daemon has ended by itself.

@@ -4,6 +4,7 @@ mod accounts;
 mod bridge;
 mod forwarding;
 mod hairpin_rate;
+mod held_lab;
 mod isolation;
 mod judges;
 mod lost_interfaces;
@@ -153,6 +154,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Root],
         demo: false,
         run: Run::Own(plain_user::plain_user),
+    },
+    Scenario {
+        name: "held-lab",
+        about: "a lab that stays says which daemon died and how it is started again",
+        needs: &[],
+        demo: false,
+        run: Run::Own(held_lab::held_lab),
     },
     Scenario {
         name: "svif-space",
