@@ -245,7 +245,8 @@ pub(crate) fn keep(binaries: &Binaries) -> Result<ExitCode> {
 /// The lab does not come up.
 pub(crate) fn keep_inside(binaries: &Binaries) -> Result<ExitCode> {
     let say = &mut |line: &str| println!("{line}");
-    let mut boxes = TwoBoxes::start(binaries, Binding::Vic, say)?;
+    // Nobody is there to read what a vigil would gather.
+    let (mut boxes, _) = TwoBoxes::start(binaries, Binding::Vic, say)?;
     println!("{UP}");
     let mut told = BTreeSet::new();
     loop {

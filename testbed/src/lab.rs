@@ -264,16 +264,25 @@ impl Lab {
     }
 
     /// A cable between two hosts, both ends up.
-    pub(crate) fn cable(&self, (a, at_a): (&str, &str), (b, at_b): (&str, &str)) -> Result<()> {
+    pub(crate) fn cable(&self, a: (&str, &str), b: (&str, &str)) -> Result<()> {
+        self.cable_for_daemons(a, b)?;
+        self.host(a.0)?.up(a.1)?;
+        self.host(b.0)?.up(b.1)
+    }
+
+    /// The same, both ends down: no kernel says a word on it before the daemons at its ends take it up.
+    pub(crate) fn cable_for_daemons(
+        &self,
+        (a, at_a): (&str, &str),
+        (b, at_b): (&str, &str),
+    ) -> Result<()> {
         let (a, b) = (self.host(a)?, self.host(b)?);
         a.links
             .run(async |links| {
                 let other = VethEnd::new(at_b).in_ns(&b.netns);
                 links.add_veth(VethEnd::new(at_a), other).await
             })
-            .map_err(link(format!("lay a cable from {} to {}", a.name, b.name)))?;
-        a.up(at_a)?;
-        b.up(at_b)
+            .map_err(link(format!("lay a cable from {} to {}", a.name, b.name)))
     }
 
     /// Starts `vis` or `iv` on a host with this configuration.
