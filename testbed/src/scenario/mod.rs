@@ -5,6 +5,7 @@ mod bridge;
 mod forwarding;
 mod hairpin_rate;
 mod held_lab;
+mod host_path;
 mod isolation;
 mod judges;
 mod lost_interfaces;
@@ -100,7 +101,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "cable-cut",
-        about: "without the switch vNICs of one host are silent, even if the host forwards IP",
+        about: "without the switch vNICs of one host are silent, even if the host has routes to both",
         needs: &[],
         demo: true,
         run: Run::TwoBoxes(isolation::cable_cut),
@@ -122,7 +123,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "daemons-killed",
-        about: "a daemon killed means silence, and started again carries on",
+        about: "a daemon killed means silence, whatever routes the host has, and started again carries on",
         needs: &[],
         demo: false,
         run: Run::TwoBoxes(isolation::daemons_killed),
