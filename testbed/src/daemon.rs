@@ -3,6 +3,7 @@
 use crate::error::{Doing, LabError, Result};
 use packet_io::netns::NetNs;
 use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,6 +17,8 @@ const LAST_LINES: usize = 20;
 #[derive(Debug)]
 pub(crate) struct Daemon {
     name: String,
+    /// What starts it again in a lab that stays.
+    again: String,
     program: PathBuf,
     arguments: Vec<String>,
     socket: PathBuf,
@@ -25,19 +28,20 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Starts `program run` in the namespace with the given file, and waits until it says `ready`.
+    /// Starts `program run` on that host, in its namespace, with the given file, and waits until it says
+    /// `ready`.
     ///
     /// # Errors
     /// It ends, or says nothing for 15 seconds.
     pub(crate) fn start(
-        name: &str,
+        host: &str,
         program: &Path,
         netns: &NetNs,
         file: &Path,
         folder: &Path,
     ) -> Result<Self> {
         let kind = program.file_name().unwrap_or_default().to_string_lossy();
-        let socket = folder.join(format!("{name}.sock"));
+        let socket = folder.join(format!("{kind}.sock"));
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let arguments = vec![
             "run".to_owned(),
@@ -47,10 +51,14 @@ impl Daemon {
             text(&socket),
         ];
         let netns = netns.try_clone().doing("hold a namespace")?;
-        let log = folder.join(format!("{name}.log"));
+        let log = folder.join(format!("{kind}.log"));
         let child = spawn(program, &arguments, &netns, &log)?;
         let mut daemon = Self {
-            name: format!("{kind} of {name}"),
+            name: format!("{kind} of {host}"),
+            again: format!(
+                "cargo lab exec {host} {kind} run --config {}",
+                file.display()
+            ),
             program: program.to_owned(),
             arguments,
             socket,
@@ -101,6 +109,29 @@ impl Daemon {
             None => Ok(()),
             Some(status) => Err(self.failed(format!("has ended ({status})"))),
         }
+    }
+
+    /// If it has ended by itself: a sentence that says so, and what starts it again in a lab that stays.
+    ///
+    /// # Errors
+    /// The system does not know.
+    pub(crate) fn obituary(&mut self) -> Result<Option<String>> {
+        let Some(status) = self.child.try_wait().doing("look after a daemon")? else {
+            return Ok(None);
+        };
+        let how = match (status.signal(), status.code()) {
+            (Some(signal), _) => format!("signal {signal}"),
+            (None, code) => format!("exit code {}", code.unwrap_or_default()),
+        };
+        let (name, again) = (&self.name, &self.again);
+        Ok(Some(format!(
+            "{name} has ended ({how}); start it again with: {again}"
+        )))
+    }
+
+    /// Where it answers.
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
     }
 
     /// Kills it without a word, as a crash would.

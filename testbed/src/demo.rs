@@ -6,7 +6,6 @@ use crate::hold::print_ways_to_look;
 use crate::report::Report;
 use crate::scenario::{SCENARIOS, settle_accounts};
 use crate::two_boxes::{Binding, TwoBoxes};
-use crate::vigil::Vigil;
 
 /// Runs it, inside the sandbox.
 ///
@@ -15,8 +14,7 @@ use crate::vigil::Vigil;
 pub(crate) fn demo(binaries: &Binaries) -> Result<()> {
     let report = Report::new();
     report.part("Two hosts with an IV and three vNICs each, a VIS between, two plain neighbours");
-    let mut boxes = TwoBoxes::start(binaries, Binding::Vic, &mut |line| report.say(line))?;
-    let vigil = Vigil::begin(&boxes)?;
+    let (mut boxes, vigil) = TwoBoxes::start(binaries, Binding::Vic, &mut |line| report.say(line))?;
     for scenario in SCENARIOS.iter().filter(|scenario| scenario.demo) {
         let Some(proof) = scenario.proof() else {
             continue;
@@ -24,11 +22,11 @@ pub(crate) fn demo(binaries: &Binaries) -> Result<()> {
         report.part(&format!("{}: {}", scenario.name, scenario.about));
         proof(&mut boxes, &report)?;
     }
+    report.part("what both ends say became of every frame, since each was started");
+    settle_accounts(&mut boxes, &report)?;
     report.part("tags: every link was watched from the first frame to the last");
     vigil.end(&report)?;
     boxes.lab.check_alive()?;
-    report.part("what both ends say became of every frame of this demo");
-    settle_accounts(&mut boxes, &report)?;
     report.part("All of it holds. The lab is gone when this ends; to look around in one:");
     print_ways_to_look(&report);
     Ok(())

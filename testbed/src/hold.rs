@@ -1,7 +1,9 @@
 //! A lab that stays up to look around in: `up`, `exec`, `down`.
 //!
 //! `up` starts this program once more, detached; that one keeps the lab until it is killed. Its process
-//! ids stand in a file only the user can write, which `exec` and `down` read.
+//! ids stand in a file only the user can write, which `exec` and `down` read. A daemon that ends does not
+//! end the lab, whose owner may want to know why: it is said in the log, and by every command until the
+//! daemon answers again.
 
 use crate::binaries::Binaries;
 use crate::error::{Doing, LabError, Result};
@@ -11,10 +13,13 @@ use crate::two_boxes::{Binding, TwoBoxes};
 use rustix::process::{Pid, PidfdFlags, Signal, geteuid, pidfd_open, pidfd_send_signal};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -22,6 +27,13 @@ use std::time::{Duration, Instant};
 
 /// How long a lab may take to come up.
 const UP_WITHIN: Duration = Duration::from_secs(60);
+/// The files of [`folder`].
+const STATE: &str = "state.json";
+const LOG: &str = "log";
+/// The end of the name of a file that says how a daemon ended, beside its socket.
+const ENDED: &str = "ended";
+/// What every command but `up` says without a lab.
+const NONE_IS_UP: LabError = LabError::Held("no lab is up: `cargo lab up`");
 /// What the keeper prints when the lab is up.
 const UP: &str = "the lab is up";
 
@@ -63,41 +75,68 @@ struct State {
     built: PathBuf,
 }
 
-/// The folder of the state file: the user's own, and nobody else's to write.
-fn folder() -> Result<PathBuf> {
-    let uid = geteuid().as_raw();
-    let folder = match std::env::var_os("XDG_RUNTIME_DIR") {
+/// The folder of the state file and the log: the user's own, and nobody else's to write. It is there
+/// while a lab is.
+fn folder() -> PathBuf {
+    match std::env::var_os("XDG_RUNTIME_DIR") {
         Some(folder) if Path::new(&folder).is_dir() => Path::new(&folder).join("niv-lab"),
-        _ => PathBuf::from(format!("/tmp/niv-lab-{uid}")),
-    };
-    if !folder.exists() {
-        fs::create_dir(&folder).doing(format!("make {}", folder.display()))?;
-        fs::set_permissions(&folder, Permissions::from_mode(0o700))
-            .doing("keep others out of it")?;
+        _ => PathBuf::from(format!("/tmp/niv-lab-{}", geteuid().as_raw())),
     }
-    // In /tmp anybody may have been first, with a folder or a link of that name.
-    let found = fs::symlink_metadata(&folder).doing(format!("look at {}", folder.display()))?;
-    if !found.is_dir() || found.uid() != uid || found.mode() & 0o022 != 0 {
-        return Err(LabError::NotOurs(folder));
+}
+
+/// Fails if somebody else has a hand in the folder. In /tmp anybody may have been first, with a folder or a
+/// link of that name.
+fn require_ours(folder: &Path) -> Result<()> {
+    let found = fs::symlink_metadata(folder).doing(format!("look at {}", folder.display()))?;
+    if !found.is_dir() || found.uid() != geteuid().as_raw() || found.mode() & 0o022 != 0 {
+        return Err(LabError::NotOurs(folder.to_owned()));
     }
+    Ok(())
+}
+
+fn make_folder() -> Result<PathBuf> {
+    let folder = folder();
+    match fs::create_dir(&folder) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+        made => {
+            made.doing(format!("make {}", folder.display()))?;
+            fs::set_permissions(&folder, Permissions::from_mode(0o700))
+                .doing("keep others out of it")?;
+        }
+    }
+    require_ours(&folder)?;
     Ok(folder)
 }
 
-fn state_file() -> Result<PathBuf> {
-    Ok(folder()?.join("state.json"))
+/// Removes the folder with what we put there, and nothing else.
+fn remove_folder() -> Result<()> {
+    let folder = folder();
+    if fs::symlink_metadata(&folder).is_err() {
+        return Ok(());
+    }
+    require_ours(&folder)?;
+    for file in [STATE, LOG] {
+        match fs::remove_file(folder.join(file)) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.doing(format!("remove {file} of {}", folder.display()))?,
+        }
+    }
+    fs::remove_dir(&folder).doing(format!("remove {}", folder.display()))
 }
 
 /// The lab that is up, if one is.
 fn state() -> Result<Option<State>> {
-    let Ok(text) = fs::read_to_string(state_file()?) else {
+    let folder = folder();
+    let Ok(text) = fs::read_to_string(folder.join(STATE)) else {
         return Ok(None);
     };
+    require_ours(&folder)?;
     let state: Option<State> = serde_json::from_str(&text).ok();
     Ok(state.filter(|s| s.keeper.is_alive() && s.inside.is_alive()))
 }
 
 fn require() -> Result<State> {
-    state()?.ok_or(LabError::Held("no lab is up: `cargo lab up`"))
+    state()?.ok_or(NONE_IS_UP)
 }
 
 /// Fails if a lab is up: there is one for each user.
@@ -107,9 +146,15 @@ fn require() -> Result<State> {
 pub(crate) fn require_none() -> Result<()> {
     match state()? {
         None => Ok(()),
-        Some(_) => Err(LabError::Held(
-            "a lab is up already: `cargo lab down` ends it",
-        )),
+        Some(state) => {
+            // It may be about to end.
+            if enter(state.inside).is_ok() {
+                say_who_ended();
+            }
+            Err(LabError::Held(
+                "a lab is up already: `cargo lab down` ends it",
+            ))
+        }
     }
 }
 
@@ -118,7 +163,7 @@ pub(crate) fn require_none() -> Result<()> {
 /// # Errors
 /// The lab does not come up.
 pub(crate) fn up(binaries: &Binaries) -> Result<()> {
-    let log = folder()?.join("log");
+    let log = make_folder()?.join(LOG);
     let file = File::create(&log).doing(format!("write {}", log.display()))?;
     let mut keeper = Command::new(sandbox::this_program()?);
     keeper
@@ -141,6 +186,7 @@ pub(crate) fn up(binaries: &Binaries) -> Result<()> {
             // Whatever is left of it goes with it.
             let _ = keeper.kill();
             let _ = keeper.wait();
+            let _ = remove_folder();
             return Err(LabError::Daemon {
                 name: "the lab".to_owned(),
                 what: "did not come up".to_owned(),
@@ -163,7 +209,7 @@ pub(crate) fn print_ways_to_look(report: &Report) {
          cargo lab exec h1 iv show                     a host's vNICs\n\
          cargo lab exec h1-v1 ping 10.0.10.2           from a guest, if you have `ping`\n\
          cargo lab exec vis tcpdump -i niv1 -e         the NIV link, if you have `tcpdump`\n\
-         cargo lab down                                the end of it\n\
+         cargo lab down                                the end of it, its log included\n\
          hosts: vis h1 h2 h1-v1 h1-v2 h1-v3 h2-v1 h2-v2 h2-v3 p1 p2",
     );
 }
@@ -173,7 +219,7 @@ pub(crate) fn print_ways_to_look(report: &Report) {
 /// # Errors
 /// The kernel forbids namespaces, or the state file cannot be written.
 pub(crate) fn keep(binaries: &Binaries) -> Result<ExitCode> {
-    let file = state_file()?;
+    let file = make_folder()?.join(STATE);
     let mut inner = sandbox::start(["keep".into()], binaries)?;
     let lifeline = inner.stdin.take();
     if let (Some(keeper), Some(inside)) = (Process::of(std::process::id()), Process::of(inner.id()))
@@ -193,25 +239,58 @@ pub(crate) fn keep(binaries: &Binaries) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Inside the sandbox: brings the lab up and keeps it.
+/// Inside the sandbox: brings the lab up and keeps it, whatever becomes of the daemons.
 ///
 /// # Errors
-/// The lab does not come up, or a daemon ends.
+/// The lab does not come up.
 pub(crate) fn keep_inside(binaries: &Binaries) -> Result<ExitCode> {
-    let mut boxes = TwoBoxes::start(binaries, Binding::Vic, &mut |line| println!("{line}"))?;
+    let say = &mut |line: &str| println!("{line}");
+    // Nobody is there to read what a vigil would gather.
+    let (mut boxes, _) = TwoBoxes::start(binaries, Binding::Vic, say)?;
     println!("{UP}");
+    let mut told = BTreeSet::new();
     loop {
         std::thread::sleep(Duration::from_secs(1));
-        boxes.lab.check_alive()?;
+        for (host, daemon) in boxes.lab.daemons() {
+            if told.contains(host) {
+                continue;
+            }
+            if let Some(sentence) = daemon.obituary()? {
+                println!("{sentence}");
+                let file = daemon.socket().with_extension(ENDED);
+                fs::write(&file, sentence).doing(format!("write {}", file.display()))?;
+                told.insert(host.to_owned());
+            }
+        }
     }
 }
 
-/// Ends the lab that is up.
+/// Inside the lab: says which daemons have ended and do not answer again, for whoever started them.
+fn say_who_ended() {
+    let entries = |folder: &Path| fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut sentences: Vec<_> = entries(Path::new(sandbox::FOLDER))
+        .flat_map(|host| entries(&host.path()))
+        .map(|file| file.path())
+        .filter(|file| file.extension().is_some_and(|end| end == ENDED))
+        .filter(|file| UnixStream::connect(file.with_extension("sock")).is_err())
+        .filter_map(|file| fs::read_to_string(file).ok())
+        .collect();
+    sentences.sort();
+    for sentence in sentences {
+        eprintln!("{sentence}");
+    }
+}
+
+/// Ends the lab that is up, and removes its files.
 ///
 /// # Errors
 /// None is up.
 pub(crate) fn down() -> Result<()> {
-    let state = require()?;
+    let Some(state) = state()? else {
+        // One that was killed has left some.
+        remove_folder()?;
+        return Err(NONE_IS_UP);
+    };
     let gone = || LabError::Held("the lab has just ended by itself");
     let pid = Pid::from_raw(state.keeper.pid).ok_or_else(gone)?;
     let process = pidfd_open(pid, PidfdFlags::empty()).map_err(|_| gone())?;
@@ -223,7 +302,7 @@ pub(crate) fn down() -> Result<()> {
     while (state.keeper.is_alive() || state.inside.is_alive()) && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(10));
     }
-    fs::remove_file(state_file()?).doing("remove the state file")
+    remove_folder()
 }
 
 /// Runs a command in the lab that is up: `[HOST] COMMAND...`. `vis` and `iv` find their daemon's socket.
@@ -246,6 +325,10 @@ pub(crate) fn exec(words: &[OsString]) -> Result<ExitCode> {
     let program = program.to_string_lossy().into_owned();
     let mut arguments = arguments.to_vec();
     let is_ours = program == "iv" || program == "vis";
+    // Whoever starts a daemon knows.
+    if !(is_ours && arguments.iter().any(|word| word == "run")) {
+        say_who_ended();
+    }
     if is_ours && !arguments.iter().any(|word| word == "--socket") {
         let socket = Path::new(sandbox::FOLDER)
             .join(&host)

@@ -121,6 +121,55 @@ impl Host {
             .map_err(link(format!("give {device} of {} {address}", self.name)))
     }
 
+    /// Gives a device an address without asking whether somebody has it, and without a network around it.
+    pub(crate) fn address_unasked(&self, device: &str, address: IpAddr, prefix: u8) -> Result<()> {
+        let index = self.index(device)?;
+        self.links
+            .run(async |links| links.add_address_unasked(index, address, prefix).await)
+            .map_err(link(format!("give {device} of {} {address}", self.name)))
+    }
+
+    /// Sends what is for `destination`/`prefix` to `gateway`.
+    pub(crate) fn route_by(&self, destination: IpAddr, prefix: u8, gateway: IpAddr) -> Result<()> {
+        self.links
+            .run(async |links| links.add_route(destination, prefix, gateway).await)
+            .map_err(link(format!("route {destination} on {}", self.name)))
+    }
+
+    /// Sends what is for one address out of a device, which needs none itself. Fine if that is so already.
+    pub(crate) fn route_onto(&self, device: &str, destination: IpAddr) -> Result<()> {
+        let index = self.index(device)?;
+        let whole = if destination.is_ipv4() { 32 } else { 128 };
+        let added = self
+            .links
+            .run(async |links| links.add_device_route(index, destination, whole).await);
+        match added {
+            Err(LinkError::Exists { .. }) => Ok(()),
+            other => other.map_err(link(format!("route {destination} on {}", self.name))),
+        }
+    }
+
+    /// Writes down for good whose `address` is, so that nobody asks.
+    pub(crate) fn neighbour(&self, device: &str, address: IpAddr, mac: Mac) -> Result<()> {
+        let index = self.index(device)?;
+        self.links
+            .run(async |links| links.set_neighbour(index, address, mac).await)
+            .map_err(link(format!("tell {} who {address} is", self.name)))
+    }
+
+    /// Lets the kernel take part in IPv6 on a device, and never begin: no address of its own to announce,
+    /// no group of routers to join there. Forwarding goes by the setting for all devices.
+    pub(crate) fn listen_to_ipv6(&self, device: &str) -> Result<()> {
+        for (name, value) in [
+            ("addr_gen_mode", "1"),
+            ("forwarding", "0"),
+            ("disable_ipv6", "0"),
+        ] {
+            self.sysctl(&format!("ipv6/conf/{device}/{name}"), value)?;
+        }
+        Ok(())
+    }
+
     fn addresses(&self, device: &str) -> Result<Vec<LinkAddress>> {
         let index = self.index(device)?;
         self.links
@@ -264,16 +313,25 @@ impl Lab {
     }
 
     /// A cable between two hosts, both ends up.
-    pub(crate) fn cable(&self, (a, at_a): (&str, &str), (b, at_b): (&str, &str)) -> Result<()> {
+    pub(crate) fn cable(&self, a: (&str, &str), b: (&str, &str)) -> Result<()> {
+        self.cable_for_daemons(a, b)?;
+        self.host(a.0)?.up(a.1)?;
+        self.host(b.0)?.up(b.1)
+    }
+
+    /// The same, both ends down: no kernel says a word on it before the daemons at its ends take it up.
+    pub(crate) fn cable_for_daemons(
+        &self,
+        (a, at_a): (&str, &str),
+        (b, at_b): (&str, &str),
+    ) -> Result<()> {
         let (a, b) = (self.host(a)?, self.host(b)?);
         a.links
             .run(async |links| {
                 let other = VethEnd::new(at_b).in_ns(&b.netns);
                 links.add_veth(VethEnd::new(at_a), other).await
             })
-            .map_err(link(format!("lay a cable from {} to {}", a.name, b.name)))?;
-        a.up(at_a)?;
-        b.up(at_b)
+            .map_err(link(format!("lay a cable from {} to {}", a.name, b.name)))
     }
 
     /// Starts `vis` or `iv` on a host with this configuration.
@@ -284,7 +342,7 @@ impl Lab {
         fs::write(&file, configuration).doing(format!("write {}", file.display()))?;
         let path = self.binaries.path(program);
         let netns = &self.host(host)?.netns;
-        let daemon = Daemon::start(program, &path, netns, &file, &folder)?;
+        let daemon = Daemon::start(host, &path, netns, &file, &folder)?;
         self.daemons.insert(host.to_owned(), daemon);
         Ok(())
     }
@@ -297,6 +355,12 @@ impl Lab {
             name: host.to_owned(),
             known,
         })
+    }
+
+    /// All daemons, with the names of their hosts.
+    pub(crate) fn daemons(&mut self) -> impl Iterator<Item = (&str, &mut Daemon)> {
+        let all = self.daemons.iter_mut();
+        all.map(|(host, daemon)| (host.as_str(), daemon))
     }
 
     /// Fails if any daemon has ended by itself.

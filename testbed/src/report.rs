@@ -30,7 +30,7 @@ impl Report {
 
     /// Something measured or proven.
     pub(crate) fn figure(&self, name: &str, value: impl Display) {
-        println!("        {name:<44} {value}");
+        println!("        {name:<54} {value}");
     }
 
     /// A speed beside the one that is to be reached.

@@ -17,6 +17,7 @@ use crate::binaries::Binaries;
 use crate::endpoint::trunk::Trunk;
 use crate::error::{LabError, Result, check};
 use crate::lab::{Host, Lab};
+use crate::vigil::Vigil;
 use serde_json::Value;
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -106,7 +107,8 @@ pub(crate) struct TwoBoxes {
 }
 
 impl TwoBoxes {
-    /// Brings it up, saying what it does, until every address is usable.
+    /// Brings it up, saying what it does, until every address is usable. The vigil has been there from
+    /// before the first frame.
     ///
     /// # Errors
     /// Anything that is refused on the way, with the daemons' own words.
@@ -114,7 +116,7 @@ impl TwoBoxes {
         binaries: &Binaries,
         binding: Binding,
         say: &mut dyn FnMut(&str),
-    ) -> Result<Self> {
+    ) -> Result<(Self, Vigil)> {
         let mut lab = Lab::new(binaries);
         say(
             "makes 11 namespaces: the switch, two hosts, six guests, two neighbours; and lays 4 cables",
@@ -126,8 +128,10 @@ impl TwoBoxes {
             lab.add_host(guest.host)?;
         }
         for (host, port) in NIV_LINKS {
-            lab.cable((host, UPLINK), ("vis", port))?;
+            lab.cable_for_daemons((host, UPLINK), ("vis", port))?;
         }
+        // Nothing has been sent yet: the other cables are not there, and these are down.
+        let vigil = Vigil::begin(&lab)?;
         lab.cable(("p1", "eth0"), ("vis", "p1"))?;
         lab.cable(("p2-nic", "trunk"), ("vis", "p2"))?;
         say(
@@ -166,7 +170,7 @@ impl TwoBoxes {
         for station in STATIONS {
             lab.host(station.host)?.wait_for_detection(station.device)?;
         }
-        Ok(Self { lab, _trunk: trunk })
+        Ok((Self { lab, _trunk: trunk }, vigil))
     }
 
     /// The VIF that a host's vNIC has, whoever gave it.

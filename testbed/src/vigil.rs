@@ -3,8 +3,9 @@
 use crate::endpoint::frame::describe;
 use crate::endpoint::watch::{Choice, Watch};
 use crate::error::{Result, check};
+use crate::lab::Lab;
 use crate::report::Report;
-use crate::two_boxes::{NIV_LINKS, STATIONS, TwoBoxes, UPLINK};
+use crate::two_boxes::{NIV_LINKS, STATIONS, UPLINK};
 
 /// Watches on every link: no VNTag anywhere but on NIV links, and nothing without one there.
 pub(crate) struct Vigil {
@@ -14,18 +15,19 @@ pub(crate) struct Vigil {
 }
 
 impl Vigil {
-    /// Begins.
+    /// Begins, when the hosts are there and the NIV links are laid. What else becomes a device of a host
+    /// later is watched too.
     ///
     /// # Errors
     /// No raw sockets to be had.
-    pub(crate) fn begin(boxes: &TwoBoxes) -> Result<Self> {
+    pub(crate) fn begin(lab: &Lab) -> Result<Self> {
         let mut hosts: Vec<_> = STATIONS.iter().map(|station| station.host).collect();
         hosts.push("p2-nic");
         hosts.dedup();
         let no_tag = hosts
             .into_iter()
             .map(|name| {
-                let watch = Watch::open(&boxes.lab.host(name)?.netns, Choice::Tagged)?;
+                let watch = Watch::open(&lab.host(name)?.netns, Choice::Tagged)?;
                 Ok((name.to_owned(), watch))
             })
             .collect::<Result<_>>()?;
@@ -35,7 +37,7 @@ impl Vigil {
         let mut tag_only = Vec::new();
         let mut tags = Vec::new();
         for (name, device) in ends {
-            let host = boxes.lab.host(name)?;
+            let host = lab.host(name)?;
             let interface = host.index(device)?.0;
             let watch = Watch::open(&host.netns, Choice::NotOnNivLinks { interface })?;
             tag_only.push((format!("{device} of {name}"), watch));

@@ -147,6 +147,32 @@ impl Links {
             .map_err(|error| LinkError::of(error, "", command))
     }
 
+    /// Adds a route to `destination`/`prefix` that leads to the device's own link, for a device without an
+    /// address of that network.
+    ///
+    /// # Errors
+    /// The device is down or does not speak the family, the route exists, or not permitted.
+    pub async fn add_device_route(
+        &self,
+        index: LinkIndex,
+        destination: IpAddr,
+        prefix: u8,
+    ) -> Result<(), LinkError> {
+        let command = |device: &str| format!("ip route add {destination}/{prefix} dev {device}");
+        let route = RouteMessageBuilder::<IpAddr>::new().destination_prefix(destination, prefix);
+        let route = route.map_err(|_| LinkError::Refused {
+            device: index.to_string(),
+            command: command(&index.to_string()),
+            reason: Some(format!("no prefix of {destination} has {prefix} bits")),
+            source: std::io::Error::from_raw_os_error(libc::EINVAL),
+        })?;
+        let request = self
+            .handle
+            .route()
+            .add(route.output_interface(index.0).build());
+        self.explain(index, request.execute().await, command).await
+    }
+
     /// Writes down for good who `address` is on the link, in place of what was known.
     ///
     /// # Errors

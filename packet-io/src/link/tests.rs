@@ -207,6 +207,19 @@ fn addresses_routes_and_neighbours_are_set_and_listed() {
                 .add_route(ip("2001:db8:2::"), 48, ip("192.0.2.254"))
                 .await;
             assert!(matches!(mixed, Err(LinkError::Refused { .. })));
+            // The other device has no address of theirs.
+            for (to, bits) in [("203.0.113.1", 32), ("2001:db8:3::1", 128)] {
+                links.add_device_route(b, ip(to), bits).await?;
+                let again = links.add_device_route(b, ip(to), bits).await;
+                assert!(matches!(again, Err(LinkError::Exists { .. })), "{again:?}");
+            }
+            let routes = links
+                .namespace()
+                .run(|| std::fs::read_to_string("/proc/thread-self/net/route"));
+            let routes = routes?.unwrap();
+            // The destination in the machine's own byte order: 203.0.113.1.
+            let to = format!("t-b\t{:08X}", u32::from_ne_bytes([203, 0, 113, 1]));
+            assert!(routes.contains(&to), "{routes}");
             links
                 .set_neighbour(a, ip("192.0.2.7"), Mac([2, 0, 0, 0, 0, 7]))
                 .await?;

@@ -2,11 +2,12 @@
 
 use super::watch::Seen;
 use crate::error::{Doing, LabError, Result};
-use etherparse::{EtherType, LaxSlicedPacket, TransportSlice};
+use etherparse::{
+    EtherType, IcmpEchoHeader, Icmpv4Type, Icmpv6Type, LaxSlicedPacket, TransportSlice,
+};
 use niv::Mac;
 use packet_io::netns::NetNs;
 use pnet::datalink::{self, Channel, DataLinkSender, NetworkInterface};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -109,32 +110,32 @@ pub(crate) fn untag(frame: &[u8]) -> Option<(VnTag, Vec<u8>)> {
     })
 }
 
-/// One line that says what a frame of a NIV link is.
+/// One line that says what a frame of a NIV link is, in columns.
 pub(crate) fn describe(frame: &[u8]) -> String {
-    let mut line = String::new();
     let Some((tag, inner)) = untag(frame) else {
         return format!("{} octets without a VNTag: {}", frame.len(), packet(frame));
     };
-    let (way, kind) = match (tag.direction, tag.pointer) {
-        (Direction::ToBridge, _) => ("up  ", "vif"),
-        (Direction::FromBridge, false) => ("down", "vif"),
-        (Direction::FromBridge, true) => ("down", "list"),
+    let way = match tag.direction {
+        Direction::ToBridge => "up",
+        Direction::FromBridge => "down",
     };
-    // Writing to a String cannot fail.
-    let _ = write!(
-        line,
-        "{way} {:>4} octets  d={} p={} dvif={kind} {} l={} r={} ver={} svif={}  {}",
+    // On the way up there is no destination, which is 0.
+    let to = if tag.pointer {
+        format!("list {}", tag.dvif.get())
+    } else {
+        tag.dvif.get().to_string()
+    };
+    format!(
+        "{way:<4} {:>4} octets  d={} p={} dvif={to:<4} l={} r={} ver={} svif={:<4}  {}",
         frame.len(),
         u8::from(tag.direction == Direction::FromBridge),
         u8::from(tag.pointer),
-        tag.dvif.get(),
         u8::from(tag.looped),
         u8::from(tag.reserved),
         tag.version.get(),
         tag.svif.get(),
         packet(&inner),
-    );
-    line
+    )
 }
 
 fn packet(frame: &[u8]) -> String {
@@ -162,19 +163,35 @@ fn packet(frame: &[u8]) -> String {
         Some(etherparse::LaxNetSlice::Arp(_)) => "ARP".to_owned(),
         None => format!("EtherType {kind:#06x}"),
     };
-    let transport = match sliced.transport {
-        Some(TransportSlice::Icmpv4(icmp)) => format!(" {:?}", icmp.icmp_type()),
-        Some(TransportSlice::Icmpv6(icmp)) => format!(" {:?}", icmp.icmp_type()),
-        Some(TransportSlice::Udp(udp)) => {
-            format!(" UDP {} > {}", udp.source_port(), udp.destination_port())
-        }
-        Some(TransportSlice::Tcp(tcp)) => {
-            format!(" TCP {} > {}", tcp.source_port(), tcp.destination_port())
-        }
-        Some(TransportSlice::Igmp(_)) => " IGMP".to_owned(),
-        None => String::new(),
-    };
+    let transport = sliced
+        .transport
+        .map_or_else(String::new, |inside| format!("  {}", message(&inside)));
     format!("{from} > {to}  {network}{transport}")
+}
+
+/// What is inside an IP packet, in a few words.
+fn message(transport: &TransportSlice) -> String {
+    let ping =
+        |what: &str, echo: IcmpEchoHeader| format!("{what}, id {}, number {}", echo.id, echo.seq);
+    match transport {
+        TransportSlice::Icmpv4(icmp) => match icmp.icmp_type() {
+            Icmpv4Type::EchoRequest(echo) => ping("echo request", echo),
+            Icmpv4Type::EchoReply(echo) => ping("echo reply", echo),
+            _ => format!("ICMP type {} code {}", icmp.type_u8(), icmp.code_u8()),
+        },
+        TransportSlice::Icmpv6(icmp) => match icmp.icmp_type() {
+            Icmpv6Type::EchoRequest(echo) => ping("echo request", echo),
+            Icmpv6Type::EchoReply(echo) => ping("echo reply", echo),
+            _ => format!("ICMPv6 type {} code {}", icmp.type_u8(), icmp.code_u8()),
+        },
+        TransportSlice::Udp(udp) => {
+            format!("UDP {} > {}", udp.source_port(), udp.destination_port())
+        }
+        TransportSlice::Tcp(tcp) => {
+            format!("TCP {} > {}", tcp.source_port(), tcp.destination_port())
+        }
+        TransportSlice::Igmp(_) => "IGMP".to_owned(),
+    }
 }
 
 /// The ICMP echo inside, if that is what an untagged frame is: whether it asks, and its sequence number.
@@ -184,8 +201,8 @@ pub(crate) fn echo(frame: &[u8]) -> Option<(bool, u16)> {
     let sliced = LaxSlicedPacket::from_ether_type(EtherType(u16::from_be_bytes([a, b])), payload);
     match sliced.transport? {
         TransportSlice::Icmpv4(icmp) => match icmp.icmp_type() {
-            etherparse::Icmpv4Type::EchoRequest(echo) => Some((true, echo.seq)),
-            etherparse::Icmpv4Type::EchoReply(echo) => Some((false, echo.seq)),
+            Icmpv4Type::EchoRequest(echo) => Some((true, echo.seq)),
+            Icmpv4Type::EchoReply(echo) => Some((false, echo.seq)),
             _ => None,
         },
         _ => None,
@@ -277,5 +294,44 @@ mod tests {
         assert_eq!(untag(&frame), Some((tag, plain.clone())));
         assert_eq!(untag(&plain), None);
         assert!(describe(&frame).starts_with("down   66 octets  d=1 p=1 dvif=list 1023 l=1"));
+    }
+
+    #[test]
+    fn a_frame_is_described_in_columns_and_words() {
+        let payload = [7; 8];
+        let echo = IcmpEchoHeader { id: 33, seq: 1 };
+        let (from, to) = ([10, 0, 10, 1], [10, 0, 10, 2]);
+        let mut packet = Vec::new();
+        etherparse::PacketBuilder::ipv4(from, to, 64)
+            .icmpv4(Icmpv4Type::EchoRequest(echo))
+            .write(&mut packet, &payload)
+            .unwrap();
+        let (a, b) = (Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2]));
+        let plain = ethernet(b, a, 0x0800, &packet);
+        let up = VnTag {
+            direction: Direction::ToBridge,
+            pointer: false,
+            dvif: Dvif::truncate(0),
+            looped: false,
+            reserved: false,
+            version: Version::ZERO,
+            svif: Svif::truncate(1),
+        };
+        let down = VnTag {
+            direction: Direction::FromBridge,
+            dvif: Dvif::truncate(1002),
+            looped: true,
+            ..up
+        };
+        let lines = [up, down].map(|tag| describe(&tagged(&plain, tag)));
+        let inside = "02:00:00:00:00:01 > 02:00:00:00:00:02  10.0.10.1 > 10.0.10.2  \
+                      echo request, id 33, number 1";
+        assert_eq!(
+            lines,
+            [
+                format!("up     56 octets  d=0 p=0 dvif=0    l=0 r=0 ver=0 svif=1     {inside}"),
+                format!("down   56 octets  d=1 p=0 dvif=1002 l=1 r=0 ver=0 svif=1     {inside}"),
+            ]
+        );
     }
 }

@@ -1,5 +1,7 @@
 //! Frames do not reach whom they must not.
 
+use super::accounts::nothing_unexplained;
+use super::host_path::HostPath;
 use crate::endpoint::ping::{Pair, Patience, ping_all};
 use crate::error::{LabError, Result, check};
 use crate::report::Report;
@@ -83,91 +85,104 @@ pub(super) fn duplicate_addresses(boxes: &mut TwoBoxes, report: &Report) -> Resu
     }
 }
 
-/// Cuts the cable of h1, lets the host forward IP, and listens.
-pub(super) fn cable_cut(boxes: &mut TwoBoxes, report: &Report) -> Result<()> {
+/// What two vNICs of h1 and one of h2 ask of each other when all is well.
+fn usual_pairs() -> Vec<Pair> {
     let [a, b, _, far, ..] = STATIONS;
-    let guests = [&boxes.host(a)?.netns, &boxes.host(b)?.netns];
-    let pairs = [
-        Pair {
-            from: 0,
-            to: b.v4(),
-        },
-        Pair {
-            from: 0,
-            to: b.v6(),
-        },
-        Pair {
-            from: 1,
-            to: a.v4(),
-        },
-        Pair {
-            from: 1,
-            to: a.v6(),
-        },
-        Pair {
-            from: 0,
-            to: far.v4(),
-        },
-    ];
-    let before = ping_all(&guests, &pairs, ANSWER)?;
-    check(before.values().all(|o| o.is_clean()), || {
-        format!("not even before the cut: {before:?}")
+    let asks = |from, to: Station| [to.v4(), to.v6()].map(|to| Pair { from, to });
+    [asks(0, b), asks(1, a), asks(0, far)].concat()
+}
+
+/// Asks; all must answer.
+fn all_answer(boxes: &TwoBoxes, when: &str) -> Result<()> {
+    let outcomes = ping_all(&netns_of_both(boxes)?, &usual_pairs(), ANSWER)?;
+    check(outcomes.values().all(|o| o.is_clean()), || {
+        format!("{when} not all pings are answered: {outcomes:?}")
+    })
+}
+
+/// Asks, by the switch and by the host itself; nobody must answer.
+fn nobody_answers(boxes: &TwoBoxes, when: &str) -> Result<()> {
+    let pairs = [usual_pairs(), HostPath::pairs()].concat();
+    let outcomes = ping_all(&netns_of_both(boxes)?, &pairs, SILENCE)?;
+    check(outcomes.values().all(|o| o.answered == 0), || {
+        format!("{when} pings are answered: {outcomes:?}")
+    })
+}
+
+/// The first two guests of h1.
+fn netns_of_both(boxes: &TwoBoxes) -> Result<[&NetNs; 2]> {
+    let [a, b, ..] = STATIONS;
+    Ok([&boxes.host(a)?.netns, &boxes.host(b)?.netns])
+}
+
+/// With nothing else of h1's `iv` left than its isolation, lifts that for a moment: only then does the host
+/// answer its guests and route between them. So silence, elsewhere, is no accident.
+fn only_isolation_holds(boxes: &TwoBoxes, path: &HostPath, report: &Report) -> Result<()> {
+    path.open(&boxes.lab)?;
+    nobody_answers(boxes, "with the `iv` of h1 killed")?;
+    path.lift_isolation(&boxes.lab)?;
+    let outcomes = ping_all(&netns_of_both(boxes)?, &HostPath::pairs(), ANSWER)?;
+    check(outcomes.values().all(|o| o.is_clean()), || {
+        format!("without isolation h1 should route between its guests, and does not: {outcomes:?}")
     })?;
-    let host = boxes.lab.host("h1")?;
-    host.sysctl("ipv4/ip_forward", "1")?;
-    host.sysctl("ipv6/conf/all/forwarding", "1")?;
+    path.put_isolation_back(&boxes.lab)?;
+    nobody_answers(boxes, "with isolation back in place")?;
+    report.figure(
+        "`iv` of h1 killed: h1 answers and routes",
+        format!(
+            "0 pings of {1}; isolation lifted, {0} of {0}; put back, 0 of {1}",
+            outcomes.len(),
+            outcomes.len() + usual_pairs().len()
+        ),
+    );
+    Ok(())
+}
+
+/// Cuts the cable of h1, whose host routes between its guests if it can, and listens.
+pub(super) fn cable_cut(boxes: &mut TwoBoxes, report: &Report) -> Result<()> {
+    all_answer(boxes, "before the cut")?;
+    let path = HostPath::lay(boxes)?;
+    // Its account ends with it.
+    nothing_unexplained(&mut boxes.lab, "h1", report)?;
+    boxes.lab.daemon("h1")?.kill()?;
+    only_isolation_holds(boxes, &path, report)?;
+    boxes.lab.daemon("h1")?.restart()?;
+    all_answer(boxes, "with the `iv` of h1 started again")?;
+
+    // For its guests' carrier the `iv` waits a moment after a cut: until then their devices are up, and
+    // the host's routes stand.
+    path.open(&boxes.lab)?;
     let switch = boxes.lab.host("vis")?;
     switch.down("niv1")?;
-    let during = ping_all(&guests, &pairs, SILENCE)?;
-    check(during.values().all(|o| o.answered == 0), || {
-        format!("answers with the cable cut: {during:?}")
-    })?;
+    nobody_answers(boxes, "with the cable cut")?;
     report.figure(
-        "cable cut, the host forwards IP",
-        "0 answers between its vNICs",
+        "cable cut, h1 has routes to both",
+        "0 answers between its vNICs, or from it",
     );
     switch.up("niv1")?;
-    let after = ping_all(&guests, &pairs, ANSWER)?;
-    check(after.values().all(|o| o.is_clean()), || {
-        format!("the cable is back, the pings are not: {after:?}")
-    })?;
+    all_answer(boxes, "with the cable back")?;
     report.figure("cable back", "all answers again");
     Ok(())
 }
 
 /// Kills each daemon without warning, listens, and starts it again.
 pub(super) fn daemons_killed(boxes: &mut TwoBoxes, report: &Report) -> Result<()> {
-    let [a, b, ..] = STATIONS;
-    let pairs = [
-        Pair {
-            from: 0,
-            to: b.v4(),
-        },
-        Pair {
-            from: 0,
-            to: b.v6(),
-        },
-    ];
+    all_answer(boxes, "before anything is killed")?;
+    let path = HostPath::lay(boxes)?;
     for name in ["h1", "vis"] {
-        let host = boxes.lab.host(name)?;
-        host.sysctl("ipv4/ip_forward", "1")?;
-        host.sysctl("ipv6/conf/all/forwarding", "1")?;
         boxes.lab.daemon(name)?.kill()?;
-        let guests = [&boxes.host(a)?.netns];
-        let during = ping_all(&guests, &pairs, SILENCE)?;
-        check(during.values().all(|o| o.answered == 0), || {
-            format!("answers with the daemon of {name} killed: {during:?}")
-        })?;
+        if name == "h1" {
+            only_isolation_holds(boxes, &path, report)?;
+        } else {
+            path.open(&boxes.lab)?;
+            nobody_answers(boxes, "with the `vis` killed")?;
+        }
         report.figure(
-            &format!("daemon of {name} killed"),
-            "0 answers between vNICs",
+            &format!("daemon of {name} killed, h1 has routes to both"),
+            "0 answers between its vNICs, or from it",
         );
         boxes.lab.daemon(name)?.restart()?;
-        let guests = [&boxes.host(a)?.netns];
-        let after = ping_all(&guests, &pairs, ANSWER)?;
-        check(after.values().all(|o| o.is_clean()), || {
-            format!("the daemon of {name} is back, the pings are not: {after:?}")
-        })?;
+        all_answer(boxes, &format!("with the daemon of {name} started again"))?;
         report.figure(
             &format!("daemon of {name} started again"),
             "all answers again",
