@@ -281,7 +281,7 @@ impl fmt::Display for Show {
         writeln!(f, "iv {}", self.version)?;
         writeln!(
             f,
-            "\n{:<16} {:>5} {:>5} {:<9} {:<7} {:<16} {:<10} {:>5} {:>12} {:>12} {:>10} {:>10}",
+            "\n{:<16} {:>5} {:>5} {:<9} {:<7} {:<16} {:<17} {:>5} {:>12} {:>12} {:>10} {:>10}",
             "Name",
             "VIF",
             "vEth",
@@ -310,7 +310,7 @@ impl fmt::Display for Show {
                 .sum();
             writeln!(
                 f,
-                "{name:<16} {vif:>5} {veth:>5} {state:<9} {kind:<7} {:<16} {:<10} {:>5} {:>12} {:>12} {dropped:>10} {:>10}",
+                "{name:<16} {vif:>5} {veth:>5} {state:<9} {kind:<7} {:<16} {:<17} {:>5} {:>12} {:>12} {dropped:>10} {:>10}",
                 device.name,
                 device.mode.as_deref().unwrap_or("-"),
                 device.mtu,

@@ -83,7 +83,16 @@ fn write_one(out: &mut String, interface: &Interface) -> fmt::Result {
         write!(out, "; odd: {}", by_name(&counts.anomalies))?;
     }
     writeln!(out)?;
-    write_discards(out, &counts.dropped)?;
+    let mut lost = counts.dropped.clone();
+    // Before any frame was seen, so in no sum of frames; lost all the same.
+    if let Some(ring) = interface
+        .kernel
+        .map(|kernel| kernel.ring_dropped)
+        .filter(|&n| n > 0)
+    {
+        lost.insert("ring_full".to_owned(), ring);
+    }
+    write_discards(out, &lost)?;
     if let Some(kernel) = interface.kernel {
         writeln!(
             out,
