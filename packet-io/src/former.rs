@@ -159,3 +159,18 @@ impl Claim {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_belongs_to_one_holder_until_it_lets_go() {
+        let device = format!("t-claim{}", std::process::id());
+        let first = Claim::take(&device).unwrap();
+        let second = Claim::take(&device).unwrap_err();
+        assert!(matches!(&second, ClaimError::Taken { device: named } if *named == device));
+        drop(first);
+        Claim::take(&device).unwrap();
+    }
+}
