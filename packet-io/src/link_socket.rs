@@ -45,6 +45,10 @@ impl LinkSocket {
         socket
             .refuse_frames_for_others()
             .map_err(failed("a filter"))?;
+        // The queueing discipline of a device without a link swallows frames and calls them sent.
+        socket
+            .set_qdisc_bypass()
+            .map_err(failed("PACKET_QDISC_BYPASS"))?;
         socket.set_receive_buffer(RECEIVE_BUFFER);
         socket
             .bind(index, ethertype)
