@@ -26,7 +26,7 @@ use vntag::{Direction, VnTag};
 /// What a hairpinned TCP stream is to reach, in Gb/s.
 const GOAL: f64 = 2.0;
 /// Streams it may take: whatever else the machine does takes away from a stream's rate, and nothing adds to it.
-const STREAMS: usize = 5;
+const STREAMS: usize = 10;
 
 /// tshark reads what passed the NIV link: a hairpinned ping, and a broadcast to a list.
 pub(super) fn tshark(boxes: &mut TwoBoxes, report: &Report) -> Result<()> {
