@@ -2,49 +2,30 @@
 
 use niv::{ListId, VifId};
 
-/// Words of a set of VIFs.
-const WORDS: usize = (VifId::MAX as usize + 1) / 64;
-
-/// A set of VIFs: a bit for each, 512 octets however many are in it.
+/// A set of VIFs, each once and in ascending order: a frame for a list costs what its members cost, not what
+/// the longest list would.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VifSet(Box<[u64; WORDS]>);
+pub struct VifSet(Box<[VifId]>);
 
 impl VifSet {
     /// The members, in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = VifId> + '_ {
-        (0u16..).zip(self.0.iter()).flat_map(|(word, &bits)| {
-            let mut left = bits;
-            core::iter::from_fn(move || {
-                let bit = left.trailing_zeros() as u16;
-                // Clears the lowest bit; none left, none to clear.
-                left &= left.checked_sub(1)?;
-                VifId::try_from(word * 64 + bit).ok()
-            })
-        })
-    }
-
-    fn place(vif: VifId) -> (usize, u64) {
-        (usize::from(vif.get() / 64), 1 << (vif.get() % 64))
+        self.0.iter().copied()
     }
 
     fn remove(&mut self, vif: VifId) {
-        let (word, bit) = Self::place(vif);
-        if let Some(bits) = self.0.get_mut(word) {
-            *bits &= !bit;
+        if self.0.binary_search(&vif).is_ok() {
+            self.0 = self.iter().filter(|&member| member != vif).collect();
         }
     }
 }
 
 impl FromIterator<VifId> for VifSet {
     fn from_iter<I: IntoIterator<Item = VifId>>(vifs: I) -> Self {
-        let mut set = Self(Box::new([0; WORDS]));
-        for vif in vifs {
-            let (word, bit) = Self::place(vif);
-            if let Some(bits) = set.0.get_mut(word) {
-                *bits |= bit;
-            }
-        }
-        set
+        let mut members: Vec<VifId> = vifs.into_iter().collect();
+        members.sort_unstable();
+        members.dedup();
+        Self(members.into())
     }
 }
 
