@@ -7,11 +7,11 @@ use crate::{
 use interface_virtualizer::core::{Account, VnicId};
 use niv::{Gather, Mac, PortId, Slot};
 use packet_io::dispatch::Dispatcher;
-use packet_io::{BURST, Outgoing, RxFrame};
+use packet_io::{BURST, Capabilities, Outgoing, RxFrame};
 use std::hint::black_box;
 use std::num::NonZeroU32;
 use vis::switch::{Seed, Table, Time};
-use vntag::{Frame, VnTag};
+use vntag::{Frame, FrameMut, VnTag, hidden_tag};
 
 const FIRST_VNIC: Account = Account::Vnic(VnicId(0));
 
@@ -29,7 +29,7 @@ const fn case(name: &'static str, each: u32, ready: fn() -> Box<dyn FnMut()>) ->
     Case { name, each, ready }
 }
 
-/// All of them.
+/// What is timed, and counted in instructions for the regression gate.
 pub const CASES: &[Case] = &[
     case("codec/parse", BURST as u32, parse),
     case("codec/push", BURST as u32, push),
@@ -66,8 +66,51 @@ pub const CASES: &[Case] = &[
         table_learn_new(1 << 16)
     }),
     case("dispatch/whole frames", BURST as u32, dispatch_whole),
-    case("dispatch/cut and summed, each segment", 46, dispatch_cut),
+    case("dispatch/cut and summed, each segment", SEGMENTS, || {
+        dispatch_cut(&WITHOUT_OFFLOAD)
+    }),
 ];
+
+/// What is timed only: the same code as in [`CASES`], and what is of interest is how far caches reach.
+pub const TIMED_ONLY: &[Case] = &[
+    case("codec/hidden tag, vlan and ipv4", BURST as u32, hidden),
+    case("codec/push and pop in place", BURST as u32, in_place),
+    case(
+        "codec/rewrite and write out, 66 octets",
+        BURST as u32,
+        || write_out(66),
+    ),
+    case(
+        "codec/rewrite and write out, 1520 octets",
+        BURST as u32,
+        || write_out(1520),
+    ),
+    case("vis/flood to 16 by list, each member", 16, || {
+        vis_floods_by_list(16)
+    }),
+    case("vis/flood to 1000 by list, each member", 1000, || {
+        vis_floods_by_list(1000)
+    }),
+    case("table/lookup in 1M", BURST as u32, || table_lookup(1 << 20)),
+    case("table/learn a known one in 1k", BURST as u32, || {
+        table_learn_known(1 << 10)
+    }),
+    case("table/learn a known one in 1M", BURST as u32, || {
+        table_learn_known(1 << 20)
+    }),
+    case("table/learn a new one in a full 1k", BURST as u32, || {
+        table_learn_new(1 << 10)
+    }),
+    case("table/learn a new one in a full 1M", BURST as u32, || {
+        table_learn_new(1 << 20)
+    }),
+    case("dispatch/cut, sums left, each segment", SEGMENTS, || {
+        dispatch_cut(&WITH_OFFLOAD)
+    }),
+];
+
+/// Of the oversized frame.
+const SEGMENTS: u32 = 46;
 
 fn leak(frames: Vec<Vec<u8>>) -> &'static [RxFrame<'static>] {
     let frames: &'static [Vec<u8>] = frames.leak();
@@ -104,6 +147,49 @@ fn pop() -> Box<dyn FnMut()> {
     })
 }
 
+fn hidden() -> Box<dyn FnMut()> {
+    let mut frame = ethernet(mac(2), mac(1), 60);
+    frame.splice(12..12, [0x81, 0x00, 0, 10]);
+    let frames = leak(burst(|_| frame.clone()));
+    Box::new(move || {
+        for frame in frames {
+            black_box(hidden_tag(black_box(frame.bytes), 12, 0));
+        }
+    })
+}
+
+fn in_place() -> Box<dyn FnMut()> {
+    let tag = VnTag::from_word(up(1));
+    let mut buffers = burst(|_| [vec![0; VnTag::LEN], ethernet(mac(2), mac(1), 60)].concat());
+    Box::new(move || {
+        for buffer in &mut buffers {
+            let pushed = FrameMut::new(buffer, VnTag::LEN)
+                .is_ok_and(|mut frame| frame.push(black_box(tag)).is_ok());
+            let popped =
+                FrameMut::new(buffer, 0).is_ok_and(|mut frame| frame.pop::<VnTag>().is_ok());
+            assert!(pushed && popped);
+        }
+    })
+}
+
+/// What a flat copy of a frame with a new tag costs.
+fn write_out(length: usize) -> Box<dyn FnMut()> {
+    let frames = leak(burst(|n| {
+        let mut frame = tagged(up(n + 1), &ethernet(mac(2), mac(1), 60));
+        frame.resize(length, 0);
+        frame
+    }));
+    let tag = Some(VnTag::from_word(down(1)));
+    let mut out = vec![0; 2048];
+    Box::new(move || {
+        for frame in frames {
+            if let Ok(gather) = Gather::new(frame.bytes, 18, black_box(tag), None) {
+                black_box(gather.write_to(frame.bytes, &mut out));
+            }
+        }
+    })
+}
+
 fn iv_receives(account: Account, frames: Vec<Vec<u8>>) -> Box<dyn FnMut()> {
     let mut host = Host::new(16);
     let frames = leak(frames);
@@ -133,12 +219,20 @@ fn vis_passes(to: fn(u16) -> u32) -> Box<dyn FnMut()> {
 }
 
 fn vis_floods(members: u16) -> Box<dyn FnMut()> {
-    let mut switch = Exchange::new(members, 0, 1 << 16);
+    // Everybody but the sender, and the plain port.
+    flood(Exchange::new(members, 0, 1 << 16), members.into())
+}
+
+fn vis_floods_by_list(members: u16) -> Box<dyn FnMut()> {
+    // The list, and the plain port.
+    flood(Exchange::with_lists(members, 0, 1 << 16), 2)
+}
+
+fn flood(mut switch: Exchange, copies: usize) -> Box<dyn FnMut()> {
     let frame = tagged(up(1), &ethernet(Mac::BROADCAST, mac(1), 60));
     let frame = leak(vec![frame]);
     Box::new(move || {
-        // Everybody but the sender, and the plain port.
-        assert_eq!(switch.pass(NEAR, black_box(frame)), usize::from(members));
+        assert_eq!(switch.pass(NEAR, black_box(frame)), copies);
     })
 }
 
@@ -219,9 +313,10 @@ fn dispatch_whole() -> Box<dyn FnMut()> {
     })
 }
 
-fn dispatch_cut() -> Box<dyn FnMut()> {
+/// 64 KiB of TCP, cut.
+fn dispatch_cut(capabilities: &'static Capabilities) -> Box<dyn FnMut()> {
     let (bytes, offload, segments) = oversized();
-    assert_eq!(segments, 46);
+    assert_eq!(segments, SEGMENTS);
     let frame: &'static [RxFrame<'static>] = vec![RxFrame {
         offload,
         ..received(bytes.leak())
@@ -233,6 +328,6 @@ fn dispatch_cut() -> Box<dyn FnMut()> {
         let done = &mut |_: &Outgoing, weight, _| {
             black_box(weight);
         };
-        dispatcher.send(&mut Nowhere, &WITHOUT_OFFLOAD, false, frame, &copies, done);
+        dispatcher.send(&mut Nowhere, capabilities, false, frame, &copies, done);
     })
 }
