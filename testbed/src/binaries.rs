@@ -32,16 +32,7 @@ impl Binaries {
                 .doing(format!("find {}", folder.display()))?;
             return Ok(Self { folder });
         }
-        let arguments = [
-            "build",
-            "--release",
-            "--quiet",
-            "--package",
-            "interface-virtualizer",
-            "--package",
-            "vis",
-        ];
-        run(cargo().args(arguments))?;
+        build_release(&["iv", "vis"])?;
         let testbed = crate::sandbox::this_program()?;
         let folder = testbed.parent().map(Path::to_owned).unwrap_or_default();
         Ok(Self { folder })
@@ -85,6 +76,20 @@ pub(crate) fn cargo() -> Command {
         }
     }
     command
+}
+
+/// Builds programs of this workspace as users run them. Programs are named and packages are not: cargo then
+/// chooses features for the whole workspace, and no library is built twice.
+///
+/// # Errors
+/// They do not build.
+pub(crate) fn build_release(programs: &[&str]) -> Result<()> {
+    let mut command = cargo();
+    command.args(["build", "--release", "--quiet"]);
+    for program in programs {
+        command.args(["--bin", program]);
+    }
+    run(&mut command)
 }
 
 /// Runs a command whose output the user sees.

@@ -4,7 +4,7 @@
 //! `valgrind --tool=callgrind` counts a program that does so many rounds of a case, and one that does twice as
 //! many; the difference is what the rounds cost, without the start.
 
-use crate::binaries::{cargo, run, workspace};
+use crate::binaries::{build_release, workspace};
 use crate::error::{Doing, LabError, Result, check};
 use crate::need::{Need, command};
 use crate::sandbox::this_program;
@@ -180,8 +180,7 @@ fn compiler() -> Result<String> {
 
 /// Instructions of each case.
 fn measure() -> Result<BTreeMap<String, f64>> {
-    let build = ["build", "--release", "--quiet", "--package", "benches"];
-    run(cargo().args(build).args(["--bin", "round"]))?;
+    build_release(&["round"])?;
     let program = this_program()?.with_file_name("round");
     let list = said(&mut Command::new(&program))?;
     let cases: Vec<(f64, String)> = list
