@@ -32,6 +32,7 @@ pub const WITH_OFFLOAD: Capabilities = Capabilities {
     mode: "none",
     mtu: 9000,
     offload: true,
+    long: 0,
 };
 
 /// A device that takes wire frames only.

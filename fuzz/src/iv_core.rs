@@ -163,7 +163,7 @@ impl Lab {
             mode: "memory",
             mtu: 9000,
             offload,
-        };
+long: 0,};
         let mut device = Device::new(self.devices >> 2);
         let iv = &mut self.iv;
         self.dispatcher.send(

@@ -26,6 +26,7 @@ targets! {
     iv_core,
     vis_pipeline,
     offload,
+    long_frames,
     configuration,
     iv_configuration,
     control_socket,

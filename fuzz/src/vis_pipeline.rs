@@ -219,7 +219,7 @@ impl Lab {
             mode: "memory",
             mtu: 1510,
             offload: self.devices >> (port.0 % DEVICES) & 1 != 0,
-        };
+long: 0,};
         let mut device = Device::new(self.devices >> 4);
         let switch = &mut self.switch;
         let plain = port.0 >= NIV_DEVICES;

@@ -37,6 +37,9 @@ pub struct Config {
     /// How many seconds guests keep their carrier when the session is lost and the link is up.
     #[serde(default)]
     pub grace: Option<u32>,
+    /// Whether oversized frames cross the link whole where the switch agrees (docs/vic.md). Not said: yes.
+    #[serde(default)]
+    pub long_frames: Option<bool>,
     /// Numbers of the protocol.
     #[serde(default)]
     pub vic_numbers: VicNumbers,
@@ -260,6 +263,11 @@ impl Config {
         let assigned = || self.vnics.iter().any(|vnic| vnic.vif().is_none());
         self.vic
             .unwrap_or_else(|| self.vnics.is_empty() || assigned())
+    }
+
+    /// Whether long frames are offered to the switch.
+    pub fn long_frames(&self) -> bool {
+        self.long_frames.unwrap_or(true)
     }
 
     /// How long guests keep their carrier without a session.

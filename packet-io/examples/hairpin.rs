@@ -256,6 +256,7 @@ fn measure_merge() -> Outcome<()> {
         mode: "sink",
         mtu: 1500,
         offload,
+        long: 0,
     });
     let mut kept = Kept::default();
     let frame = oversized_frame(&bytes);
@@ -352,6 +353,7 @@ fn measure_cut() {
             mode: "sink",
             mtu: 1500,
             offload,
+            long: 0,
         };
         let what = if offload {
             "passing whole"

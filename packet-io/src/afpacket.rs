@@ -35,6 +35,8 @@ const ETHERNET_HEADER: usize = 14;
 const TAGS: usize = ETHERNET_HEADER + 6 + 4 * 4;
 /// Slots do not grow beyond this by themselves: what is longer comes by the socket's queue.
 const LARGEST_DEFAULT_SLOT: usize = 16 * 1024;
+/// Nor are they smaller.
+const SMALLEST_DEFAULT_SLOT: u32 = 2048;
 /// What the kernel may queue beside the ring, in octets: some 100 frames of 64 KiB.
 const RECEIVE_BUFFER: usize = 8 << 20;
 /// What the kernel may hold of frames on their way out, in octets.
@@ -213,6 +215,7 @@ pub fn open(device: &str, options: PacketOptions) -> Result<Port, OpenError> {
             mode,
             mtu,
             offload: options.offload,
+            long: 0,
         },
     })
 }
@@ -226,9 +229,17 @@ fn shape(device: &str, options: PacketOptions, mtu: u32) -> Result<Shape, OpenEr
                 slot_size,
             });
         }
-        None => (mtu as usize + TAGS + VIRTIO_HEADER + SLOT_OVERHEAD)
-            .clamp(2048, LARGEST_DEFAULT_SLOT)
-            .next_power_of_two() as u32,
+        None => {
+            let needed = mtu as usize + TAGS + VIRTIO_HEADER + SLOT_OVERHEAD;
+            if needed > LARGEST_DEFAULT_SLOT {
+                // Most of its frames are short.
+                SMALLEST_DEFAULT_SLOT
+            } else {
+                (needed as u32)
+                    .max(SMALLEST_DEFAULT_SLOT)
+                    .next_power_of_two()
+            }
+        }
     };
     Ok(Shape::new(options.slots.max(2 * BURST as u32), slot_size))
 }

@@ -1,5 +1,6 @@
 //! From verdicts to devices: the last step both daemons share.
 
+use crate::long::{LONGEST_PLAIN, TRAILER, trailer};
 use crate::offload::{Coalescing, HEADER_ROOM, Layout, Run, Segments, finish};
 use crate::{BURST, Capabilities, Offload, RxFrame, Transmit, TxFrame};
 use arrayvec::ArrayVec;
@@ -25,11 +26,14 @@ pub struct Outgoing {
 const MINIMUM: usize = 60;
 const PADDING: [u8; MINIMUM] = [0; MINIMUM];
 const ETHERNET_HEADER: usize = 14;
+/// The lengths in IP headers have 16 bits.
+const LONGEST_PACKET: usize = 65_535;
 
 /// Hands copies to devices: builds the gathers, finishes or passes on what senders left undone, and says
 /// what became of each copy. Owns the room that needs; one for each worker.
 pub struct Dispatcher {
     rooms: Box<[[u8; HEADER_ROOM]; BURST]>,
+    trailers: [[u8; TRAILER]; BURST],
 }
 
 impl Default for Dispatcher {
@@ -54,11 +58,13 @@ enum Plan<'a> {
     /// One frame.
     Whole(TxFrame<'a>, Weight),
     /// One frame, whose octets up to and with the checksum are rewritten.
-    Finished {
+    Rewritten {
         /// Where the checksum ends in the received frame.
         end: usize,
         sum: [u8; 2],
         weight: Weight,
+        /// What is left to do then.
+        offload: Offload,
     },
     /// Several frames.
     Cut(Segments<'a>),
@@ -69,6 +75,7 @@ impl Dispatcher {
     pub fn new() -> Self {
         Self {
             rooms: Box::new([[0; HEADER_ROOM]; BURST]),
+            trailers: [[0; TRAILER]; BURST],
         }
     }
 
@@ -81,7 +88,8 @@ impl Dispatcher {
     /// segments may be sent and others not, and the weights add up to the whole.
     ///
     /// An oversized frame leaves whole by a port with offload, but not behind a VNTag: the kernel has no
-    /// segmentation for EtherType 0x8926 and drops it. Those are cut here, their checksums left to the device.
+    /// segmentation for EtherType 0x8926 and drops it. Those are cut here, their checksums left to the device; or
+    /// not, or not so small, on a link that carries [long frames](crate::long).
     ///
     /// By a port with offload and without VNTag, successive TCP segments of one flow leave as one oversized frame
     /// (the rules are in `offload/coalesce.rs`): to a guest that is one frame in place of up to 45, and one acknowledgement.
@@ -124,8 +132,14 @@ impl Dispatcher {
                 };
                 match plan {
                     Plan::Whole(frame, weight) => batch.push(copy, frame, weight, pad_to_60),
-                    Plan::Finished { end, sum, weight } => {
-                        batch.push_finished(copy, burst, room, (end, sum), weight, pad_to_60);
+                    Plan::Rewritten {
+                        end,
+                        sum,
+                        weight,
+                        offload,
+                    } => {
+                        batch.push_rewritten(copy, burst, room, (end, sum), offload, weight);
+                        batch.pad_last(pad_to_60);
                     }
                     Plan::Cut(mut segments) => {
                         batch.push_segment(copy, &mut segments, room, pad_to_60);
@@ -135,6 +149,9 @@ impl Dispatcher {
             }
             if batch.frames.is_empty() {
                 return;
+            }
+            if capabilities.long > 0 {
+                batch.add_trailers(&mut self.trailers);
             }
             batch.send(port, done);
         }
@@ -202,6 +219,19 @@ fn plan_offload<'a>(
 
     if let Some(segmentation) = frame.offload.segmentation {
         if !capabilities.offload || copy.uncounted > 0 {
+            let longest = (capabilities.long as usize)
+                .min(LONGEST_PACKET)
+                .saturating_sub(TRAILER);
+            let complete = frame.offload.checksum.is_none();
+            let octets = head.len() + body.len();
+            if complete && (LONGEST_PLAIN + 1..=longest).contains(&octets) {
+                let frame = TxFrame {
+                    parts: [head, body, &[]],
+                    more: &[],
+                    offload: frame.offload,
+                };
+                return Ok(Plan::Whole(frame, weight));
+            }
             let segments = Segments::new(
                 frame.bytes,
                 &layout,
@@ -211,7 +241,7 @@ fn plan_offload<'a>(
                 !capabilities.offload,
             );
             return match segments {
-                Ok(segments) => Ok(Plan::Cut(segments)),
+                Ok(segments) => Ok(Plan::Cut(segments.into_pieces(longest))),
                 Err(bad) => Err((weight, bad.into())),
             };
         }
@@ -222,16 +252,30 @@ fn plan_offload<'a>(
         if longest > longest_frame(capabilities, head, body) {
             return Err((weight, DropReason::MtuExceeded));
         }
+        // A link's long frames are complete, and the kernel cuts only what is not.
+        if frame.offload.checksum.is_none() {
+            let (checksum, sum) = layout
+                .unfinished(frame.bytes)
+                .map_err(|bad| (weight, bad.into()))?;
+            let end = usize::from(checksum.start + checksum.offset) + sum.len();
+            let offload = Offload {
+                checksum: Some(checksum),
+                ..frame.offload
+            };
+            return rewritten(
+                copy,
+                end,
+                sum,
+                weight,
+                offload.shifted(copy.gather.growth()),
+            );
+        }
     }
     match frame.offload.checksum {
         Some(checksum) if !capabilities.offload => {
             let (at, sum) =
                 finish(frame.bytes, checksum).map_err(|bad| (weight, DropReason::from(bad)))?;
-            let end = at + sum.len();
-            if end < skip + sum.len() || head.len() + end - skip > HEADER_ROOM {
-                return Err((weight, DropReason::BadOffload));
-            }
-            Ok(Plan::Finished { end, sum, weight })
+            rewritten(copy, at + sum.len(), sum, weight, Offload::NONE)
         }
         _ => {
             let frame = TxFrame {
@@ -242,6 +286,27 @@ fn plan_offload<'a>(
             Ok(Plan::Whole(frame, weight))
         }
     }
+}
+
+/// One frame whose checksum, which ends at octet `end` of the received frame, becomes `sum`.
+fn rewritten<'a>(
+    copy: &Outgoing,
+    end: usize,
+    sum: [u8; 2],
+    weight: Weight,
+    offload: Offload,
+) -> Result<Plan<'a>, (Weight, DropReason)> {
+    let Gather { head, skip } = &copy.gather;
+    let (head, skip) = (head.as_bytes().len(), usize::from(*skip));
+    if end < skip + sum.len() || head + end - skip > HEADER_ROOM {
+        return Err((weight, DropReason::BadOffload));
+    }
+    Ok(Plan::Rewritten {
+        end,
+        sum,
+        weight,
+        offload,
+    })
 }
 
 /// What the device takes: a VLAN tag comes on top of its MTU, as in the kernel.
@@ -257,24 +322,41 @@ fn longest_frame(capabilities: &Capabilities, head: &[u8], body: &[u8]) -> usize
 
 impl<'a> Batch<'a> {
     #[inline]
-    fn push(&mut self, copy: &'a Outgoing, mut frame: TxFrame<'a>, weight: Weight, pad: bool) {
-        if pad {
+    fn push(&mut self, copy: &'a Outgoing, frame: TxFrame<'a>, weight: Weight, pad: bool) {
+        self.frames.push(frame);
+        self.origins.push((slice::from_ref(copy), weight));
+        self.pad_last(pad);
+    }
+
+    #[inline]
+    fn pad_last(&mut self, pad: bool) {
+        if let Some(frame) = self.frames.last_mut().filter(|_| pad) {
             let missing = MINIMUM.saturating_sub(frame.len());
             let [_, _, last] = &mut frame.parts;
             *last = PADDING.get(..missing).unwrap_or_default();
         }
-        self.frames.push(frame);
-        self.origins.push((slice::from_ref(copy), weight));
     }
 
-    fn push_finished(
+    /// Long frames get the trailer that says what was left to do of them.
+    fn add_trailers(&mut self, rooms: &'a mut [[u8; TRAILER]; BURST]) {
+        for (frame, room) in self.frames.iter_mut().zip(rooms) {
+            if frame.len() > LONGEST_PLAIN {
+                *room = trailer(&frame.offload);
+                frame.offload.segmentation = None;
+                let [_, _, last] = &mut frame.parts;
+                *last = room;
+            }
+        }
+    }
+
+    fn push_rewritten(
         &mut self,
         copy: &'a Outgoing,
         burst: &'a [RxFrame<'_>],
         room: &'a mut [u8; HEADER_ROOM],
         (end, sum): (usize, [u8; 2]),
+        offload: Offload,
         weight: Weight,
-        pad: bool,
     ) {
         let head = copy.gather.head.as_bytes();
         let skip = usize::from(copy.gather.skip);
@@ -295,9 +377,9 @@ impl<'a> Batch<'a> {
         let frame = TxFrame {
             parts: [rewritten, rest, &[]],
             more: &[],
-            offload: Offload::NONE,
+            offload,
         };
-        self.push(copy, frame, weight, pad);
+        self.push(copy, frame, weight, false);
     }
 
     fn push_segment<'s: 'a>(
@@ -317,10 +399,11 @@ impl<'a> Batch<'a> {
             more: &[],
             offload: Offload {
                 checksum: segment.checksum,
-                segmentation: None,
+                segmentation: segment.segmentation,
             },
         };
-        self.push(copy, frame, Weight::one(counted), pad);
+        let weight = segment.weight(counted);
+        self.push(copy, frame, weight, pad);
     }
 
     #[inline(never)]
@@ -360,3 +443,7 @@ impl<'a> Batch<'a> {
 #[cfg(test)]
 #[path = "dispatch_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "long_tests.rs"]
+mod long_tests;

@@ -8,8 +8,8 @@ use vntag::VnTag;
 
 /// A device that keeps what it is given and refuses what it is told to.
 #[derive(Default)]
-struct Recorder {
-    frames: Vec<(Vec<u8>, Offload)>,
+pub(super) struct Recorder {
+    pub(super) frames: Vec<(Vec<u8>, Offload)>,
     seen: usize,
     refuse: Option<fn(usize) -> Option<Refusal>>,
 }
@@ -28,17 +28,18 @@ impl Transmit for Recorder {
     }
 }
 
-const WITH_OFFLOAD: Capabilities = Capabilities {
+pub(super) const WITH_OFFLOAD: Capabilities = Capabilities {
     mode: "test",
     mtu: 1500,
     offload: true,
+    long: 0,
 };
-const WITHOUT_OFFLOAD: Capabilities = Capabilities {
+pub(super) const WITHOUT_OFFLOAD: Capabilities = Capabilities {
     offload: false,
     ..WITH_OFFLOAD
 };
 
-fn copy(frame: u16, gather: Gather) -> Outgoing {
+pub(super) fn copy(frame: u16, gather: Gather) -> Outgoing {
     Outgoing {
         port: PortId(0),
         account: 0,
@@ -48,7 +49,7 @@ fn copy(frame: u16, gather: Gather) -> Outgoing {
     }
 }
 
-fn whole(bytes: &[u8]) -> RxFrame<'_> {
+pub(super) fn whole(bytes: &[u8]) -> RxFrame<'_> {
     RxFrame {
         bytes,
         vlan: None,
@@ -57,9 +58,9 @@ fn whole(bytes: &[u8]) -> RxFrame<'_> {
     }
 }
 
-type Fates = Vec<(u16, Weight, Result<(), DropReason>)>;
+pub(super) type Fates = Vec<(u16, Weight, Result<(), DropReason>)>;
 
-fn send(
+pub(super) fn send(
     port: &mut dyn Transmit,
     capabilities: &Capabilities,
     pad: bool,
@@ -78,7 +79,7 @@ fn send(
     fates
 }
 
-fn plain(bytes: &[u8]) -> Gather {
+pub(super) fn plain(bytes: &[u8]) -> Gather {
     Gather::new(bytes, 12, None, None).unwrap()
 }
 

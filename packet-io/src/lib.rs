@@ -17,6 +17,7 @@ mod interface;
 pub mod isolation;
 pub mod link;
 pub mod link_socket;
+pub mod long;
 pub mod mailbox;
 pub mod netns;
 pub mod offload;

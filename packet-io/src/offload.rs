@@ -21,7 +21,7 @@ pub(crate) use segment::Segments;
 #[cfg(test)]
 pub(crate) use segment::tests as segment_tests;
 
-use crate::{Offload, RxFrame};
+use crate::{Offload, RxFrame, Segmentation};
 use niv::{DropReason, Weight};
 
 /// Octets of rewritten headers one outgoing frame has room for. Enough for 22 fresh octets, four VLAN
@@ -87,18 +87,28 @@ impl Layout {
     /// `received` is the length of the frame the layout was read from, `counted` that of the frame to be
     /// weighed, less its VNTag: they differ by the tags that come or go.
     pub(crate) fn weight(&self, received: usize, counted: usize, offload: &Offload) -> Weight {
-        let Some(segmentation) = offload.segmentation else {
-            return Weight::one(counted);
-        };
         let payload = received.saturating_sub(self.payload);
-        let size = usize::from(segmentation.size).max(1);
-        let header = counted.saturating_sub(payload);
-        let full = payload.saturating_sub(1) / size;
-        let last = Weight::one(header + payload - full * size);
-        let each = Weight::one(header + size);
-        Weight {
-            frames: full as u32 + 1,
-            octets: full as u32 * each.octets + last.octets,
+        weigh(
+            counted.saturating_sub(payload),
+            payload,
+            offload.segmentation,
+        )
+    }
+}
+
+/// The wire frames that headers and a payload of so many octets stand for.
+fn weigh(header: usize, payload: usize, segmentation: Option<Segmentation>) -> Weight {
+    match segmentation {
+        None => Weight::one(header + payload),
+        Some(segmentation) => {
+            let size = usize::from(segmentation.size).max(1);
+            let full = payload.saturating_sub(1) / size;
+            let last = Weight::one(header + payload - full * size);
+            let each = Weight::one(header + size);
+            Weight {
+                frames: full as u32 + 1,
+                octets: full as u32 * each.octets + last.octets,
+            }
         }
     }
 }

@@ -31,6 +31,8 @@ pub struct Capabilities {
     pub mtu: u32,
     /// Frames may be received, and may be sent, with an unfinished checksum or oversized.
     pub offload: bool,
+    /// The longest frame that may be sent whole with a trailer ([`crate::long`]), the trailer included; 0: none.
+    pub long: u32,
 }
 
 /// A received frame, lent until the next [`Receive::receive`] of the same port.

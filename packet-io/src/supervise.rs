@@ -38,6 +38,8 @@ pub struct Wanted {
     pub role: Role,
     /// The least MTU it must have, in octets.
     pub mtu: u32,
+    /// It may get the largest MTU there is, where that costs nothing: where no hardware is behind it (veth).
+    pub roomy: bool,
     /// How the worker uses it.
     pub usage: PortUse,
 }

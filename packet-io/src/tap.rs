@@ -46,6 +46,7 @@ pub fn open(name: &str) -> Result<Tap, TapError> {
                 mode: "tap",
                 mtu,
                 offload,
+                long: 0,
             },
         },
         control,

@@ -69,6 +69,7 @@ impl Wire {
                 mode: "memory",
                 mtu: options.mtu,
                 offload: options.offload,
+                long: 0,
             },
         };
         Ok(Self {

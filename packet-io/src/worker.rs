@@ -5,6 +5,7 @@
 //! its [`Mailbox`].
 
 use crate::dispatch::{Dispatcher, Outgoing};
+use crate::long::{self, LongFrames};
 use crate::mailbox::{Handle, Mailbox, mailbox};
 use crate::poll::Poller;
 use crate::port::{
@@ -57,6 +58,8 @@ pub struct Passed {
 struct Receiver {
     rx: Box<dyn Receive>,
     taken: u64,
+    /// The other end is no guest and no host: only a trailer says that a frame stands for several.
+    is_link: bool,
 }
 
 struct Sender {
@@ -94,6 +97,8 @@ pub struct Worker<F> {
     pub forward: F,
     receivers: Vec<Option<Receiver>>,
     senders: Vec<Option<Sender>>,
+    /// What was agreed for the ports that carry long frames; it outlives their devices.
+    long: Vec<(PortId, LongFrames)>,
     poller: Poller,
     dispatcher: Dispatcher,
     out: Vec<Outgoing>,
@@ -131,6 +136,7 @@ impl<F: Forward> Worker<F> {
             forward,
             receivers: Vec::new(),
             senders: Vec::new(),
+            long: Vec::new(),
             poller: Poller::new()?,
             dispatcher: Dispatcher::new(),
             out: Vec::with_capacity(2 * FLUSH_AT),
@@ -157,6 +163,7 @@ impl<F: Forward> Worker<F> {
         let offload = port.capabilities.offload && usage.offload;
         let capabilities = Capabilities {
             offload,
+            long: self.long_frames(id).longest,
             ..port.capabilities
         };
         let tx = Counted {
@@ -172,6 +179,7 @@ impl<F: Forward> Worker<F> {
             *rx = Some(Receiver {
                 rx: port.rx,
                 taken: 0,
+                is_link: !usage.offload,
             });
             *tx = Some(sender);
         }
@@ -216,6 +224,23 @@ impl<F: Forward> Worker<F> {
         Some(self.senders.get(usize::from(id.0))?.as_ref()?.capabilities)
     }
 
+    /// Says what both ends of a port's link have agreed on for long frames. It holds for the device that has the port's
+    /// number, and for those that will have it.
+    pub fn set_long_frames(&mut self, id: PortId, agreed: LongFrames) {
+        self.long.retain(|(port, _)| *port != id);
+        if agreed != LongFrames::default() {
+            self.long.push((id, agreed));
+        }
+        if let Some(Some(sender)) = self.senders.get_mut(usize::from(id.0)) {
+            sender.capabilities.long = agreed.longest;
+        }
+    }
+
+    /// What [`Worker::set_long_frames`] was told.
+    pub fn long_frames(&self, id: PortId) -> LongFrames {
+        agreed(&self.long, id)
+    }
+
     /// Says that a port's device takes longer frames than when it was attached.
     pub fn raise_mtu(&mut self, id: PortId, mtu: u32) {
         if let Some(Some(sender)) = self.senders.get_mut(usize::from(id.0)) {
@@ -255,6 +280,7 @@ impl<F: Forward> Worker<F> {
             senders,
             dispatcher,
             out,
+            long,
             ..
         } = self;
         let Some(Some(receiver)) = receivers.get_mut(usize::from(id.0)) else {
@@ -272,6 +298,12 @@ impl<F: Forward> Worker<F> {
             }
         }
         receiver.taken += frames.len() as u64;
+        if receiver.is_link {
+            let accepted = agreed(long, id).accepted;
+            frames
+                .iter_mut()
+                .for_each(|frame| long::admit(frame, accepted));
+        }
         for (index, frame) in (0u16..).zip(&frames) {
             forward.frame(id, index, frame, out);
             if out.len() >= FLUSH_AT {
@@ -280,6 +312,12 @@ impl<F: Forward> Worker<F> {
         }
         flush(forward, senders, dispatcher, &frames, out);
     }
+}
+
+/// Few ports are links, so they are looked for one by one.
+fn agreed(long: &[(PortId, LongFrames)], id: PortId) -> LongFrames {
+    let found = long.iter().find(|(port, _)| *port == id);
+    found.map(|(_, agreed)| *agreed).unwrap_or_default()
 }
 
 /// Sends the copies gathered so far, device by device, each device's in the order of the frames.
@@ -313,6 +351,7 @@ impl Detached {
         mode: "none",
         mtu: u32::MAX,
         offload: true,
+        long: 0,
     };
 }
 

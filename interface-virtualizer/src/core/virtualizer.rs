@@ -328,9 +328,11 @@ impl Virtualizer {
 
     /// Link to vNIC (design.md section 5.4, in its order).
     fn down(&mut self, index: u16, frame: &RxFrame<'_>, out: &mut Vec<Outgoing>) {
-        let weight = Weight::one(frame.bytes.len().saturating_sub(VnTag::LEN));
+        let weight = frame.weight(VnTag::LEN as u8);
+        let bad_offload = weight.is_err();
+        let weight = weight.unwrap_or(Weight::one(frame.bytes.len().saturating_sub(VnTag::LEN)));
         let before = out.len();
-        let result = self.pop(index, frame, out);
+        let result = self.pop(index, frame, bad_offload, out);
         let copies = (out.len() - before) as u64;
         let counters = self.account(Account::Uplink);
         match result {
@@ -345,6 +347,7 @@ impl Virtualizer {
         &mut self,
         index: u16,
         frame: &RxFrame<'_>,
+        bad_offload: bool,
         out: &mut Vec<Outgoing>,
     ) -> Result<VnTag, Verdict> {
         let ethernet = Frame::new(frame.bytes).map_err(|_| DropReason::Runt)?;
@@ -370,8 +373,7 @@ impl Virtualizer {
         if tag.direction != Direction::FromBridge {
             return Err(DropReason::WrongDirection.into());
         }
-        if frame.offload.segmentation.is_some() {
-            // Nobody announced that this link carries oversized frames (section 5.3).
+        if bad_offload {
             return Err(DropReason::BadOffload.into());
         }
         if tag.reserved {

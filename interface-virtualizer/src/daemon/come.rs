@@ -160,7 +160,8 @@ impl Daemon {
             name: config.uplink.clone(),
             role: Role::Uplink,
             mtu: config.uplink_mtu().max(largest.map_or(0, with_tags)),
-            // Nobody announced that the link carries unfinished frames (design.md section 5.3).
+            roomy: config.runs_vic() && config.long_frames(),
+            // What a link carries unfinished is agreed on in its session.
             usage: PortUse {
                 pad: true,
                 offload: false,

@@ -9,6 +9,7 @@ use crate::core::{UPLINK, VnicError, VnicId};
 use link_control::LinkControl;
 use niv::{ListId, Mac};
 use packet_io::link::LinkEvent;
+use packet_io::long::LongFrames;
 use packet_io::mailbox::Handle;
 use packet_io::worker::Worker;
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ pub(super) struct Vic {
     control: LinkControl<IvSession>,
     authentication: Authentication,
     parameters: Parameters,
+    long_frames: bool,
     entropy: [u8; 32],
     /// The highest term of a switch so far.
     pub(super) term: u64,
@@ -57,6 +59,16 @@ impl Vic {
         // On link control's thread: what it says is in force before the answer leaves.
         let on_event = move |_, event: IvEvent| {
             let applied = worker.ask(move |worker| {
+                let long = worker.long_frames(UPLINK);
+                match &event {
+                    IvEvent::Up(peer) => worker
+                        .set_long_frames(UPLINK, LongFrames::opened(peer.capabilities.long_frames)),
+                    IvEvent::MtuProven { octets, .. } => {
+                        worker.set_long_frames(UPLINK, long.proven(*octets));
+                    }
+                    IvEvent::Lost(_) => worker.set_long_frames(UPLINK, long.lost()),
+                    _ => {}
+                }
                 let applied = worker.forward.apply(&event);
                 (event, applied)
             });
@@ -69,6 +81,7 @@ impl Vic {
             control: LinkControl::spawn("iv-link", on_event)?,
             authentication,
             parameters: config.vic_numbers.parameters()?,
+            long_frames: config.long_frames(),
             entropy: identity::entropy()?,
             term,
             by_uuid: BTreeMap::new(),
@@ -86,7 +99,9 @@ impl Vic {
             software: Some(Name::clipped(&format!("iv {RELEASE}"))),
             mtu,
             authentication: self.authentication.clone(),
-            capabilities: Capabilities::default(),
+            capabilities: Capabilities {
+                long_frames: self.long_frames,
+            },
             term: self.term,
             entropy: self.entropy,
         };

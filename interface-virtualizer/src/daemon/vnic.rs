@@ -99,6 +99,7 @@ impl Vnic {
             name: self.device.clone(),
             role: Role::Vnic,
             mtu: self.config.mtu,
+            roomy: false,
             usage: VNIC,
         })
     }

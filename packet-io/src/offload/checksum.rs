@@ -92,6 +92,27 @@ pub(crate) fn finish(frame: &[u8], checksum: Checksum) -> Result<(usize, [u8; 2]
     Ok((at, Sum::of(summed).nonzero_checksum()))
 }
 
+/// The reverse, for a device that wants the checksum unfinished: what its field holds then.
+///
+/// # Errors
+/// The checksum is wrong, or says that there is none: nobody could tell later.
+pub(crate) fn unfinish(
+    frame: &[u8],
+    checksum: Checksum,
+    pseudo: Sum,
+) -> Result<[u8; 2], BadOffload> {
+    let start = usize::from(checksum.start);
+    let at = start + usize::from(checksum.offset);
+    let summed = frame.get(start..).ok_or(BadOffload::Checksum)?;
+    let field = frame.get(at..at + 2).ok_or(BadOffload::Checksum)?;
+    let right = pseudo.plus(Sum::of(summed)).folded() == [0xFF, 0xFF];
+    if right && field != [0, 0] {
+        Ok(pseudo.folded())
+    } else {
+        Err(BadOffload::Checksum)
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;

@@ -8,6 +8,7 @@ const CAPABILITIES: Capabilities = Capabilities {
     mode: "test",
     mtu: 1500,
     offload: true,
+    long: 0,
 };
 const ACK: u8 = 0x10;
 const PSH: u8 = 0x08;

@@ -1,5 +1,6 @@
 //! Where the headers of a frame lie, and whether metadata agrees with them.
 
+use super::checksum::{Sum, unfinish};
 use super::{BadOffload, HEADER_ROOM};
 use crate::{Checksum, Offload, Segmentation, SegmentationKind};
 
@@ -105,6 +106,28 @@ impl Layout {
     /// Where the TCP or UDP payload starts.
     pub(crate) fn payload(&self) -> usize {
         self.payload
+    }
+
+    /// The sum of the pseudo-header, but for its length (RFC 9293 section 3.1, RFC 8200 section 8.1).
+    pub(super) fn pseudo(&self, bytes: &[u8]) -> Result<Sum, BadOffload> {
+        let addresses = match self.network_kind {
+            Network::Ipv4 => self.network + 12..self.network + 20,
+            Network::Ipv6 => self.network + 8..self.network + 40,
+        };
+        let addresses = bytes.get(addresses).ok_or(BadOffload::Short)?;
+        Ok(Sum::of(addresses).word(u16::from(self.protocol)))
+    }
+
+    /// What a device is told of a complete frame to be cut: where its checksum is, and what stands there while it is
+    /// unfinished. `frame` was [checked](Self::check).
+    pub(crate) fn unfinished(&self, frame: &[u8]) -> Result<(Checksum, [u8; 2]), BadOffload> {
+        let checksum = Checksum {
+            start: self.transport as u16,
+            offset: if self.protocol == UDP { 6 } else { 16 },
+        };
+        let length = frame.len().saturating_sub(self.transport) as u16;
+        let pseudo = self.pseudo(frame)?.word(length);
+        Ok((checksum, unfinish(frame, checksum, pseudo)?))
     }
 
     fn parse_ipv4(bytes: &[u8], network: usize) -> Result<Self, BadOffload> {

@@ -2,8 +2,11 @@
 
 use super::checksum::Sum;
 use super::layout::{Layout, Network, word};
+use super::weigh;
 use super::{BadOffload, HEADER_ROOM};
+use crate::long::LONGEST_PLAIN;
 use crate::{Checksum, Segmentation, SegmentationKind};
+use niv::Weight;
 
 pub(super) const FIN: u8 = 0x01;
 pub(super) const PSH: u8 = 0x08;
@@ -19,6 +22,16 @@ pub(crate) struct Segment<'a> {
     pub(crate) payload: &'a [u8],
     /// The checksum, if it was left unfinished.
     pub(crate) checksum: Option<Checksum>,
+    /// It stands for several itself, to be cut so.
+    pub(crate) segmentation: Option<Segmentation>,
+}
+
+impl Segment<'_> {
+    /// Of `counted` octets in all, headers included: the frames it stands for.
+    pub(crate) fn weight(&self, counted: usize) -> Weight {
+        let payload = self.payload.len();
+        weigh(counted.saturating_sub(payload), payload, self.segmentation)
+    }
 }
 
 /// The wire frames of one oversized frame, in order.
@@ -33,8 +46,9 @@ pub(crate) struct Segments<'a> {
     network: usize,
     transport: usize,
     network_kind: Network,
-    udp: bool,
-    size: usize,
+    segmentation: Segmentation,
+    /// The longest piece, headers included, that may stand for several.
+    longest: usize,
     finish: bool,
     /// Of the addresses and the protocol number.
     pseudo: Sum,
@@ -61,12 +75,7 @@ impl<'a> Segments<'a> {
         if head.len() + rest.len() > HEADER_ROOM {
             return Err(BadOffload::LongHeaders);
         }
-        let addresses = match layout.network_kind {
-            Network::Ipv4 => layout.network + 12..layout.network + 20,
-            Network::Ipv6 => layout.network + 8..layout.network + 40,
-        };
-        let addresses = frame.get(addresses).ok_or(BadOffload::Short)?;
-        let udp = segmentation.kind == SegmentationKind::Udp;
+        let udp = is_udp(segmentation);
         let t = layout.transport;
         Ok(Self {
             head,
@@ -75,10 +84,10 @@ impl<'a> Segments<'a> {
             network: layout.network + head.len() - skip.min(layout.network),
             transport: t + head.len() - skip.min(t),
             network_kind: layout.network_kind,
-            udp,
-            size: usize::from(segmentation.size).max(1),
+            segmentation,
+            longest: 0,
             finish,
-            pseudo: Sum::of(addresses).word(u16::from(layout.protocol)),
+            pseudo: layout.pseudo(frame)?,
             identification: word(frame, layout.network + 4)?,
             sequence: if udp {
                 0
@@ -89,6 +98,25 @@ impl<'a> Segments<'a> {
             done: 0,
             over: false,
         })
+    }
+
+    /// Cut into pieces that stand for as many segments as fit into a long frame of `longest` octets, without
+    /// its trailer (see [`crate::long`]).
+    pub(crate) fn into_pieces(self, longest: usize) -> Self {
+        Self { longest, ..self }
+    }
+
+    /// Octets of payload in the next piece: one segment, or as many as a long frame holds.
+    fn next_size(&self, left: usize) -> usize {
+        let one = usize::from(self.segmentation.size).max(1);
+        let header = self.head.len() + self.rest.len();
+        let room = self.longest.saturating_sub(header);
+        let several = (room / one * one).min(left);
+        if header + several > LONGEST_PLAIN && several > one {
+            several
+        } else {
+            one.min(left)
+        }
     }
 
     /// Whether every segment was taken.
@@ -102,7 +130,8 @@ impl<'a> Segments<'a> {
             return None;
         }
         let left = self.payload.get(self.done..)?;
-        let payload = left.get(..self.size).unwrap_or(left);
+        let payload = left.get(..self.next_size(left.len()))?;
+        let one = usize::from(self.segmentation.size).max(1);
         let first = self.done == 0;
         let last = payload.len() == left.len();
 
@@ -116,7 +145,8 @@ impl<'a> Segments<'a> {
         let network = before.get_mut(self.network..)?;
         let length = transport.len() + payload.len();
         self.write_network(network, network.len() + length)?;
-        if self.udp {
+        let udp = is_udp(self.segmentation);
+        if udp {
             put(transport, 4, (length as u16).to_be_bytes())?;
         } else {
             let sequence = self.sequence.wrapping_add(self.done as u32);
@@ -130,7 +160,7 @@ impl<'a> Segments<'a> {
             }
             put(transport, 13, [flags])?;
         }
-        let offset = if self.udp { 6 } else { 16 };
+        let offset = if udp { 6 } else { 16 };
         let pseudo = self.pseudo.word(length as u16);
         let checksum = if self.finish {
             put(transport, offset, [0, 0])?;
@@ -146,12 +176,14 @@ impl<'a> Segments<'a> {
         };
 
         self.done += payload.len();
-        self.identification = self.identification.wrapping_add(1);
+        let segments = payload.len().div_ceil(one);
+        self.identification = self.identification.wrapping_add(segments as u16);
         self.over = last;
         Some(Segment {
             header,
             payload,
             checksum,
+            segmentation: (segments > 1).then_some(self.segmentation),
         })
     }
 
@@ -167,6 +199,10 @@ impl<'a> Segments<'a> {
             Network::Ipv6 => put(network, 4, (length as u16).wrapping_sub(40).to_be_bytes()),
         }
     }
+}
+
+fn is_udp(segmentation: Segmentation) -> bool {
+    segmentation.kind == SegmentationKind::Udp
 }
 
 pub(super) fn put<const N: usize>(bytes: &mut [u8], at: usize, value: [u8; N]) -> Option<()> {

@@ -142,7 +142,7 @@ pub(crate) fn judged(frame: &[u8]) -> Vec<u8> {
     }
 }
 
-fn shapes() -> impl Strategy<Value = Shape> {
+pub(crate) fn shapes() -> impl Strategy<Value = Shape> {
     (any::<bool>(), any::<bool>(), 0usize..=4, 500u16..2000).prop_map(|(ipv6, udp, vlans, size)| {
         Shape {
             ipv6,

@@ -52,6 +52,10 @@ pub struct Taken {
     pub(super) others: Vec<Arc<AtomicU64>>,
 }
 
+fn is_veth(info: &LinkInfo) -> bool {
+    info.kind.as_deref() == Some("veth")
+}
+
 impl<F: Forward + Send + 'static> Taker<F> {
     /// With rings of another size.
     #[must_use]
@@ -64,14 +68,16 @@ impl<F: Forward + Send + 'static> Taker<F> {
     /// # Errors
     /// It is there and cannot be taken. It has been put back as it was.
     pub async fn take(&self, wanted: &Wanted) -> Result<Option<Taken>, SuperviseError> {
-        if self.links.get(&wanted.name).await?.is_none() {
+        let Some(info) = self.links.get(&wanted.name).await? else {
             return Ok(None);
-        }
+        };
+        let most = info.max_mtu.filter(|_| wanted.roomy && is_veth(&info));
+        let mtu = wanted.mtu.max(most.unwrap_or(0));
         let claim = Claim::take(&wanted.name)?;
         let saved = self.formers.get(&wanted.name);
         let former = Former::of(&self.links, &wanted.name, saved).await?;
         self.formers.keep(&former)?;
-        let prepared = PreparedDevice::prepare(&self.links, former, wanted.role, wanted.mtu).await;
+        let prepared = PreparedDevice::prepare(&self.links, former, wanted.role, mtu).await;
         let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(error) => {

@@ -29,6 +29,7 @@ fn wanted(mtu: u32) -> Vec<Wanted> {
         name: "t-dev".into(),
         role: Role::Niv,
         mtu,
+        roomy: false,
         usage,
     }]
 }

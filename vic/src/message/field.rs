@@ -70,7 +70,7 @@ fields! {
     MAX_VIFS = 15 "max_vifs" true,
     /// How many lists an IV can hold (2).
     MAX_LISTS = 16 "max_lists" true,
-    /// Bit 0: this end carries oversized and unfinished frames (4).
+    /// Bit 0: this end carries long frames (4).
     CAPABILITIES = 17 "capabilities" false,
     /// Hold time in milliseconds (4).
     HOLD = 18 "hold" true,

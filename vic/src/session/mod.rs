@@ -33,19 +33,19 @@ use niv::Mac;
 /// What an end can do. Both have to be able for it to be done on the link.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Frames longer than the MTU and frames whose checksum is not finished are carried with their
-    /// metadata (design.md section 5.3): both ends are on one machine, or share memory.
-    pub unfinished_frames: bool,
+    /// Every frame longer than 2,048 octets ends with a trailer that says how it may be cut (docs/vic.md, long
+    /// frames).
+    pub long_frames: bool,
 }
 
 impl Capabilities {
     pub(crate) const fn bits(self) -> u32 {
-        self.unfinished_frames as u32
+        self.long_frames as u32
     }
 
     pub(crate) const fn from_bits(bits: u32) -> Self {
         Self {
-            unfinished_frames: bits & 1 == 1,
+            long_frames: bits & 1 == 1,
         }
     }
 
@@ -53,7 +53,7 @@ impl Capabilities {
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self {
-            unfinished_frames: self.unfinished_frames && other.unfinished_frames,
+            long_frames: self.long_frames && other.long_frames,
         }
     }
 }

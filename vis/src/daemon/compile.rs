@@ -143,7 +143,8 @@ pub(crate) fn wanted(config: &Config) -> Vec<Wanted> {
             name: device.to_string(),
             role: if niv { Role::Niv } else { Role::Plain },
             mtu,
-            // Nobody announced that the link carries unfinished frames (design.md section 5.3).
+            roomy: niv && config.vic_authentication(id).is_some(),
+            // What a link carries unfinished is agreed on in its session.
             usage: PortUse {
                 pad: true,
                 offload: !niv,

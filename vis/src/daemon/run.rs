@@ -193,10 +193,9 @@ impl Daemon {
         let said = Arc::new(config);
         let registry = Registry::new(said.clone(), contents.veths, Duration::ZERO);
         let inbox = Inbox::default();
-        let sessions = Sessions::start(&said, contents.identity, inbox.clone())?;
-
         let switch = Switch::new(ADDRESSES, random_seed()?);
         let worker = Worker::spawn("vis-worker", Switching::new(switch, published.clone()))?;
+        let sessions = Sessions::start(&said, contents.identity, inbox.clone(), worker.clone())?;
 
         let formers = Formers::in_folder(&state_folder(socket), links.namespace())?;
         let wanted = compile::wanted(&said);

@@ -8,14 +8,17 @@ use crate::config::{Config, EthernetId, Membership, VicAuthentication};
 use crate::veth::{Command, Registry};
 use link_control::LinkControl;
 use niv::Mac;
+use packet_io::long::LongFrames;
+use packet_io::mailbox::Handle;
 use packet_io::supervise::{Status, Supervisor};
+use packet_io::worker::Worker;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::Duration;
 use tracing::{info, warn};
-use vic::session::vis::{VisLimits, VisSession};
+use vic::session::vis::{VisEvent, VisLimits, VisSession};
 use vic::session::{Authentication, Capabilities, EndConfig, Statistics};
 use vic::{Code, Name, Parameters, Refusal, Uuid};
 
@@ -54,6 +57,7 @@ impl Sessions {
         config: &Config,
         identity: Uuid,
         inbox: Inbox,
+        worker: Handle<Worker<Switching>>,
     ) -> Result<Self, SessionsError> {
         let mut authentications = BTreeMap::new();
         for (&id, _) in niv_ports(config) {
@@ -68,6 +72,23 @@ impl Sessions {
         }
         let events = inbox.clone();
         let control = LinkControl::spawn("vis-link", move |port, event| {
+            // In force before the answer leaves: the IV may send the first long frame then.
+            let agreed = match &event {
+                VisEvent::Up(peer) => Some(LongFrames::opened(peer.capabilities.long_frames)),
+                VisEvent::MtuProven { octets, .. } => {
+                    let long = worker.ask(move |worker| worker.long_frames(port)).ok();
+                    long.map(|long| long.proven(*octets))
+                }
+                VisEvent::Lost(_) => {
+                    let long = worker.ask(move |worker| worker.long_frames(port)).ok();
+                    long.map(LongFrames::lost)
+                }
+                _ => None,
+            };
+            if let Some(agreed) = agreed {
+                // Without a worker nothing is forwarded.
+                let _ = worker.ask(move |worker| worker.set_long_frames(port, agreed));
+            }
             if let Some(link) = ethernet(port) {
                 events.put(News::Event(link, event));
             }
@@ -163,7 +184,7 @@ impl Sessions {
             software: format!("vis {}", crate::client::RELEASE).parse().ok(),
             mtu,
             authentication,
-            capabilities: Capabilities::default(),
+            capabilities: Capabilities { long_frames: true },
             term: 1,
             entropy: entropy()?,
         };
