@@ -49,6 +49,25 @@ fn a_prepared_device_is_isolated_silent_large_promiscuous_and_up() {
 }
 
 #[test]
+fn the_end_of_a_pair_is_up_or_down_as_its_guest_is_to_see_it() {
+    privileged(|| {
+        let (_, lab) = lab();
+        lab.run(async |links| {
+            for up in [true, false] {
+                let index = links.require("t-dev").await?.index;
+                links.set_up(index, up).await?;
+                let device = prepare(links, Role::Pair, 1500).await?;
+                assert_eq!(device.info().await?.up, up);
+                device.restore().await?;
+                assert_eq!(links.require("t-dev").await?.up, up);
+            }
+            Ok::<_, DeviceError>(())
+        })
+        .unwrap();
+    });
+}
+
+#[test]
 fn restore_gives_back_every_setting() {
     privileged(|| {
         let (ns, lab) = lab();
