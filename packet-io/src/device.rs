@@ -337,12 +337,21 @@ impl PreparedDevice {
         isolated.contains(name) && self.links.isolation().is_number(name, self.former.index.0)
     }
 
-    /// Gives the device back as it was found.
+    /// Gives the device back as it was found. Only a NIV port that is up stays so, however it was: a switch that ends
+    /// will be started again, and until then the IV behind the port keeps its guests' carrier, if it keeps its own
+    /// (design.md section 5.9).
     ///
     /// # Errors
     /// As [`Former::restore`].
     pub async fn restore(self) -> Result<(), DeviceError> {
-        self.former.restore(&self.links).await
+        let mut former = self.former;
+        former.up |= self.role == Role::Niv
+            && self
+                .links
+                .by_index(former.index)
+                .await?
+                .is_some_and(|now| now.up);
+        former.restore(&self.links).await
     }
 }
 
