@@ -40,6 +40,8 @@ impl Binaries {
             "interface-virtualizer",
             "--package",
             "vis",
+            "--package",
+            "benches",
         ];
         run(cargo().args(arguments))?;
         let testbed = crate::sandbox::this_program()?;
