@@ -179,19 +179,11 @@ pub fn open(device: &str, options: PacketOptions) -> Result<Port, OpenError> {
         .bind(index, libc::ETH_P_ALL as u16)
         .map_err(failed("to bind the receiving socket"))?;
 
-    let sender = |bypass: bool| -> io::Result<PacketSocket> {
-        let socket = PacketSocket::new()?;
-        socket.set_virtio_header(options.offload)?;
-        socket.set_send_buffer(SEND_BUFFER);
-        if bypass {
-            socket.set_qdisc_bypass()?;
-        }
-        // Protocol 0: it receives nothing.
-        socket.bind(index, 0)?;
-        Ok(socket)
-    };
-    let whole = sender(true).map_err(failed("a sending socket"))?;
-    let oversized = sender(false).map_err(failed("a sending socket"))?;
+    // One socket for both ways: the kernel tells every packet socket of all that happens to any device, has a list of
+    // them that each new one is put at the end of, and makes whoever closes one wait. With thousands of guests these
+    // are what their devices cost.
+    receiver.set_send_buffer(SEND_BUFFER);
+    let sender = receiver.share().map_err(failed("a second descriptor"))?;
     // Not every kernel has it, and not everybody may lock memory: packet sockets do the same at twice the cost.
     let xdp = options.xdp.then(|| {
         XdpTransmit::open(index, mtu as usize + ETHERNET_HEADER)
@@ -206,8 +198,7 @@ pub fn open(device: &str, options: PacketOptions) -> Result<Port, OpenError> {
         rx: Box::new(PacketReceive::new(receiver, ring, index, options.offload)),
         tx: Box::new(PacketTransmit::new(
             complete,
-            whole,
-            oversized,
+            sender,
             options.offload,
             index,
         )),

@@ -29,6 +29,7 @@ use crate::isolation::Admit;
 use crate::link::{LinkError, LinkIndex, LinkInfo, Links};
 use niv::Mac;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// What a device is for (design.md section 2).
@@ -40,6 +41,8 @@ pub enum Role {
     Niv,
     /// The host's end of a guest's interface.
     Vnic,
+    /// The same, of a veth pair. Whether it is up is what the guest sees as its carrier, and stays as it is.
+    Pair,
     /// A VIS port with ordinary Ethernet behind it.
     Plain,
 }
@@ -48,7 +51,7 @@ impl Role {
     fn admits(self) -> Admit {
         match self {
             Self::Uplink | Self::Niv => Admit::Link,
-            Self::Vnic | Self::Plain => Admit::Nothing,
+            Self::Vnic | Self::Pair | Self::Plain => Admit::Nothing,
         }
     }
 }
@@ -138,6 +141,72 @@ impl Former {
     }
 }
 
+/// A device that may be made ready. Nothing was changed yet.
+#[derive(Debug)]
+pub struct CheckedDevice {
+    device: PreparedDevice,
+    info: LinkInfo,
+    mtu: u32,
+}
+
+impl CheckedDevice {
+    /// Looks whether the device is nobody's, and can take frames of `mtu` octets.
+    ///
+    /// # Errors
+    /// The device has an address, belongs to a bridge, is gone, or is too small.
+    pub async fn check(
+        links: &Links,
+        former: Former,
+        role: Role,
+        mtu: u32,
+    ) -> Result<Self, DeviceError> {
+        let info = links.require(&former.device).await?;
+        ethernet_address(&info)?;
+        refuse_if_in_use(links, &info).await?;
+        refuse_if_too_small(&info, mtu)?;
+        let device = PreparedDevice {
+            links: links.clone(),
+            former,
+            role,
+        };
+        Ok(Self { device, info, mtu })
+    }
+
+    /// How it was before.
+    pub fn former(&self) -> &Former {
+        &self.device.former
+    }
+
+    /// Isolates many devices of one namespace with few transactions, as each would isolate itself.
+    pub fn isolate_ahead<'a>(devices: impl IntoIterator<Item = &'a Self>) {
+        let mut devices = devices.into_iter().peekable();
+        let Some(first) = devices.peek() else { return };
+        let links = first.device.links.clone();
+        let each = devices.map(|one| (one.info.name.as_str(), one.device.role.admits()));
+        links.isolation().isolate_ahead(each);
+    }
+
+    /// Makes the device ready: isolated first, then IPv6 and ARP off, MTU at least as wanted, promiscuous, and
+    /// up. What is so already is left alone. If it fails the device is given back.
+    ///
+    /// Needs CAP_NET_ADMIN over the network namespace, and CAP_SYS_ADMIN if that is not the calling thread's
+    /// own; root of a user namespace has both.
+    ///
+    /// # Errors
+    /// It is gone, or privileges are lacking.
+    pub async fn prepare(self) -> Result<PreparedDevice, DeviceError> {
+        match self.device.change(&self.info, self.mtu).await {
+            Ok(()) => Ok(self.device),
+            Err(error) => {
+                // The first error is the one that matters; what cannot be given back now is in the
+                // caller's saved `Former`.
+                let _ = self.device.restore().await;
+                Err(error)
+            }
+        }
+    }
+}
+
 /// A device that is isolated from the host's stack, promiscuous, up, and takes frames of the wanted size.
 ///
 /// Dropping it changes nothing: frames stay isolated until [`PreparedDevice::restore`], or until another
@@ -150,38 +219,18 @@ pub struct PreparedDevice {
 }
 
 impl PreparedDevice {
-    /// Makes the device ready: isolated first, then IPv6 and ARP off, MTU at least `mtu` octets,
-    /// promiscuous, and up. What is so already is left alone. If it fails the device is given back.
-    ///
-    /// Needs CAP_NET_ADMIN over the network namespace, and CAP_SYS_ADMIN if that is not the calling thread's
-    /// own; root of a user namespace has both.
+    /// Makes the device ready: [`CheckedDevice::check`], then [`CheckedDevice::prepare`].
     ///
     /// # Errors
-    /// The device has an address, belongs to a bridge, is gone, or is too small; or privileges are lacking.
+    /// Theirs.
     pub async fn prepare(
         links: &Links,
         former: Former,
         role: Role,
         mtu: u32,
     ) -> Result<Self, DeviceError> {
-        let info = links.require(&former.device).await?;
-        ethernet_address(&info)?;
-        refuse_if_in_use(links, &info).await?;
-        refuse_if_too_small(&info, mtu)?;
-        let device = Self {
-            links: links.clone(),
-            former,
-            role,
-        };
-        match device.change(&info, mtu).await {
-            Ok(()) => Ok(device),
-            Err(error) => {
-                // The first error is the one that matters; what cannot be given back now is in the
-                // caller's saved `Former`.
-                let _ = device.former.restore(links).await;
-                Err(error)
-            }
-        }
+        let checked = CheckedDevice::check(links, former, role, mtu).await?;
+        checked.prepare().await
     }
 
     async fn change(&self, info: &LinkInfo, mtu: u32) -> Result<(), DeviceError> {
@@ -202,7 +251,7 @@ impl PreparedDevice {
         if !info.promiscuous {
             links.set_promiscuous(info.index, true).await?;
         }
-        if !info.up {
+        if !info.up && self.role != Role::Pair {
             links.set_up(info.index, true).await?;
         }
         Ok(())
@@ -281,12 +330,28 @@ impl PreparedDevice {
         Ok(true)
     }
 
-    /// Gives the device back as it was found.
+    /// Whether it is among the `isolated` ones, which are named, under the name it was prepared by. If not, that
+    /// may still be so: [`PreparedDevice::keep_isolated`] takes a closer look.
+    pub fn is_among(&self, isolated: &BTreeSet<String>) -> bool {
+        let name = &self.former.device;
+        isolated.contains(name) && self.links.isolation().is_number(name, self.former.index.0)
+    }
+
+    /// Gives the device back as it was found. Only a NIV port that is up stays so, however it was: a switch that ends
+    /// will be started again, and until then the IV behind the port keeps its guests' carrier, if it keeps its own
+    /// (design.md section 5.9).
     ///
     /// # Errors
     /// As [`Former::restore`].
     pub async fn restore(self) -> Result<(), DeviceError> {
-        self.former.restore(&self.links).await
+        let mut former = self.former;
+        former.up |= self.role == Role::Niv
+            && self
+                .links
+                .by_index(former.index)
+                .await?
+                .is_some_and(|now| now.up);
+        former.restore(&self.links).await
     }
 }
 

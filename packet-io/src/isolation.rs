@@ -15,6 +15,10 @@
 //! kernel has freed what was removed meanwhile (`nft_rcv_nl_event`, 5 to 15 ms measured on 6.18); a change by a
 //! socket that stays open takes far less than one.
 //!
+//! The kernel looks for a table in the list of all there are, and at a commit goes through them all: with thousands of
+//! devices each costs more than the one before. So a daemon isolates those it starts with many at a time
+//! ([`Isolation::isolate_ahead`]), and looks after all of them with one question ([`Isolation::isolated`]).
+//!
 //! Privileges: CAP_NET_ADMIN in the user namespace that owns the network namespace; for another namespace
 //! than the caller's also CAP_SYS_ADMIN, as [`NetNs::run`].
 
@@ -22,8 +26,9 @@ mod nftables;
 
 use crate::netns::{NetNs, NetNsError};
 use rustix::io::Errno;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What may pass the hook, to the sockets bound to one protocol and to the host's stack behind them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,10 +118,15 @@ impl IsolationError {
     }
 }
 
+const TABLE_PREFIX: &str = "niv-";
+
 /// The table that isolates a device, of family `netdev`.
 pub fn table_name(device: &str) -> String {
-    format!("niv-{device}")
+    format!("{TABLE_PREFIX}{device}")
 }
+
+/// Devices isolated by one transaction: as many as the socket's buffers take (ours).
+const AT_ONCE: usize = 64;
 
 /// The isolation of the devices of one network namespace.
 #[derive(Debug)]
@@ -124,6 +134,8 @@ pub struct Isolation {
     ns: Arc<NetNs>,
     /// Opened when first needed.
     socket: Mutex<Option<nftables::Socket>>,
+    /// By device, its number and what was admitted.
+    ahead: Mutex<HashMap<String, (u32, Admit)>>,
 }
 
 impl Isolation {
@@ -132,7 +144,37 @@ impl Isolation {
         Self {
             ns,
             socket: Mutex::new(None),
+            ahead: Mutex::default(),
         }
+    }
+
+    /// Isolates many devices with few transactions. Each is still to be isolated by itself, which then is only a
+    /// look whether it is the same device: whatever failed here fails there again, with a reason.
+    pub fn isolate_ahead<'a>(&self, devices: impl IntoIterator<Item = (&'a str, Admit)>) {
+        let devices: Vec<_> = devices.into_iter().collect();
+        for some in devices.chunks(AT_ONCE) {
+            let done = self.with_socket("add", "devices", |nft| {
+                let numbered: Vec<_> = some
+                    .iter()
+                    .filter_map(|&(device, admit)| Some((device, number(nft, device)?, admit)))
+                    .collect();
+                let wanted: Vec<_> = numbered.iter().map(|&(device, _, a)| (device, a)).collect();
+                nft.replace(&wanted)?;
+                Ok(numbered)
+            });
+            match done {
+                Ok(done) => self.ahead().extend(
+                    done.into_iter()
+                        .map(|(device, number, admit)| (device.to_owned(), (number, admit))),
+                ),
+                Err(error) => tracing::debug!("devices are isolated one by one: {error}"),
+            }
+        }
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, HashMap<String, (u32, Admit)>> {
+        // Nothing panics while it holds the lock.
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Isolates the device, in place of whatever isolation of ours it had: left by a process that was killed,
@@ -144,14 +186,17 @@ impl Isolation {
     /// # Errors
     /// No such device, not permitted, or a kernel without nftables at ingress.
     pub fn isolate(&self, device: &str, admit: Admit) -> Result<(), IsolationError> {
+        let ahead = self.ahead().remove(device);
         self.with_socket("add", device, |nft| {
             // Newer kernels take a chain for a device that is not there: a typing mistake must not pass.
-            match rustix::net::netdevice::name_to_index(nft, device) {
-                Ok(_) => {}
+            let index = match rustix::net::netdevice::name_to_index(nft, device) {
+                Ok(index) => index,
                 Err(Errno::NODEV) => return Ok(false),
                 Err(errno) => return Err(errno.into()),
+            };
+            if ahead != Some((index, admit)) {
+                nft.replace(&[(device, admit)])?;
             }
-            nft.replace(&table_name(device), device, admit)?;
             Ok(true)
         })?
         .then_some(())
@@ -170,11 +215,27 @@ impl Isolation {
         })
     }
 
+    /// All devices whose chains are in place, by one question. While somebody changes the rules one of them may be
+    /// missing: ask for that one again.
+    ///
+    /// # Errors
+    /// Not permitted, or what the kernel says.
+    pub fn isolated(&self) -> Result<BTreeSet<String>, IsolationError> {
+        self.with_socket("read", "devices", nftables::Socket::dropping)
+    }
+
+    /// Whether the device of that name has that number.
+    pub(crate) fn is_number(&self, device: &str, index: u32) -> bool {
+        let found = self.with_socket("read", device, |nft| Ok(number(nft, device)));
+        matches!(found, Ok(Some(found)) if found == index)
+    }
+
     /// Lifts the isolation, of a device that is gone too. Fine if there is none.
     ///
     /// # Errors
     /// Not permitted, or what the kernel says.
     pub fn release(&self, device: &str) -> Result<(), IsolationError> {
+        self.ahead().remove(device);
         self.with_socket("remove", device, |nft| nft.remove(&table_name(device)))
     }
 
@@ -196,6 +257,11 @@ impl Isolation {
         *kept = Some(socket);
         Ok(result)
     }
+}
+
+/// The device's number, if it is there.
+fn number(nft: &nftables::Socket, device: &str) -> Option<u32> {
+    rustix::net::netdevice::name_to_index(nft, device).ok()
 }
 
 /// [`Isolation::isolate`], for one device and nothing else.

@@ -73,6 +73,8 @@ impl Links {
         // Both are old (Linux 4.3 and 4.12); where they fail only the sentence is missing.
         let _ = socket.set_cap_ack(true);
         let _ = socket.set_ext_ack(true);
+        // Whoever asks about one of thousands of devices is not told of all of them.
+        let _ = socket.set_netlink_get_strict_chk(true);
         tokio::spawn(connection);
         let ns = Arc::new(ns);
         Ok(Self {

@@ -47,7 +47,7 @@ impl LinkSocket {
             .map_err(failed("a filter"))?;
         // The queueing discipline of a device without a link swallows frames and calls them sent.
         socket
-            .set_qdisc_bypass()
+            .set_qdisc_bypass(true)
             .map_err(failed("PACKET_QDISC_BYPASS"))?;
         socket.set_receive_buffer(RECEIVE_BUFFER);
         socket

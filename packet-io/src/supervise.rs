@@ -18,14 +18,11 @@ use crate::mailbox::{Handle, WorkerGone};
 use crate::port::Capabilities;
 use crate::worker::{Forward, PortUse, Worker};
 use niv::{Mac, PortId};
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
 use thiserror::Error;
-use tokio::task::JoinSet;
 use tracing::{info, warn};
-
-/// Devices that are taken at the same time (ours): most of the time each waits for the kernel.
-const AT_ONCE: usize = 64;
 
 /// A device a daemon wants.
 #[derive(Clone, Debug)]
@@ -118,7 +115,9 @@ struct Device {
 /// The devices of one worker.
 pub struct Supervisor<F> {
     taker: Taker<F>,
-    devices: Vec<Device>,
+    devices: BTreeMap<PortId, Device>,
+    /// The kernel speaks of them by name.
+    by_name: HashMap<String, PortId>,
 }
 
 impl<F: Forward + Send + 'static> Supervisor<F> {
@@ -133,10 +132,6 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
         ring: PacketOptions,
         formers: Formers,
     ) -> Result<Self, SuperviseError> {
-        let devices = wanted.into_iter().map(|wanted| Device {
-            wanted,
-            state: State::Missing,
-        });
         let mut this = Self {
             taker: Taker {
                 links,
@@ -144,53 +139,49 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
                 formers: Arc::new(formers),
                 ring,
             },
-            devices: devices.collect(),
+            devices: BTreeMap::new(),
+            by_name: HashMap::new(),
         };
-        if let Err(error) = this.take_all().await {
+        for wanted in &wanted {
+            this.insert(wanted.clone(), State::Missing);
+        }
+        if let Err(error) = this.take_all(wanted).await {
             this.restore().await;
             return Err(error);
         }
         Ok(this)
     }
 
-    /// Takes every device that is there; several at the same time, the first alone since the others are
-    /// nothing without it.
-    async fn take_all(&mut self) -> Result<(), SuperviseError> {
-        if !self.devices.is_empty() {
-            let taken = self.take(0).await?;
-            self.warn_if_missing(0, taken);
-        }
-        let mut tasks = JoinSet::new();
-        let mut first = Ok(());
-        let mut rest = 1..self.devices.len();
-        loop {
-            while first.is_ok()
-                && tasks.len() < AT_ONCE
-                && let Some(index) = rest.next()
-                && let Some(device) = self.devices.get(index)
-            {
-                let (taker, wanted) = (self.taker.clone(), device.wanted.clone());
-                tasks.spawn(async move { (index, taker.take(&wanted).await) });
-            }
-            let Some(done) = tasks.join_next().await else {
-                return first;
-            };
-            let (index, result) =
-                done.map_err(|error| SuperviseError::Attach(io::Error::other(error)))?;
-            match result {
-                Ok(taken) => {
-                    let there = taken.is_some();
-                    self.put(index, taken);
-                    self.warn_if_missing(index, there);
-                }
-                Err(error) if first.is_ok() => first = Err(error),
-                Err(_) => {}
-            }
-        }
+    fn insert(&mut self, wanted: Wanted, state: State) {
+        self.by_name.insert(wanted.name.clone(), wanted.id);
+        self.devices.insert(wanted.id, Device { wanted, state });
     }
 
-    fn warn_if_missing(&self, index: usize, taken: bool) {
-        if let Some(device) = self.devices.get(index).filter(|_| !taken) {
+    /// Takes every device that is there; many at the same time, the first alone since the others are
+    /// nothing without it.
+    async fn take_all(&mut self, mut wanted: Vec<Wanted>) -> Result<(), SuperviseError> {
+        let rest = wanted.split_off(wanted.len().min(1));
+        let mut first = Ok(());
+        for wanted in [wanted, rest] {
+            if first.is_err() {
+                break;
+            }
+            for (id, taken) in self.taker.take_many(wanted).await {
+                match taken {
+                    Ok(taken) => {
+                        self.warn_if_missing(id, taken.is_some());
+                        self.put(id, taken);
+                    }
+                    Err(error) if first.is_ok() => first = Err(error),
+                    Err(_) => {}
+                }
+            }
+        }
+        first
+    }
+
+    fn warn_if_missing(&self, id: PortId, taken: bool) {
+        if let Some(device) = self.devices.get(&id).filter(|_| !taken) {
             let name = &device.wanted.name;
             warn!(
                 "there is no device {name} yet: waiting for it (`ip link` lists those there are)"
@@ -198,22 +189,22 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
         }
     }
 
-    fn put(&mut self, index: usize, taken: Option<Taken>) {
-        if let Some(device) = self.devices.get_mut(index) {
+    fn put(&mut self, id: PortId, taken: Option<Taken>) {
+        if let Some(device) = self.devices.get_mut(&id) {
             device.state = taken.map_or(State::Missing, |taken| State::InUse(Box::new(taken)));
         }
     }
 
     /// Prepares, opens and attaches one device; false when it is missing.
-    async fn take(&mut self, index: usize) -> Result<bool, SuperviseError> {
+    async fn take(&mut self, id: PortId) -> Result<bool, SuperviseError> {
         // One of that name was there before: its claim goes with it.
-        self.put(index, None);
-        let Some(device) = self.devices.get(index) else {
+        self.put(id, None);
+        let Some(device) = self.devices.get(&id) else {
             return Ok(false);
         };
         let taken = self.taker.take(&device.wanted).await?;
         let there = taken.is_some();
-        self.put(index, taken);
+        self.put(id, taken);
         Ok(there)
     }
 
@@ -224,16 +215,12 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
 
     /// One device more, which the caller lets a [`Taker`] take and then hands to [`Self::taken`].
     pub fn add(&mut self, wanted: Wanted) {
-        let state = State::BeingTaken { gone: false };
-        self.devices.push(Device { wanted, state });
+        self.insert(wanted, State::BeingTaken { gone: false });
     }
 
     /// What became of a device that was added. Not taken, it is waited for like any other.
     pub async fn taken(&mut self, id: PortId, taken: Result<Option<Taken>, String>) {
-        let Some(index) = self.devices.iter().position(|d| d.wanted.id == id) else {
-            return;
-        };
-        let Some(device) = self.devices.get_mut(index) else {
+        let Some(device) = self.devices.get_mut(&id) else {
             return;
         };
         let gone = matches!(device.state, State::BeingTaken { gone: true });
@@ -243,18 +230,22 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
                 device.state = State::Missing;
                 self.let_go(id, &name).await;
             }
-            Ok(taken) => self.put(index, taken),
+            Ok(taken) => self.put(id, taken),
             Err(why) => device.state = State::Refused(why),
         }
     }
 
     /// Lets go of a device and gives it back; it is not waited for any more.
     pub async fn remove(&mut self, id: PortId) {
-        let Some(index) = self.devices.iter().position(|d| d.wanted.id == id) else {
+        let Some(device) = self.devices.remove(&id) else {
             return;
         };
+        let name = &device.wanted.name;
+        if self.by_name.get(name) == Some(&id) {
+            self.by_name.remove(name);
+        }
         self.detach(id).await;
-        if let State::InUse(used) = self.devices.swap_remove(index).state {
+        if let State::InUse(used) = device.state {
             self.taker.give_back(used.prepared).await;
         }
     }
@@ -264,8 +255,9 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
     /// # Errors
     /// It is not in use, or the driver refuses; both numbers are in the error.
     pub async fn require_mtu(&mut self, id: PortId, mtu: u32) -> Result<(), SuperviseError> {
-        let device = self.devices.iter_mut().find(|d| d.wanted.id == id);
-        let Some(device) = device else { return Ok(()) };
+        let Some(device) = self.devices.get_mut(&id) else {
+            return Ok(());
+        };
         if let State::InUse(used) = &device.state {
             used.prepared.require_mtu(mtu).await?;
             self.taker
@@ -281,11 +273,8 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
     pub async fn on_event(&mut self, event: &LinkEvent) -> Option<Change> {
         match event {
             LinkEvent::Gone { name, .. } => {
-                let device = self
-                    .devices
-                    .iter_mut()
-                    .find(|device| device.wanted.name == *name)?;
-                let id = device.wanted.id;
+                let id = *self.by_name.get(name)?;
+                let device = self.devices.get_mut(&id)?;
                 match &mut device.state {
                     // Whoever is taking it has it in hand, and hears of it then.
                     State::BeingTaken { gone } => {
@@ -300,12 +289,8 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
                 Some(Change::Carrier { id, up: false })
             }
             LinkEvent::Changed(info) => {
-                let index = self
-                    .devices
-                    .iter()
-                    .position(|d| d.wanted.name == info.name)?;
-                let device = self.devices.get_mut(index)?;
-                let id = device.wanted.id;
+                let id = *self.by_name.get(&info.name)?;
+                let device = self.devices.get_mut(&id)?;
                 match &mut device.state {
                     State::InUse(used) if used.info.index == info.index => {
                         let changed = used.info.carrier != info.carrier;
@@ -318,7 +303,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
                     State::BeingTaken { .. } => return None,
                     State::InUse(_) | State::Missing | State::Refused(_) => {}
                 }
-                self.try_to_take(index).await.then_some(Change::Carrier {
+                self.try_to_take(id).await.then_some(Change::Carrier {
                     id,
                     up: info.carrier,
                 })
@@ -339,9 +324,9 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
     }
 
     /// Takes a device that has appeared or may be fit by now. Says why not once.
-    async fn try_to_take(&mut self, index: usize) -> bool {
-        let result = self.take(index).await;
-        let Some(device) = self.devices.get_mut(index) else {
+    async fn try_to_take(&mut self, id: PortId) -> bool {
+        let result = self.take(id).await;
+        let Some(device) = self.devices.get_mut(&id) else {
             return false;
         };
         let name = &device.wanted.name;
@@ -367,7 +352,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
 
     /// How a device is.
     pub fn status(&self, id: PortId) -> Option<Status> {
-        let device = self.devices.iter().find(|device| device.wanted.id == id)?;
+        let device = self.devices.get(&id)?;
         Some(match &device.state {
             State::Missing | State::BeingTaken { .. } => Status::Missing,
             State::Refused(why) => Status::Refused(why.clone()),
@@ -381,8 +366,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
 
     /// Gives every device back the settings it had.
     pub async fn restore(mut self) {
-        for device in std::mem::take(&mut self.devices) {
-            let id = device.wanted.id;
+        for (id, device) in std::mem::take(&mut self.devices) {
             if let State::InUse(used) = device.state {
                 self.detach(id).await;
                 self.taker.give_back(used.prepared).await;
@@ -411,21 +395,22 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
     /// The worker has ended: nothing is forwarded any more.
     pub async fn look_after(&mut self) -> Result<(), WorkerGone> {
         self.taker.worker.answer(|_| ()).await?;
-        for index in 0..self.devices.len() {
-            if matches!(
-                self.devices.get(index),
-                Some(Device {
-                    state: State::Refused(_),
-                    ..
-                })
-            ) {
-                self.try_to_take(index).await;
-            }
+        let refused = self.devices.iter().filter_map(|(&id, device)| {
+            let refused = matches!(device.state, State::Refused(_));
+            refused.then_some(id)
+        });
+        for id in refused.collect::<Vec<_>>() {
+            self.try_to_take(id).await;
         }
-        for device in &self.devices {
+        // Whatever keeps the kernel from answering is said of each device.
+        let isolated = self.taker.links.isolation().isolated().unwrap_or_default();
+        for device in self.devices.values() {
             let State::InUse(used) = &device.state else {
                 continue;
             };
+            if used.prepared.is_among(&isolated) {
+                continue;
+            }
             let name = &device.wanted.name;
             match used.prepared.keep_isolated().await {
                 Ok(false) => {}

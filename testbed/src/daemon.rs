@@ -25,6 +25,8 @@ pub(crate) struct Daemon {
     log: PathBuf,
     netns: NetNs,
     child: Child,
+    /// How often its log said `ready` before it was started.
+    ready_before: usize,
 }
 
 impl Daemon {
@@ -34,6 +36,22 @@ impl Daemon {
     /// # Errors
     /// It ends, or says nothing for 15 seconds.
     pub(crate) fn start(
+        host: &str,
+        program: &Path,
+        netns: &NetNs,
+        file: &Path,
+        folder: &Path,
+    ) -> Result<Self> {
+        let mut daemon = Self::begin(host, program, netns, file, folder)?;
+        daemon.ready(READY_WITHIN)?;
+        Ok(daemon)
+    }
+
+    /// The same without waiting: [`Daemon::ready`] does.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub(crate) fn begin(
         host: &str,
         program: &Path,
         netns: &NetNs,
@@ -52,8 +70,9 @@ impl Daemon {
         ];
         let netns = netns.try_clone().doing("hold a namespace")?;
         let log = folder.join(format!("{kind}.log"));
+        let ready_before = times_ready(&fs::read_to_string(&log).unwrap_or_default());
         let child = spawn(program, &arguments, &netns, &log)?;
-        let mut daemon = Self {
+        Ok(Self {
             name: format!("{kind} of {host}"),
             again: format!(
                 "cargo lab exec {host} {kind} run --config {}",
@@ -65,23 +84,25 @@ impl Daemon {
             log,
             netns,
             child,
-        };
-        daemon.wait_ready(0)?;
-        Ok(daemon)
+            ready_before,
+        })
     }
 
-    fn wait_ready(&mut self, ready_before: usize) -> Result<()> {
-        let end = Instant::now() + READY_WITHIN;
+    /// Waits until it has said `ready`.
+    ///
+    /// # Errors
+    /// It ends, or does not say so for so long.
+    pub(crate) fn ready(&mut self, within: Duration) -> Result<()> {
+        let end = Instant::now() + within;
         loop {
-            let log = self.read_log();
-            if log.lines().filter(|l| l.contains("ready")).count() > ready_before {
+            if times_ready(&self.read_log()) > self.ready_before {
                 return Ok(());
             }
             if let Some(status) = self.child.try_wait().doing("look after a daemon")? {
                 return Err(self.failed(format!("ended at its start ({status})")));
             }
             if Instant::now() > end {
-                return Err(self.failed(format!("was not ready in {} s", READY_WITHIN.as_secs())));
+                return Err(self.failed(format!("was not ready in {} s", within.as_secs())));
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -129,6 +150,34 @@ impl Daemon {
         )))
     }
 
+    /// What the kernel knows of its process: a folder of `/proc`.
+    pub(crate) fn process(&self) -> PathBuf {
+        Path::new("/proc").join(self.child.id().to_string())
+    }
+
+    /// Ends it as a person would, and waits until it has cleared up.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub(crate) fn stop(&mut self, within: Duration) -> Result<()> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+            .doing(format!("end {}", self.name))?;
+        let end = Instant::now() + within;
+        while self
+            .child
+            .try_wait()
+            .doing("look after a daemon")?
+            .is_none()
+        {
+            if Instant::now() > end {
+                return Err(self.failed(format!("did not end in {} s", within.as_secs())));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
+    }
+
     /// Where it answers.
     pub(crate) fn socket(&self) -> &Path {
         &self.socket
@@ -143,15 +192,17 @@ impl Daemon {
             .map(|_| ())
     }
 
+    /// The same, without waiting until it is gone.
+    pub(crate) fn begin_to_kill(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+    }
+
     /// Starts it again after [`Daemon::kill`].
     pub(crate) fn restart(&mut self) -> Result<()> {
-        let before = self
-            .read_log()
-            .lines()
-            .filter(|l| l.contains("ready"))
-            .count();
+        self.ready_before = times_ready(&self.read_log());
         self.child = spawn(&self.program, &self.arguments, &self.netns, &self.log)?;
-        self.wait_ready(before)
+        self.ready(READY_WITHIN)
     }
 
     /// What `PROGRAM WORDS` prints, asked of this daemon.
@@ -160,17 +211,27 @@ impl Daemon {
     /// It refuses; its own words are in the error.
     pub(crate) fn ask(&mut self, words: &[&str]) -> Result<String> {
         self.check_alive()?;
-        let mut command = Command::new(&self.program);
-        command.args(words).arg("--socket").arg(&self.socket);
-        let output = command
-            .stdin(Stdio::null())
-            .output()
-            .doing(format!("run {}", self.program.display()))?;
-        if output.status.success() {
-            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        let asked = self.asker()(words);
+        asked.map_err(|error| self.failed(error.to_string()))
+    }
+
+    /// The same, for several threads at the same time.
+    pub(crate) fn asker(&self) -> impl Fn(&[&str]) -> Result<String> + Sync + use<> {
+        let (program, socket) = (self.program.clone(), self.socket.clone());
+        move |words| {
+            let mut command = Command::new(&program);
+            command.args(words).arg("--socket").arg(&socket);
+            let output = command
+                .stdin(Stdio::null())
+                .output()
+                .doing(format!("run {}", program.display()))?;
+            if output.status.success() {
+                return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+            }
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            let words = words.join(" ");
+            Err(LabError::Check(format!("did not do `{words}`: {said}")))
         }
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(self.failed(format!("did not do `{}`: {said}", words.join(" "))))
     }
 
     /// What `PROGRAM show WORDS` prints.
@@ -204,6 +265,11 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// How often a log says that its daemon is ready.
+fn times_ready(log: &str) -> usize {
+    log.lines().filter(|line| line.contains("ready")).count()
 }
 
 fn spawn(program: &Path, arguments: &[String], netns: &NetNs, log: &Path) -> Result<Child> {

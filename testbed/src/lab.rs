@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long the kernel may take to find that nobody else has an IPv6 address.
@@ -63,6 +63,14 @@ impl Host {
     /// The device's number in this namespace.
     pub(crate) fn index(&self, device: &str) -> Result<LinkIndex> {
         Ok(self.device(device)?.index)
+    }
+
+    /// How many devices it has.
+    pub(crate) fn devices(&self) -> Result<usize> {
+        let all = self.links.run(async |links| links.list().await);
+        Ok(all
+            .map_err(link(format!("list the devices of {}", self.name)))?
+            .len())
     }
 
     /// The kernel's counts of a device.
@@ -276,6 +284,13 @@ pub(crate) struct Lab {
     hosts: BTreeMap<String, Host>,
 }
 
+impl Drop for Lab {
+    /// The kernel takes its time over each socket of a process that ends: all daemons end at the same time.
+    fn drop(&mut self) {
+        self.daemons.values_mut().for_each(Daemon::begin_to_kill);
+    }
+}
+
 impl Lab {
     /// A lab with nothing in it.
     pub(crate) fn new(binaries: &Binaries) -> Self {
@@ -336,15 +351,36 @@ impl Lab {
 
     /// Starts `vis` or `iv` on a host with this configuration.
     pub(crate) fn start(&mut self, host: &str, program: &str, configuration: &str) -> Result<()> {
-        let folder = Path::new(sandbox::FOLDER).join(host);
-        fs::create_dir_all(&folder).doing(format!("make {}", folder.display()))?;
-        let file = folder.join(format!("{program}.conf"));
-        fs::write(&file, configuration).doing(format!("write {}", file.display()))?;
+        let (file, folder) = self.write(host, program, configuration)?;
         let path = self.binaries.path(program);
         let netns = &self.host(host)?.netns;
         let daemon = Daemon::start(host, &path, netns, &file, &folder)?;
         self.daemons.insert(host.to_owned(), daemon);
         Ok(())
+    }
+
+    /// Starts the same program on many hosts at the same time; none is waited for.
+    pub(crate) fn begin_all(
+        &mut self,
+        program: &str,
+        configurations: &[(String, String)],
+    ) -> Result<()> {
+        for (host, configuration) in configurations {
+            let (file, folder) = self.write(host, program, configuration)?;
+            let path = self.binaries.path(program);
+            let netns = &self.host(host)?.netns;
+            let daemon = Daemon::begin(host, &path, netns, &file, &folder)?;
+            self.daemons.insert(host.clone(), daemon);
+        }
+        Ok(())
+    }
+
+    fn write(&self, host: &str, program: &str, configuration: &str) -> Result<(PathBuf, PathBuf)> {
+        let folder = Path::new(sandbox::FOLDER).join(host);
+        fs::create_dir_all(&folder).doing(format!("make {}", folder.display()))?;
+        let file = folder.join(format!("{program}.conf"));
+        fs::write(&file, configuration).doing(format!("write {}", file.display()))?;
+        Ok((file, folder))
     }
 
     /// The daemon of a host.

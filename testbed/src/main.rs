@@ -8,6 +8,7 @@ mod error;
 mod hold;
 mod instructions;
 mod lab;
+mod memory;
 mod need;
 mod report;
 mod sandbox;

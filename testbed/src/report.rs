@@ -49,6 +49,18 @@ impl Report {
         })
     }
 
+    /// Something beside the most it may be.
+    ///
+    /// # Errors
+    /// It is more than that.
+    pub(crate) fn limit(&self, measured: f64, most: f64, unit: &str) -> Result<()> {
+        let verdict = if measured <= most { "kept" } else { "EXCEEDED" };
+        self.figure("limit", format!("{most} {unit} or less: {verdict}"));
+        check(measured <= most, || {
+            format!("{measured:.2} {unit} is more than {most}")
+        })
+    }
+
     /// Text of several lines, as it is.
     pub(crate) fn block(&self, text: &str) {
         for line in text.lines() {

@@ -13,7 +13,7 @@ pub(crate) struct Carrier {
 }
 
 impl Carrier {
-    /// The guests see a link: their devices have just been taken up.
+    /// The guests are to see a link.
     pub(crate) const fn new() -> Self {
         Self {
             shown: true,

@@ -9,8 +9,9 @@ use super::turns::Turns;
 use super::vnic::{Assigned, Vnic, ring};
 use super::{Link, identity};
 use crate::config::{Attachment, Binding, ByProfile, Config, VnicConfig, VnicSpec, with_tags};
-use crate::core::{UPLINK, VnicId};
+use crate::core::{Account, UPLINK, VnicId};
 use crate::life::Conversation;
+use futures_util::stream::{self, StreamExt};
 use niv::{ListId, VifId};
 use packet_io::afpacket::PacketOptions;
 use packet_io::device::Role;
@@ -213,21 +214,32 @@ impl Daemon {
             }
             plans.push((vnic.id, Plan::from(vnic)));
         }
-        let mut plans = plans.into_iter();
-        let mut tasks = JoinSet::new();
-        let mut first = Ok(());
-        loop {
-            while first.is_ok()
-                && tasks.len() < AT_ONCE
-                && let Some((id, plan)) = plans.next()
+        let found = stream::iter(plans)
+            .map(|(id, plan)| {
+                let maker = &maker;
+                async move { (id, maker.find(&plan).await, plan.wanted) }
+            })
+            .buffer_unordered(AT_ONCE);
+        let found: Vec<_> = found.collect().await;
+        let mut all = BTreeMap::new();
+        let mut wanted = Vec::with_capacity(found.len());
+        for (id, made, device) in found {
+            wanted.extend(device.filter(|_| made.as_ref().is_ok_and(|m| m.why_not.is_none())));
+            all.insert(id, made);
+        }
+        for (port, taken) in maker.taker.take_many(wanted).await {
+            if let Account::Vnic(id) = Account::of(port)
+                && let Some(made) = all.get_mut(&id)
             {
-                let maker = maker.clone();
-                tasks.spawn(async move { (id, maker.make(&plan).await) });
+                match (taken, made.as_mut()) {
+                    (Ok(taken), Ok(made)) => made.taken = taken,
+                    (Err(error), _) => *made = Err(error.into()),
+                    (Ok(_), Err(_)) => {}
+                }
             }
-            let Some(done) = tasks.join_next().await else {
-                break;
-            };
-            let (id, made) = done.map_err(io::Error::other)?;
+        }
+        let mut first = Ok(());
+        for (id, made) in all {
             let configured = self.vnics.get(&id).is_some_and(|vnic| {
                 let vic = vnic.vic.as_ref();
                 vic.is_none_or(|vic| vic.configured)
@@ -276,9 +288,12 @@ impl Daemon {
         }
         vnic.why_not = made.why_not;
         let there = made.tap.is_some() || made.taken.is_some();
+        // A TAP's carrier has just been set, and a pair's end shows what it showed before.
+        vnic.shown = match &made.taken {
+            Some(taken) => Some(taken.is_up()),
+            None => made.tap.is_some().then_some(true),
+        };
         vnic.tap = made.tap;
-        // Their devices have just been taken up.
-        vnic.shown = there.then_some(true);
         if let Attachment::Device(name) = &vnic.config.attachment
             && !there
         {

@@ -27,7 +27,7 @@ pub(super) struct Plan {
     pub(super) port: PortId,
     config: VnicConfig,
     device: String,
-    wanted: Option<Wanted>,
+    pub(super) wanted: Option<Wanted>,
 }
 
 impl From<&Vnic> for Plan {
@@ -58,6 +58,15 @@ pub(super) struct Made {
 impl Maker {
     /// Makes or finds the device, opens it and hands it to the worker.
     pub(super) async fn make(&self, plan: &Plan) -> Result<Made, RunError> {
+        let mut made = self.find(plan).await?;
+        if let Some(wanted) = plan.wanted.as_ref().filter(|_| made.why_not.is_none()) {
+            made.taken = self.taker.take(wanted).await?;
+        }
+        Ok(made)
+    }
+
+    /// Makes or finds the device. A TAP is then ready; another is still to be taken, if its guest is there.
+    pub(super) async fn find(&self, plan: &Plan) -> Result<Made, RunError> {
         let mut made = Made::default();
         match &plan.config.attachment {
             Attachment::Tap(_) => return self.tap(plan).await,
@@ -76,9 +85,6 @@ impl Maker {
                     None => own().await.map_err(RunError::Links)?,
                 };
             }
-        }
-        if let Some(wanted) = &plan.wanted {
-            made.taken = self.taker.take(wanted).await?;
         }
         Ok(made)
     }

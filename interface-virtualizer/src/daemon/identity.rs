@@ -48,7 +48,7 @@ pub(super) fn host_name() -> Name {
     Name::clipped(name.trim())
 }
 
-/// As many descriptors as the system allows: each vNIC takes up to five, and 1,024 are soon gone. Root may go
+/// As many descriptors as the system allows: each vNIC takes up to four, and 1,024 are soon gone. Root may go
 /// beyond what it was given, others up to that.
 pub(super) fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};

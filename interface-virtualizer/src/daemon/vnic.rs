@@ -91,13 +91,15 @@ impl Vnic {
 
     /// Its device as a supervisor is to have it; a TAP, which we hold ourselves, is not one's.
     pub(super) fn wanted(&self) -> Option<Wanted> {
-        if let Attachment::Tap(_) = self.config.attachment {
-            return None;
-        }
+        let role = match self.config.attachment {
+            Attachment::Tap(_) => return None,
+            Attachment::Netns { .. } => Role::Pair,
+            Attachment::Device(_) => Role::Vnic,
+        };
         Some(Wanted {
             id: self.port(),
             name: self.device.clone(),
-            role: Role::Vnic,
+            role,
             mtu: self.config.mtu,
             roomy: false,
             usage: VNIC,

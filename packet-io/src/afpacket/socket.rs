@@ -81,9 +81,14 @@ impl PacketSocket {
         self.set(libc::PACKET_COPY_THRESH, &1i32)
     }
 
-    /// Frames go to the device without queueing discipline.
-    pub(crate) fn set_qdisc_bypass(&self) -> io::Result<()> {
-        self.set(libc::PACKET_QDISC_BYPASS, &1i32)
+    /// Whether frames go to the device without queueing discipline. At any time.
+    pub(crate) fn set_qdisc_bypass(&self, on: bool) -> io::Result<()> {
+        self.set(libc::PACKET_QDISC_BYPASS, &i32::from(on))
+    }
+
+    /// Another holder of the same socket.
+    pub(crate) fn share(&self) -> io::Result<Self> {
+        self.0.try_clone().map(Self)
     }
 
     /// As large as the kernel allows: with CAP_NET_ADMIN beyond its limit, else up to it.

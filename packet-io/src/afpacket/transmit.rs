@@ -24,10 +24,11 @@ const RETRIES: usize = 2;
 pub(super) struct PacketTransmit {
     /// The cheapest way, for complete frames, where the kernel grants it.
     complete: Option<Box<XdpTransmit>>,
-    /// Past the queueing discipline, where the kernel drops what it would have to segment.
-    whole: PacketSocket,
-    /// Through it, where the kernel segments what the device cannot.
-    oversized: PacketSocket,
+    /// The receiving half's too.
+    socket: PacketSocket,
+    /// Frames go past the queueing discipline, where the kernel drops what it would have to segment; oversized ones
+    /// go through it, where the kernel segments what the device cannot.
+    bypass: bool,
     virtio: bool,
     /// The device's.
     index: u32,
@@ -45,10 +46,10 @@ struct Call {
 unsafe impl Send for Call {}
 
 impl PacketTransmit {
+    /// `socket` has a queueing discipline before the device.
     pub(super) fn new(
         complete: Option<Box<XdpTransmit>>,
-        whole: PacketSocket,
-        oversized: PacketSocket,
+        socket: PacketSocket,
         virtio: bool,
         index: u32,
     ) -> Self {
@@ -56,8 +57,8 @@ impl PacketTransmit {
         let call = unsafe { Box::<Call>::new_zeroed().assume_init() };
         Self {
             complete,
-            whole,
-            oversized,
+            socket,
+            bypass: false,
             virtio,
             index,
             call,
@@ -68,11 +69,11 @@ impl PacketTransmit {
 impl Transmit for PacketTransmit {
     fn send(&mut self, frames: &[TxFrame<'_>], refused: &mut dyn FnMut(usize, Refusal)) {
         // The kernel says the same of a device that has no room and of one that has no link.
-        let (whole, index) = (&self.whole, self.index);
+        let (socket, index) = (&self.socket, self.index);
         let mut has_link = None;
         let mut refused = |frame, why| {
             let no_link = why == Refusal::Full
-                && !*has_link.get_or_insert_with(|| whole.has_link(index).unwrap_or(true));
+                && !*has_link.get_or_insert_with(|| socket.has_link(index).unwrap_or(true));
             refused(frame, if no_link { Refusal::Down } else { why });
         };
         // One socket for all, so that no frame of a flow overtakes another one of this burst.
@@ -84,20 +85,21 @@ impl Transmit for PacketTransmit {
             }
             return;
         }
-        let socket = if frames.iter().any(is_oversized) {
-            &self.oversized
-        } else {
-            &self.whole
-        };
+        let bypass = !frames.iter().any(is_oversized);
+        // Where it cannot be set, frames pass the queueing discipline: dearer, and no frame is lost by it.
+        if bypass != self.bypass && socket.set_qdisc_bypass(bypass).is_ok() {
+            self.bypass = bypass;
+        }
         let mut first = 0;
         while let Some(left @ [_, ..]) = frames.get(first..) {
             let count = self.call.fill(left, self.virtio);
             if count == 0 {
                 refused(first, Refusal::TooBig);
             }
-            self.call.send(socket.as_fd(), count, &mut |index, why| {
-                refused(first + index, why);
-            });
+            self.call
+                .send(self.socket.as_fd(), count, &mut |index, why| {
+                    refused(first + index, why);
+                });
             first += count.max(1);
         }
     }

@@ -49,6 +49,60 @@ fn a_prepared_device_is_isolated_silent_large_promiscuous_and_up() {
 }
 
 #[test]
+fn a_niv_port_stays_up_when_its_switch_ends() {
+    privileged(|| {
+        let (ns, lab) = lab();
+        lab.run(async |links| {
+            for up in [false, true] {
+                let index = links.require("t-dev").await?.index;
+                links.set_up(index, up).await?;
+                let changes = links.require("t-dev").await?.carrier_changes;
+                let before = settings(links).await;
+                let device = prepare(links, Role::Niv, 1522).await?;
+                device.restore().await?;
+                let after = settings(links).await;
+                assert_eq!(
+                    after,
+                    LinkInfo {
+                        up: true,
+                        carrier_changes: after.carrier_changes,
+                        ..before
+                    }
+                );
+                assert!(!up || after.carrier_changes == changes);
+                assert!(!is_isolated(&ns, "t-dev")?);
+            }
+            // Taken down meanwhile by somebody else, it is left alone.
+            let device = prepare(links, Role::Niv, 1522).await?;
+            links.set_up(device.index(), false).await?;
+            device.restore().await?;
+            assert!(links.require("t-dev").await?.up, "as it was before");
+            Ok::<_, DeviceError>(())
+        })
+        .unwrap();
+    });
+}
+
+#[test]
+fn the_end_of_a_pair_is_up_or_down_as_its_guest_is_to_see_it() {
+    privileged(|| {
+        let (_, lab) = lab();
+        lab.run(async |links| {
+            for up in [true, false] {
+                let index = links.require("t-dev").await?.index;
+                links.set_up(index, up).await?;
+                let device = prepare(links, Role::Pair, 1500).await?;
+                assert_eq!(device.info().await?.up, up);
+                device.restore().await?;
+                assert_eq!(links.require("t-dev").await?.up, up);
+            }
+            Ok::<_, DeviceError>(())
+        })
+        .unwrap();
+    });
+}
+
+#[test]
 fn restore_gives_back_every_setting() {
     privileged(|| {
         let (ns, lab) = lab();

@@ -1,9 +1,9 @@
 //! The few nf_tables messages isolation takes (`linux/netfilter/nf_tables.h`), and the socket for them.
 
-use super::{Admit, LINK_ETHERTYPES};
+use super::{Admit, LINK_ETHERTYPES, TABLE_PREFIX, table_name};
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
-    NetlinkPayload,
+    NLM_F_ACK, NLM_F_APPEND, NLM_F_CREATE, NLM_F_DUMP, NLM_F_REQUEST, NetlinkHeader,
+    NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_netfilter::nftables::{
     ChainAttribute, ChainMessage, Cmp, DataAttribute, DevHookNumber, Expressions, Hook, Immediate,
@@ -15,6 +15,7 @@ use netlink_packet_netfilter::{
     NetfilterHeader, NetfilterMessage, NetfilterMessageInner, NetfilterProtoFamily,
     NetfilterSubsystem,
 };
+use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -44,9 +45,17 @@ impl Socket {
         Ok(Self { socket })
     }
 
-    /// Puts the table in place of the one that may be there, in one transaction.
-    pub(super) fn replace(&self, table: &str, device: &str, admit: Admit) -> io::Result<()> {
+    /// Puts a table for each device in place of the one that may be there, in one transaction: all or none.
+    pub(super) fn replace(&self, devices: &[(&str, Admit)]) -> io::Result<()> {
+        let steps = devices
+            .iter()
+            .flat_map(|&(device, admit)| Self::steps(device, admit));
+        self.transaction(steps.collect())
+    }
+
+    fn steps(device: &str, admit: Admit) -> Vec<(u16, NfTablesMessage)> {
         let create = NLM_F_CREATE;
+        let table = &*table_name(device);
         let mut steps = vec![
             // Added so that there is one to delete.
             (create, new_table(table, device)),
@@ -63,7 +72,7 @@ impl Socket {
             });
             steps.extend(rules);
         }
-        self.transaction(steps)
+        steps
     }
 
     /// Removes the table and all that is in it; fine if there is none.
@@ -99,17 +108,44 @@ impl Socket {
         Err(no_answer())
     }
 
+    /// The devices whose chains are there, hooked to them, with policy drop. While others change the rules one may be
+    /// missing.
+    pub(super) fn dropping(&self) -> io::Result<BTreeSet<String>> {
+        let question = NfTablesMessage::GetChain(ChainMessage {
+            attributes: Vec::new(),
+        });
+        self.send(&[serialize(netdev(question), NLM_F_DUMP, 1)])?;
+        let mut devices = BTreeSet::new();
+        loop {
+            for answer in self.receive()? {
+                match answer.payload {
+                    NetlinkPayload::InnerMessage(NetfilterMessage {
+                        inner: NetfilterMessageInner::NfTables(NfTablesMessage::NewChain(chain)),
+                        ..
+                    }) => devices.extend(isolated_by(&chain.attributes)),
+                    NetlinkPayload::Error(error) if error.code.is_some() => {
+                        return Err(error.to_io());
+                    }
+                    NetlinkPayload::Done(_) => return Ok(devices),
+                    _ => {}
+                }
+            }
+        }
+    }
+
     /// All steps or none. The flags are those beside "request" and "acknowledge".
     fn transaction(&self, steps: Vec<(u16, NfTablesMessage)>) -> io::Result<()> {
         let mut messages = vec![serialize(batch(ControlMessage::BatchBegin), 0, 0)];
-        let mut last = 0;
+        let last = steps.len() as u32;
         for (sequence, (flags, step)) in (1..).zip(steps) {
-            last = sequence;
-            messages.push(serialize(netdev(step), flags | NLM_F_ACK, sequence));
+            // A step that is refused is answered in any case.
+            let acknowledge = if sequence == last { NLM_F_ACK } else { 0 };
+            messages.push(serialize(netdev(step), flags | acknowledge, sequence));
         }
         messages.push(serialize(batch(ControlMessage::BatchEnd), 0, last + 1));
         self.send(&messages)?;
-        // One answer to each step, in order; a refusal of the whole answers the batch's beginning.
+        // An answer to the last step, behind those to the refused ones; a refusal of the whole answers the batch's
+        // beginning.
         loop {
             for answer in self.receive()? {
                 let NetlinkPayload::Error(error) = answer.payload else {
@@ -169,6 +205,19 @@ fn no_answer() -> io::Error {
         io::ErrorKind::UnexpectedEof,
         "nf_tables did not answer a netlink request",
     )
+}
+
+/// The device that a chain of ours isolates.
+fn isolated_by(chain: &[ChainAttribute]) -> Option<String> {
+    let named = chain
+        .iter()
+        .any(|a| matches!(a, ChainAttribute::Name(name) if name == CHAIN));
+    let table = chain.iter().find_map(|a| match a {
+        ChainAttribute::Table(table) => Some(table),
+        _ => None,
+    })?;
+    let device = table.strip_prefix(TABLE_PREFIX)?;
+    (named && is_ours(chain, device)).then(|| device.to_owned())
 }
 
 fn is_ours(chain: &[ChainAttribute], device: &str) -> bool {

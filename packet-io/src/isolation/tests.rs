@@ -282,6 +282,56 @@ fn isolation_touches_no_other_device() {
 }
 
 #[test]
+fn devices_isolated_ahead_are_isolated_and_found_by_one_question() {
+    privileged(|| {
+        let lab = Lab::new();
+        let isolation = Isolation::of(Arc::new(lab.host.try_clone().unwrap()));
+        let both = ["n1", "n2"];
+        isolation.isolate_ahead(both.map(|device| (device, Admit::Nothing)));
+        assert_eq!(isolation.isolated().unwrap(), both.map(Into::into).into());
+        // Whatever else is wanted of it then is done.
+        isolation.isolate("n1", Admit::Link).unwrap();
+        assert!(is_isolated(&lab.host, "n1").unwrap());
+        let tap = lab.tap("n1", LINK_ETHERTYPES[0]);
+        lab.send(LINK_ETHERTYPES[0]);
+        assert!(saw(&tap, LINK_ETHERTYPES[0]));
+        isolation.isolate("n2", Admit::Nothing).unwrap();
+        for device in both {
+            isolation.release(device).unwrap();
+            assert!(!is_isolated(&lab.host, device).unwrap());
+        }
+        assert!(isolation.isolated().unwrap().is_empty());
+        // What was done ahead does not count again.
+        isolation.isolate("n2", Admit::Nothing).unwrap();
+        assert!(is_isolated(&lab.host, "n2").unwrap());
+        // One that is not there keeps no other from it, and is an error by itself.
+        isolation.isolate_ahead([("n1", Admit::Nothing), ("t-no", Admit::Nothing)]);
+        assert!(is_isolated(&lab.host, "n1").unwrap());
+        let error = isolation.isolate("t-no", Admit::Nothing).unwrap_err();
+        assert!(matches!(error, IsolationError::Missing { .. }), "{error}");
+    });
+}
+
+#[test]
+fn a_device_made_again_since_it_was_isolated_ahead_is_isolated_again() {
+    privileged(|| {
+        let lab = Lab::new();
+        let isolation = Isolation::of(Arc::new(lab.host.try_clone().unwrap()));
+        isolation.isolate_ahead([("n1", Admit::Nothing)]);
+        let old = lab.index("n1");
+        lab.links
+            .run(async |links| {
+                links.delete(old).await?;
+                let other = VethEnd::new("t-peer");
+                links.add_veth(VethEnd::new("n1"), other).await
+            })
+            .unwrap();
+        isolation.isolate("n1", Admit::Nothing).unwrap();
+        assert!(is_isolated(&lab.host, "n1").unwrap());
+    });
+}
+
+#[test]
 fn isolation_outlives_a_killed_process_is_adopted_and_released() {
     const NAMESPACE: &str = "PACKET_IO_TEST_ISOLATE_IN";
     const IN_PLACE: &str = "isolation is in place";

@@ -61,7 +61,9 @@ impl Links {
     /// # Errors
     /// What the kernel says.
     pub async fn addresses(&self, index: LinkIndex) -> Result<Vec<LinkAddress>, LinkError> {
-        let request = self.handle.address().get().set_link_index_filter(index.0);
+        let mut request = self.handle.address().get().set_link_index_filter(index.0);
+        // The kernel looks at this device alone, if it knows strict requests (Linux 4.20).
+        request.message_mut().header.index = index.0;
         let alone = self.listing.lock().await;
         let result = request
             .execute()

@@ -51,13 +51,10 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
             })
             .await?;
         let others = self.handed_by_others();
-        let after = self.kernel_stats().await?;
+        let after: BTreeMap<_, _> = self.kernel_stats().await?.into_iter().collect();
         let mut balances = Vec::with_capacity(before.len());
         for ((id, before), passed) in before.into_iter().zip(passed) {
-            let after = after
-                .iter()
-                .find(|(other, _)| *other == id)
-                .map_or(before, |&(_, s)| s);
+            let after = after.get(&id).copied().unwrap_or(before);
             let Some(mut passed) = passed else { continue };
             passed.handed += others.get(&id).copied().unwrap_or_default();
             let received = passed.taken + passed.queue.dropped;
@@ -77,7 +74,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
     /// Has frames that another part of this process hands to a device counted as ours: `sent` counts them from the
     /// opening of its socket on, which belongs after the taking of the device.
     pub fn count_in(&mut self, id: PortId, sent: Arc<AtomicU64>) {
-        let device = self.devices.iter_mut().find(|d| d.wanted.id == id);
+        let device = self.devices.get_mut(&id);
         if let Some(State::InUse(used)) = device.map(|device| &mut device.state) {
             used.others.push(sent);
         }
@@ -86,7 +83,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
     fn handed_by_others(&self) -> BTreeMap<PortId, u64> {
         let in_use = self
             .devices
-            .iter()
+            .values()
             .filter_map(|device| match &device.state {
                 State::InUse(used) => Some((device.wanted.id, used)),
                 _ => None,
@@ -104,7 +101,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
     /// The kernel's counts of every device in use, since it was taken.
     async fn kernel_stats(&self) -> Result<Vec<(PortId, LinkStats)>, SuperviseError> {
         let mut stats = Vec::with_capacity(self.devices.len());
-        for device in &self.devices {
+        for device in self.devices.values() {
             let State::InUse(used) = &device.state else {
                 continue;
             };

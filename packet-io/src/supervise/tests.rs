@@ -7,6 +7,7 @@ use crate::privileged::privileged;
 use niv::{DropReason, Weight};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
+use tokio::task::JoinSet;
 
 /// Takes frames and does nothing with them.
 struct Sink;

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod bridge;
+mod churn;
 mod forwarding;
 mod hairpin_rate;
 mod held_lab;
@@ -10,6 +11,7 @@ mod isolation;
 mod judges;
 mod lost_interfaces;
 mod plain_user;
+mod scale;
 mod svif_space;
 mod vic;
 
@@ -149,6 +151,27 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(vic::restart),
+    },
+    Scenario {
+        name: "scale-links",
+        about: "64 links with 16 vNICs each: up in 10 s, and within their memory",
+        needs: &[],
+        demo: false,
+        run: Run::Own(scale::links),
+    },
+    Scenario {
+        name: "scale-vifs",
+        about: "one link with 4,000 VIFs: how long they take, and what they hold",
+        needs: &[],
+        demo: false,
+        run: Run::Own(scale::vifs),
+    },
+    Scenario {
+        name: "attach-churn",
+        about: "vNICs come and go 100,000 times in memory and 1,000 times on veth, and nothing is left of it",
+        needs: &[],
+        demo: false,
+        run: Run::Own(churn::churn),
     },
     Scenario {
         name: "lost-interfaces",
