@@ -181,7 +181,7 @@ class Session:
     def __init__(self, link, nonces, peer, hold_ms, mtu, now):
         self.link, self.nonces, self.peer = link, nonces, peer
         self.limit = 14 + min(1500, mtu) - 50 - (32 if link.key else 4)  # octets of messages in one PDU
-        self.interval = min(hold_ms, HOLD_MS) / 6000
+        self.interval = min(hold_ms, HOLD_MS) / 7000
         self.heard, self.keepalive_at = now, now  # the first Keepalive is step 3 of vic 3
         self.sent, self.highest, self.seen = 0, 0, 0  # numbers of frames: ours, theirs, and which of theirs came (bit 0: highest)
         self.ecp, self.out, self.out_left, self.out_at = 0, None, 0, INFINITY
