@@ -244,6 +244,20 @@ fn a_refused_session_says_why_on_both_sides() {
 }
 
 #[test]
+fn an_open_that_cannot_be_read_is_refused_by_the_name_of_the_field() {
+    let mut lab = Lab::new(1, &keyed());
+    let mut config = support::config("host1", support::IV_MAC, &keyed(), 9);
+    config.parameters.hold = ms(50);
+    lab.iv = vic::session::iv::IvSession::new(config, Default::default());
+    lab.run(ms(3000));
+    assert!(!lab.iv.is_up() && !lab.vis.is_up());
+    for refused in [&lab.iv_world.refused, &lab.vis_world.refused] {
+        let why = refused.first().unwrap().to_string();
+        assert_eq!(why, "malformed: the value of field `hold` is out of range");
+    }
+}
+
+#[test]
 fn a_refusal_by_the_embedder_reaches_the_iv_and_holds_until_it_changes_its_mind() {
     let mut lab = Lab::new(1, &keyed());
     lab.admit = Some(Refusal::new(

@@ -2,11 +2,12 @@
 
 use super::event::{Ask, VisError, VisEvent};
 use super::request::Asked;
-use super::{TELL_AGAIN, Task, VisSession};
+use super::{Task, VisSession};
 use crate::identity::Uuid;
 use crate::message::{Answer, Kind, VifCreateAnswer};
 use crate::refusal::{Code, Refusal};
 use crate::text::Name;
+use crate::timers::TELL_AGAIN;
 use core::time::Duration;
 use niv::VifId;
 
