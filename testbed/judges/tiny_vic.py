@@ -19,11 +19,12 @@ FIELDS = {
     "vif": (1, 1, int, 2, 2, lambda v: 1 <= v <= 4095), "list": (2, 1, int, 2, 2, lambda v: 1 <= v <= 16383),
     "uuid": (3, 1, bytes, 16, 16, None), "mac": (4, 1, bytes, 6, 6, lambda v: any(v) and not v[0] & 1),
     "name": (5, 1, str, 0, 64, None), "profile": (6, 1, str, 0, 64, None),
-    "owner_name": (7, 0, str, 0, 128, None), "owner_uuid": (8, 0, bytes, 16, 16, None), "mtu": (9, 1, int, 2, 2, None),
+    "owner_name": (7, 0, str, 0, 128, None), "owner_uuid": (8, 0, bytes, 16, 16, None), "mtu": (9, 1, int, 2, 2, lambda v: v >= 68),
     "members": (10, 1, bytes, 512, 512, lambda v: not v[0] & 0x80), "code": (11, 1, int, 2, 2, None),
     "sentence": (12, 0, str, 0, 240, None), "identity": (13, 1, bytes, 16, 16, None), "term": (14, 1, int, 8, 8, None),
-    "max_vifs": (15, 1, int, 2, 2, None), "max_lists": (16, 1, int, 2, 2, None), "capabilities": (17, 0, int, 4, 4, None),
-    "hold": (18, 1, int, 4, 4, lambda v: v >= 6), "veth": (19, 1, int, 4, 4, None), "veth_name": (20, 0, str, 0, 64, None),
+    "max_vifs": (15, 1, int, 2, 2, lambda v: 1 <= v <= 4095),
+    "max_lists": (16, 1, int, 2, 2, lambda v: v <= 16383), "capabilities": (17, 0, int, 4, 4, None),
+    "hold": (18, 1, int, 4, 4, lambda v: 100 <= v <= 60000), "veth": (19, 1, int, 4, 4, None), "veth_name": (20, 0, str, 0, 64, None),
     "up": (21, 1, int, 1, 1, lambda v: v <= 1), "generation": (22, 1, int, 4, 4, None),
     "part": (23, 1, bytes, 4, 4, lambda v: v[:2] < v[2:]), "profile_entry": (24, 1, bytes, 1, 305, lambda v: v[0] < len(v)),
     "counters": (25, 1, bytes, 48, 48, None), "size": (26, 1, int, 2, 2, None), "padding": (27, 0, bytes, 0, 65535, None),
@@ -144,9 +145,9 @@ def read_fields(raw, wanted):
     found, names = {}, {name.rstrip("?*"): name[-1] for name in wanted.split()}
     for number, value in raw:
         name = FIELD_NAMES.get(number & 0x7FFF)
-        if name is None and number & 0x8000:
-            raise Refusal("unsupported", f"field {number & 0x7FFF} is not known here")
-        if name not in names:
+        if name not in names:  # known is what the kind has
+            if number & 0x8000:
+                raise Refusal("unsupported", f"field {number & 0x7FFF} is not known here")
             continue
         _, _, form, least, greatest, test = FIELDS[name]
         if not least <= len(value) <= greatest or (name in found and names[name] != "*"):
@@ -181,7 +182,7 @@ class Session:
     def __init__(self, link, nonces, peer, hold_ms, mtu, now):
         self.link, self.nonces, self.peer = link, nonces, peer
         self.limit = 14 + min(1500, mtu) - 50 - (32 if link.key else 4)  # octets of messages in one PDU
-        self.interval = min(hold_ms, HOLD_MS) / 6000
+        self.interval = min(hold_ms, HOLD_MS) / 7000
         self.heard, self.keepalive_at = now, now  # the first Keepalive is step 3 of vic 3
         self.sent, self.highest, self.seen = 0, 0, 0  # numbers of frames: ours, theirs, and which of theirs came (bit 0: highest)
         self.ecp, self.out, self.out_left, self.out_at = 0, None, 0, INFINITY

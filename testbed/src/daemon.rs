@@ -198,7 +198,20 @@ impl Daemon {
         let _ = self.child.kill();
     }
 
-    /// Starts it again after [`Daemon::kill`].
+    /// Tells it to end, and waits until it has.
+    pub(crate) fn end(&mut self) -> Result<()> {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
+            .map_err(std::io::Error::from)
+            .doing(format!("end {}", self.name))?;
+        let status = self.child.wait().doing(format!("wait for {}", self.name))?;
+        match status.success() {
+            true => Ok(()),
+            false => Err(self.failed(format!("was told to end and did it badly ({status})"))),
+        }
+    }
+
+    /// Starts it again after [`Daemon::kill`] or [`Daemon::end`].
     pub(crate) fn restart(&mut self) -> Result<()> {
         self.ready_before = times_ready(&self.read_log());
         self.child = spawn(&self.program, &self.arguments, &self.netns, &self.log)?;

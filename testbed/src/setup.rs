@@ -35,6 +35,11 @@ const JUDGES: &[Judge] = &[
         used_by: "judge-iperf3: the guests' offloads are on",
     },
     Judge {
+        package: "python3",
+        program: "python3",
+        used_by: "judge-tiny-iv: a second interface virtualizer, which shares no code with ours",
+    },
+    Judge {
         package: "valgrind",
         program: "valgrind",
         used_by: "instructions: what a frame costs, whatever else the machine does",
@@ -193,6 +198,7 @@ mod tests {
     fn what_the_judges_call_is_what_they_say_they_need() {
         let sources = [
             include_str!("scenario/judges.rs"),
+            include_str!("scenario/tiny_iv.rs"),
             include_str!("instructions.rs"),
         ]
         .concat();

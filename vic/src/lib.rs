@@ -58,6 +58,7 @@ pub mod parameters;
 mod refusal;
 pub mod session;
 mod text;
+pub mod timers;
 
 pub use authenticator::{Authenticator, InvalidKey, Key};
 pub use identity::{InvalidUuid, Nonce, Uuid};

@@ -23,7 +23,7 @@ pub const MIN_MTU: u16 = 1280;
 ///
 /// let parameters = Parameters::default();
 /// assert_eq!(parameters.ack_timer().as_micros(), 10_240);
-/// assert!(parameters.keepalive_every() * 6 <= parameters.hold);
+/// assert!(parameters.keepalive_every() * 7 <= parameters.hold);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parameters {
@@ -73,18 +73,19 @@ impl Parameters {
         Duration::from_micros(10 << self.rte.min(20))
     }
 
-    /// How often a Keepalive is sent when both ends have this hold time: five may be lost.
+    /// How often a Keepalive is sent when both ends have this hold time: five in a row may be lost, and the sixth may be
+    /// late by as much again.
     ///
     /// ```
     /// # use vic::Parameters;
-    /// assert_eq!(Parameters::default().keepalive_every().as_millis(), 150);
+    /// assert_eq!(Parameters::default().keepalive_every().as_millis(), 128);
     /// ```
     pub fn keepalive_every(&self) -> Duration {
         keepalive_every(self.hold)
     }
 }
 
-/// For a peer that holds a session for `hold`.
+/// For a peer that holds a session for `hold`. With a sixth of it the sixth Keepalive would come when it is over.
 pub(crate) fn keepalive_every(hold: Duration) -> Duration {
-    (hold / 6).max(Duration::from_millis(10))
+    (hold / 7).max(Duration::from_millis(10))
 }

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::samples;
 use vic::frame::{Direction, Received, read};
-use vic::message::{Body, Kind, Message, Request, batch, field::FIELDS};
-use vic::{Authenticator, Code, Parameters};
+use vic::message::{Body, Kind, Message, Request, batch, field::ANY, field::FIELDS};
+use vic::{Authenticator, Code, Parameters, timers};
 
 fn docs(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -62,7 +62,17 @@ fn every_kind_field_and_code_is_in_the_document_and_the_dissector() {
     let lua = std::fs::read_to_string(docs("vic.lua")).unwrap();
     for field in FIELDS {
         let critical = if field.critical { "yes" } else { "no" };
-        let row = format!("| {} | `{}` | {critical} |", field.number, field.name);
+        let (least, most) = field.size;
+        let size = match least == most {
+            true => least.to_string(),
+            false => format!("{least} to {most}"),
+        };
+        let range = match field.range {
+            ANY => " ".to_owned(),
+            (least, most) => format!(" {least} to {most} "),
+        };
+        let (number, name) = (field.number, field.name);
+        let row = format!("| {number} | `{name}` | {critical} | {size} |{range}|");
         assert!(text.contains(&row), "{row}");
         assert!(
             lua.contains(&format!("[{}] = {{ \"{}\"", field.number, field.name)),
@@ -94,6 +104,69 @@ fn every_kind_field_and_code_is_in_the_document_and_the_dissector() {
         "subtype **{}** (acknowledged), **{}**",
         parameters.subtype, parameters.unacknowledged_subtype
     )));
+}
+
+#[test]
+fn the_timers_in_the_document_are_those_of_the_code() {
+    let text = std::fs::read_to_string(docs("vic.md")).unwrap();
+    let parameters = Parameters::default();
+    let ack = parameters.ack_timer().as_micros();
+    let (hold, keepalive) = (parameters.hold, parameters.keepalive_every());
+    let mut rows = vec![
+        format!(
+            "| ECP acknowledgement | {}.{} ms, {} repetitions |",
+            ack / 1000,
+            ack % 1000 / 10,
+            parameters.retries
+        ),
+        format!(
+            "| Keepalive | seventh of the smaller hold time, {} ms |",
+            keepalive.as_millis()
+        ),
+        format!("| hold | {} ms |", hold.as_millis()),
+        format!("| rest of an id | {} s |", parameters.rest.as_secs()),
+        format!(
+            "{},{:03} PDUs a second",
+            parameters.rate / 1000,
+            parameters.rate % 1000
+        ),
+    ];
+    let ms = |timer: std::time::Duration| timer.as_millis();
+    let s = |timer: std::time::Duration| timer.as_secs_f32();
+    let (answer, open, slowly) = (
+        ms(timers::ANSWER),
+        ms(timers::OPEN),
+        ms(timers::OPEN_SLOWLY),
+    );
+    rows.extend([
+        format!(
+            "| request repeated | {answer}, {0}, {1}, {1}, ... ms |",
+            2 * answer,
+            4 * answer
+        ),
+        format!("| Open repeated | {open} ms, after 20 times {slowly} ms |"),
+        format!("| after a refusal or Close | {} s;", s(timers::REFUSED)),
+        format!(
+            "| VifCreate again after no | {} s |",
+            s(timers::CREATE_AGAIN)
+        ),
+        format!(
+            "| pending Open keeps its place | {} ms |",
+            ms(timers::PENDING)
+        ),
+        format!(
+            "again after `unknown_vif` | {} ms |",
+            ms(timers::TELL_AGAIN)
+        ),
+        format!(
+            "| Probe | {} ms, 5 tries a size; the search anew after {} s |",
+            ms(timers::PROBE),
+            s(timers::PROBE_AGAIN)
+        ),
+    ]);
+    for row in rows {
+        assert!(text.contains(&row), "{row}");
+    }
 }
 
 #[test]

@@ -39,6 +39,31 @@ fn a_vnic_gets_its_port_over_a_good_wire() {
     }
 }
 
+#[test]
+fn five_keepalives_in_a_row_may_be_lost() {
+    for seed in 0..16 {
+        for (to, lost, up) in [
+            (To::Iv, 5, true),
+            (To::Vis, 5, true),
+            (To::Iv, 7, false),
+            (To::Vis, 7, false),
+        ] {
+            let mut lab = Lab::new(seed, &keyed());
+            lab.converge(ms(100));
+            lab.run(ms(5000));
+            // No wire takes equally long each time.
+            lab.faults.delay = ms(20);
+            lab.lose = Some((to, lost));
+            lab.run(ms(3000));
+            assert_eq!(lab.lose, Some((to, 0)));
+            let iv = |event: &IvEvent| matches!(event, IvEvent::Lost(_));
+            let vis = |event: &VisEvent| matches!(event, VisEvent::Lost(_));
+            let never = !lab.iv_world.told.iter().any(iv) && !lab.vis_world.told.iter().any(vis);
+            assert_eq!(never, up, "{lost} to {to:?}");
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -215,6 +240,20 @@ fn a_refused_session_says_why_on_both_sides() {
             assert!(!refused[0].sentence.as_str().is_empty());
         }
         println!("{}", lab.iv_world.refused[0]);
+    }
+}
+
+#[test]
+fn an_open_that_cannot_be_read_is_refused_by_the_name_of_the_field() {
+    let mut lab = Lab::new(1, &keyed());
+    let mut config = support::config("host1", support::IV_MAC, &keyed(), 9);
+    config.parameters.hold = ms(50);
+    lab.iv = vic::session::iv::IvSession::new(config, Default::default());
+    lab.run(ms(3000));
+    assert!(!lab.iv.is_up() && !lab.vis.is_up());
+    for refused in [&lab.iv_world.refused, &lab.vis_world.refused] {
+        let why = refused.first().unwrap().to_string();
+        assert_eq!(why, "malformed: the value of field `hold` is out of range");
     }
 }
 

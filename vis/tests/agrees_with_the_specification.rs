@@ -149,6 +149,7 @@ fn change() -> impl Strategy<Value = Change> {
         4 => (0..policies().len()).prop_map(Change::Policy),
         2 => prop_oneof![
             3 => Just(PortState::Forwarding),
+            1 => Just(PortState::Opening),
             1 => Just(PortState::Shut),
             1 => Just(PortState::ProfileIncomplete),
         ].prop_map(Change::State),

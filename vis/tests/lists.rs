@@ -347,7 +347,11 @@ fn policy() -> impl Strategy<Value = VlanPolicy> {
 }
 
 fn state() -> impl Strategy<Value = PortState> {
-    prop_oneof![9 => Just(PortState::Forwarding), 1 => Just(PortState::Shut)]
+    prop_oneof![
+        9 => Just(PortState::Forwarding),
+        1 => Just(PortState::Opening),
+        1 => Just(PortState::Shut)
+    ]
 }
 
 /// Devices 0 and 1 have an interface virtualizer each, 2 and 3 are plain ports, in VLANs 10 and 20.

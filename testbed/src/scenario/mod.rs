@@ -13,6 +13,7 @@ mod lost_interfaces;
 mod plain_user;
 mod scale;
 mod svif_space;
+mod tiny_iv;
 mod vic;
 
 pub(crate) use accounts::settle_accounts;
@@ -221,6 +222,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Tool("iperf3"), Need::Tool("ethtool")],
         demo: false,
         run: Run::TwoBoxes(judges::iperf3),
+    },
+    Scenario {
+        name: "judge-tiny-iv",
+        about: "a second virtualizer, written from docs/vic.md alone, joins with a key and survives the switch's restarts",
+        needs: &[Need::Tool("python3")],
+        demo: false,
+        run: Run::Own(tiny_iv::joins),
     },
     Scenario {
         name: "judge-bridge",

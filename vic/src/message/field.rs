@@ -26,11 +26,38 @@ pub struct Field {
     pub name: &'static str,
     /// Whether a receiver that does not know the field has to refuse the message.
     pub critical: bool,
+    /// Octets of its value, at least and at most.
+    pub size: (u16, u16),
+    /// The numbers it may hold, at least and at most; [`ANY`] also where it holds none.
+    pub range: (u64, u64),
+}
+
+/// Every number that fits.
+pub const ANY: (u64, u64) = (0, u64::MAX);
+
+impl Field {
+    /// Whether its size, and its number if it is one, are in range. What else a value has to be is its type's.
+    fn allows(&self, octets: &[u8]) -> bool {
+        let (least, most) = self.size;
+        let fits = usize::from(least) <= octets.len() && octets.len() <= usize::from(most);
+        fits && (self.range == ANY || {
+            let number = octets
+                .iter()
+                .fold(0, |n: u64, &octet| n << 8 | u64::from(octet));
+            self.range.0 <= number && number <= self.range.1
+        })
+    }
 }
 
 macro_rules! fields {
-    ($($(#[$doc:meta])* $name:ident = $number:literal $text:literal $critical:literal,)+) => {
-        $($(#[$doc])* pub const $name: Field = Field { number: $number, name: $text, critical: $critical };)+
+    ($($(#[$doc:meta])* $name:ident = $number:literal $text:literal $critical:literal $size:expr, $range:expr;)+) => {
+        $($(#[$doc])* pub const $name: Field = Field {
+            number: $number,
+            name: $text,
+            critical: $critical,
+            size: $size,
+            range: $range,
+        };)+
 
         /// Every field this version knows.
         pub const FIELDS: &[Field] = &[$($name),+];
@@ -39,61 +66,61 @@ macro_rules! fields {
 
 fields! {
     /// VIF id, 1..=4095 (2 octets).
-    VIF = 1 "vif" true,
-    /// List id, 1..=16383 (2).
-    LIST = 2 "list" true,
-    /// UUID of a vNIC (16).
-    UUID = 3 "uuid" true,
-    /// MAC address of a vNIC (6).
-    MAC = 4 "mac" true,
-    /// Name of a vNIC, or of the box that speaks (1 to 64).
-    NAME = 5 "name" true,
-    /// Name of a port profile (1 to 64).
-    PROFILE = 6 "profile" true,
-    /// Name of the VM or container that a vNIC belongs to (1 to 128).
-    OWNER_NAME = 7 "owner_name" false,
-    /// Its UUID (16).
-    OWNER_UUID = 8 "owner_uuid" false,
-    /// MTU in octets after the EtherType (2).
-    MTU = 9 "mtu" true,
-    /// Members of a list: bit 7-n%8 of octet n/8 is VIF n; bit of VIF 0 is 0 (512).
-    MEMBERS = 10 "members" true,
-    /// Why, for programs (2).
-    CODE = 11 "code" true,
-    /// Why, for people (0 to 240).
-    SENTENCE = 12 "sentence" false,
-    /// Who a box is: its machine id (16).
-    IDENTITY = 13 "identity" true,
-    /// Term of a VIS, or the highest an IV has seen (8).
-    TERM = 14 "term" true,
-    /// How many VIFs an IV can hold (2).
-    MAX_VIFS = 15 "max_vifs" true,
-    /// How many lists an IV can hold (2).
-    MAX_LISTS = 16 "max_lists" true,
-    /// Bit 0: this end carries long frames (4).
-    CAPABILITIES = 17 "capabilities" false,
-    /// Hold time in milliseconds (4).
-    HOLD = 18 "hold" true,
-    /// Number of a vEth (4).
-    VETH = 19 "veth" true,
-    /// Name of a vEth as the VIS shows it (1 to 64).
-    VETH_NAME = 20 "veth_name" false,
-    /// 1: the vEth is up and the guest should see carrier; 0: not (1).
-    UP = 21 "up" true,
-    /// Which edition of the catalogue (4).
-    GENERATION = 22 "generation" true,
-    /// Which part of how many: index from 0 (2) and count (2).
-    PART = 23 "part" true,
-    /// A profile: length of its name (1), name, description. May stand many times (2 to 305).
-    PROFILE_ENTRY = 24 "profile_entry" true,
-    /// Frames and octets to the vNIC, frames and octets from it, copies made of lists, drops (8 each, 48).
-    COUNTERS = 25 "counters" true,
-    /// Octets of the frame after the EtherType (2).
-    SIZE = 26 "size" true,
-    /// Nothing, to make a frame long (any length).
-    PADDING = 27 "padding" false,
-    /// Program and version, for people (1 to 64).
-    SOFTWARE = 28 "software" false,
+    VIF = 1 "vif" true (2, 2), (1, 4095);
+    /// List id.
+    LIST = 2 "list" true (2, 2), (1, 16_383);
+    /// UUID of a vNIC.
+    UUID = 3 "uuid" true (16, 16), ANY;
+    /// MAC address of a vNIC.
+    MAC = 4 "mac" true (6, 6), ANY;
+    /// Name of a vNIC, or of the box that speaks.
+    NAME = 5 "name" true (0, 64), ANY;
+    /// Name of a port profile.
+    PROFILE = 6 "profile" true (0, 64), ANY;
+    /// Name of the VM or container that a vNIC belongs to.
+    OWNER_NAME = 7 "owner_name" false (0, 128), ANY;
+    /// Its UUID.
+    OWNER_UUID = 8 "owner_uuid" false (16, 16), ANY;
+    /// MTU in octets after the EtherType.
+    MTU = 9 "mtu" true (2, 2), (68, 65_535);
+    /// Members of a list: bit 7-n%8 of octet n/8 is VIF n; bit of VIF 0 is 0.
+    MEMBERS = 10 "members" true (512, 512), ANY;
+    /// Why, for programs.
+    CODE = 11 "code" true (2, 2), ANY;
+    /// Why, for people.
+    SENTENCE = 12 "sentence" false (0, 240), ANY;
+    /// Who a box is: its machine id.
+    IDENTITY = 13 "identity" true (16, 16), ANY;
+    /// Term of a VIS, or the highest an IV has seen.
+    TERM = 14 "term" true (8, 8), ANY;
+    /// How many VIFs an IV can hold.
+    MAX_VIFS = 15 "max_vifs" true (2, 2), (1, 4095);
+    /// How many lists an IV can hold.
+    MAX_LISTS = 16 "max_lists" true (2, 2), (0, 16_383);
+    /// Bit 0: this end carries long frames.
+    CAPABILITIES = 17 "capabilities" false (4, 4), ANY;
+    /// Hold time in milliseconds.
+    HOLD = 18 "hold" true (4, 4), (100, 60_000);
+    /// Number of a vEth.
+    VETH = 19 "veth" true (4, 4), ANY;
+    /// Name of a vEth as the VIS shows it.
+    VETH_NAME = 20 "veth_name" false (0, 64), ANY;
+    /// 1: the vEth is up and the guest should see carrier; 0: not.
+    UP = 21 "up" true (1, 1), (0, 1);
+    /// Which edition of the catalogue.
+    GENERATION = 22 "generation" true (4, 4), ANY;
+    /// Which part of how many: index from 0 (2) and count.
+    PART = 23 "part" true (4, 4), ANY;
+    /// A profile: length of its name (1), name, description. May stand many times.
+    PROFILE_ENTRY = 24 "profile_entry" true (1, 305), ANY;
+    /// Frames and octets to the vNIC, frames and octets from it, copies made of lists, drops.
+    COUNTERS = 25 "counters" true (48, 48), ANY;
+    /// Octets of the frame after the EtherType.
+    SIZE = 26 "size" true (2, 2), ANY;
+    /// Nothing, to make a frame long.
+    PADDING = 27 "padding" false (0, 65_535), ANY;
+    /// Program and version, for people.
+    SOFTWARE = 28 "software" false (0, 64), ANY;
 }
 
 /// A field's value on the wire.
@@ -118,7 +145,7 @@ impl<T: Value> Carried for T {
         if read.is_some() {
             return Err(MessageError::Twice(field.name));
         }
-        *read = Some(T::read(octets).ok_or(MessageError::Value(field.name))?);
+        *read = Some(value(field, octets)?);
         Ok(())
     }
 
@@ -161,7 +188,7 @@ impl<T: Value> Carried for Vec<T> {
     type Read = Self;
 
     fn take(read: &mut Self, field: Field, octets: &[u8]) -> Result<(), MessageError> {
-        read.push(T::read(octets).ok_or(MessageError::Value(field.name))?);
+        read.push(value(field, octets)?);
         Ok(())
     }
 
@@ -174,6 +201,13 @@ impl<T: Value> Carried for Vec<T> {
             value.put(field, to);
         }
     }
+}
+
+fn value<T: Value>(field: Field, octets: &[u8]) -> Result<T, MessageError> {
+    let allowed = Some(octets).filter(|octets| field.allows(octets));
+    allowed
+        .and_then(T::read)
+        .ok_or(MessageError::Value(field.name))
 }
 
 /// One field: its number, whether it is critical, its value.
@@ -375,5 +409,50 @@ impl Value for Padding {
 
     fn write(&self, to: &mut Vec<u8>) {
         to.resize(to.len() + usize::from(self.0), 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Body, Kind, RawMessage, Role};
+
+    fn mtu_of_vif_set(mtu: u16) -> Result<Option<u16>, MessageError> {
+        let mut fields = vec![0x80, 1, 0, 2, 0, 5, 0x80, 9, 0, 2];
+        fields.extend_from_slice(&mtu.to_be_bytes());
+        let raw = RawMessage {
+            kind: Kind::VifSet as u8,
+            role: Role::Request,
+            transaction: 1,
+            fields: &fields,
+        };
+        Ok(match raw.read()?.body {
+            Body::Request(crate::message::Request::VifSet(set)) => set.mtu,
+            _ => None,
+        })
+    }
+
+    #[test]
+    fn a_number_out_of_its_fields_range_is_malformed() {
+        assert_eq!(mtu_of_vif_set(68), Ok(Some(68)));
+        assert_eq!(mtu_of_vif_set(67), Err(MessageError::Value("mtu")));
+        for field in FIELDS.iter().filter(|field| field.range != ANY) {
+            let size = usize::from(field.size.1);
+            let octets = |number: u64| number.to_be_bytes()[8 - size..].to_vec();
+            let (least, most) = field.range;
+            assert!(field.allows(&octets(least)) && field.allows(&octets(most)));
+            assert!(
+                least == 0 || !field.allows(&octets(least - 1)),
+                "{}",
+                field.name
+            );
+            let limit = 1 << (8 * size);
+            assert!(
+                most + 1 == limit || !field.allows(&octets(most + 1)),
+                "{}",
+                field.name
+            );
+            assert!(!field.allows(&[0; 9]) && !field.allows(&[]));
+        }
     }
 }

@@ -1,14 +1,12 @@
 //! How long a frame the link really carries.
 
+use crate::timers::{PROBE, PROBE_AGAIN};
 use core::time::Duration;
 
-/// How long an answer is waited for, and how often a size is tried: loss is not taken for a limit.
-const PATIENCE: Duration = Duration::from_millis(100);
+/// How often a size is tried: loss is not taken for a limit.
 const TRIES: u8 = 5;
 /// How close the answer has to be.
 const PRECISION: u16 = 8;
-/// When less gets through than was announced, all begins anew after this time.
-const AGAIN: Duration = Duration::from_secs(5);
 /// The smallest size that is tried.
 const LEAST: u16 = 128;
 
@@ -63,7 +61,7 @@ impl Prober {
             }
         }
         self.tries += 1;
-        self.at = Some(now + PATIENCE);
+        self.at = Some(now + PROBE);
         Some(self.trying)
     }
 
@@ -83,7 +81,7 @@ impl Prober {
             self.found = Some(self.proven);
         } else if self.limit - self.proven < PRECISION || self.limit < LEAST {
             self.resting = true;
-            self.at = Some(now + AGAIN);
+            self.at = Some(now + PROBE_AGAIN);
             self.found = Some(self.proven);
         } else {
             let least = self.proven.max(LEAST);

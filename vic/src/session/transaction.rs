@@ -5,14 +5,12 @@
 //! its answer again. Who asks transaction n has all answers up to n - [`WINDOW`], so no older is needed.
 
 use crate::message::Kind;
+use crate::timers::ANSWER;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
 /// How many requests of an end may wait for their answers.
 pub(crate) const WINDOW: u32 = 64;
-
-/// How long an answer is waited for, at first; then twice and four times as long.
-const PATIENCE: Duration = Duration::from_millis(100);
 
 /// What this end asks. `C` is what it needs to know when the answer comes.
 #[derive(Clone, Debug)]
@@ -83,7 +81,7 @@ impl<C> Outbox<C> {
                 return;
             }
             batch.extend_from_slice(&open.octets);
-            open.due = now + PATIENCE * (1 << open.tries.min(2));
+            open.due = now + ANSWER * (1 << open.tries.min(2));
             open.tries = open.tries.saturating_add(1);
         }
     }

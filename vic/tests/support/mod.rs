@@ -143,6 +143,8 @@ pub struct Lab {
     pub vis_auth: Authentication,
     wire: Vec<(Duration, u64, To, Vec<u8>)>,
     sent: u64,
+    /// So many of the next frames to that end are lost.
+    pub lose: Option<(To, u32)>,
     pub record: Vec<(To, Vec<u8>)>,
     boots: u8,
     /// What the embedder says to an IV that wants a session; `None`: yes.
@@ -174,6 +176,7 @@ impl Lab {
             vis_auth: vis_auth.clone(),
             wire: Vec::new(),
             sent: 0,
+            lose: None,
             record: Vec::new(),
             boots: 2,
             admit: None,
@@ -323,6 +326,13 @@ impl Lab {
             return;
         }
         self.record.push((to, frame.clone()));
+        if let Some((end, left)) = &mut self.lose
+            && *end == to
+            && *left > 0
+        {
+            *left -= 1;
+            return;
+        }
         let copies = 1 + u64::from(self.dice.percent(self.faults.twice));
         for _ in 0..copies {
             if self.dice.percent(self.faults.loss) {

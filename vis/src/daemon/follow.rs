@@ -4,11 +4,11 @@ use super::compile;
 use super::inbox::News;
 use super::run::Daemon;
 use crate::config::{EthernetId, InterfaceId, State, VethId};
-use crate::switch::{ListPlan, Topology, list_sets};
+use crate::switch::{ListPlan, PortPlan, PortState, Topology, list_sets};
 use crate::veth::Verdict;
 use niv::PortId;
 use packet_io::mailbox::WorkerGone;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
@@ -103,9 +103,13 @@ impl Daemon {
         let verdicts = self.verdicts();
         self.registry.settle(self.now(), sets, &verdicts);
 
-        let carried = |number| self.registry.is_carried(number);
+        let part = |number| match self.registry.is_carried(number) {
+            true => Part::Whole,
+            false if self.registry.is_opening(number) => Part::Opening,
+            false => Part::None,
+        };
         let mut topology = Topology {
-            ports: in_force(&coming, &self.config, carried),
+            ports: in_force(&coming, &self.config, part),
             ..coming
         };
         topology.lists = self
@@ -163,26 +167,94 @@ impl Daemon {
     }
 }
 
-/// The ports of a switch that is to come, less those whose frames do not pass yet.
+/// How far a vEth takes part in the switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    None,
+    Opening,
+    Whole,
+}
+
+/// The ports of a switch that is to come, less those whose frames do not pass yet. A guest may send as soon as its
+/// interface virtualizer has got VifEnable, so its port is open from before that is sent: commands to sessions are
+/// passed on after this is published.
 fn in_force(
     coming: &Topology,
     config: &crate::config::Config,
-    carried: impl Fn(VethId) -> bool,
-) -> Vec<crate::switch::PortPlan> {
-    let held_back: BTreeSet<_> = config
+    part: impl Fn(VethId) -> Part,
+) -> Vec<PortPlan> {
+    let parts: BTreeMap<_, _> = config
         .veths
         .iter()
-        .filter(|(id, _)| !carried(**id))
-        .filter_map(|(_, veth)| veth.bind)
-        .map(|bind| (compile::port_id(bind.ethernet), Some(bind.channel)))
+        .filter_map(|(&id, veth)| Some((veth.bind?, part(id))))
+        .map(|(bind, part)| ((compile::port_id(bind.ethernet), Some(bind.channel)), part))
         .collect();
-    let ports = coming.ports.iter();
+    let ports = coming.ports.iter().cloned();
     ports
-        .filter(|port| !held_back.contains(&(port.device, port.vif)))
-        .cloned()
+        .filter_map(|mut port| {
+            match parts.get(&(port.device, port.vif)) {
+                Some(Part::None) => return None,
+                Some(Part::Opening) if port.state == PortState::Forwarding => {
+                    port.state = PortState::Opening;
+                }
+                _ => {}
+            }
+            Some(port)
+        })
         .collect()
 }
 
 fn ethernet(device: PortId) -> Option<EthernetId> {
     EthernetId::try_from(u32::from(device.0) + 1).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+    use crate::switch::Slots;
+
+    #[test]
+    fn a_guest_that_is_being_enabled_can_send_and_gets_no_flood() {
+        let text = "vlan 10\nport-profile web\n  switchport access vlan 10\ninterface ethernet 1\n  device a\n  \
+            switchport mode vntag\n";
+        let veth = |n| {
+            format!(
+                "interface veth {n}\n  inherit port-profile web\n  bind interface ethernet 1 channel {n}\n"
+            )
+        };
+        let text = [
+            text.to_owned(),
+            veth(1),
+            veth(2),
+            veth(3),
+            veth(4) + "  shutdown\n",
+        ]
+        .concat();
+        let config = parse(&text, "t").unwrap().0;
+        let coming = compile::topology(&config, 0, &mut Slots::new(100), |_| true).unwrap();
+        let part = |id: VethId| match id.get() {
+            1 => Part::Whole,
+            2 | 4 => Part::Opening,
+            _ => Part::None,
+        };
+        let topology = Topology {
+            ports: in_force(&coming, &config, part),
+            ..coming
+        };
+        let states: Vec<_> = topology
+            .ports
+            .iter()
+            .map(|port| (port.vif.unwrap().get(), port.state))
+            .collect();
+        let expected = [
+            (1, PortState::Forwarding),
+            (2, PortState::Opening),
+            (4, PortState::Shut),
+        ];
+        assert_eq!(states, expected);
+        let snapshot = topology.compile().unwrap();
+        let flooded = snapshot.members(10.try_into().unwrap());
+        assert_eq!(flooded, [topology.ports[0].slot.index]);
+    }
 }

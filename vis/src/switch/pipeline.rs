@@ -90,7 +90,7 @@ pub(super) fn tag_control(from: &BridgePort, frame: &Frame<'_>, vlan: VlanId) ->
 
 const fn standing(state: PortState) -> Result<(), DropReason> {
     match state {
-        PortState::Forwarding => Ok(()),
+        PortState::Forwarding | PortState::Opening => Ok(()),
         PortState::Shut => Err(DropReason::Shut),
         PortState::ProfileIncomplete => Err(DropReason::ProfileIncomplete),
     }
@@ -144,7 +144,7 @@ fn direct<'a>(
 
 const fn reachable(state: PortState) -> Result<(), DropReason> {
     match state {
-        PortState::Forwarding => Ok(()),
+        PortState::Forwarding | PortState::Opening => Ok(()),
         PortState::Shut | PortState::ProfileIncomplete => Err(DropReason::DestinationShut),
     }
 }

@@ -120,6 +120,9 @@ pub struct Home {
 pub enum PortState {
     /// It does.
     Forwarding,
+    /// Its interface virtualizer is being told to let its frames pass: what it sends is taken, and who it spoke to
+    /// can answer; floods leave it out until its interface virtualizer has said that it does.
+    Opening,
     /// It was shut by hand, or by a guard.
     Shut,
     /// Part of its profile is not in force.

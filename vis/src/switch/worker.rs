@@ -4,7 +4,7 @@ use super::account::Account;
 use super::balance::Balance;
 use super::flood::List;
 use super::pipeline::{self, Frame, Verdict};
-use super::snapshot::{BridgePort, Snapshot};
+use super::snapshot::{BridgePort, PortState, Snapshot};
 use super::{Entry, Membership, Seed, Table, Time};
 use crate::edge::{self, Content, Departure};
 use niv::{Counters, DropReason, PortId, Slot, VlanId, VlanTag, Weight};
@@ -232,9 +232,11 @@ impl Copies<'_> {
 
     /// One copy for all in `list` but the sender.
     fn copy_to_list(&mut self, place: u16, list: &List, vlan: VlanId, membership: Membership) {
-        // Who is on that link and in that VLAN, and tags it alike, is in the list.
-        let is_member =
-            self.from.home.device == list.device && self.from.vlan.membership(vlan) == membership;
+        // Who is on that link and in that VLAN, tags it alike and gets floods at all, is in the list.
+        let from = self.from;
+        let is_member = from.home.device == list.device
+            && from.state == PortState::Forwarding
+            && from.vlan.membership(vlan) == membership;
         let account = Account::List {
             place,
             left_out: is_member.then_some(self.from.slot.index),

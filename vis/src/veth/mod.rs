@@ -9,7 +9,8 @@
 //! 2. [`Registry::settle`], with the sets of VIFs that lists are worth making for, in a switch as it will
 //!    be: makes lists, then has vNICs enabled, so that an IV that enables a VIF has its lists;
 //! 3. [`Registry::departures`], then publish a switch as it is now: [`Registry::overlay`] is its
-//!    configuration, [`Registry::is_carried`] says which vEths take part, [`Registry::lists`] which lists;
+//!    configuration, [`Registry::is_carried`] says which vEths take part, [`Registry::is_opening`] whose frames
+//!    are taken already, [`Registry::lists`] which lists; only then have sessions do what there is to do;
 //! 4. when every worker has loaded that, [`Registry::departed`]: their ids may be given to others.
 //!
 //! One vEth has one [`Record`], known by the UUID of its vNIC. Its number is a label of this switch, which it

@@ -121,6 +121,11 @@ impl Record {
         self.place.is_some() && (self.carried || coming)
     }
 
+    /// Its IV is being told to let its frames pass, and has not said that it does.
+    pub(super) fn is_opening(&self) -> bool {
+        self.place.is_some() && !self.carried && self.stage == Stage::Enabling
+    }
+
     pub(super) fn enter(&mut self, now: Duration, stage: Stage) {
         self.stage = stage;
         self.since = now;

@@ -36,6 +36,13 @@ impl Registry {
             .is_none_or(|(_, record)| record.carried)
     }
 
+    /// Whether this vEth's IV is being told to let its frames pass: from then on they come, before the IV has said
+    /// that it does.
+    pub fn is_opening(&self, number: VethId) -> bool {
+        self.numbered(number)
+            .is_some_and(|(_, record)| record.is_opening())
+    }
+
     /// Whether this vEth takes part, or will as soon as its IV says so.
     pub fn is_coming(&self, number: VethId) -> bool {
         self.numbered(number)

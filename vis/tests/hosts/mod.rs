@@ -71,6 +71,8 @@ pub(crate) struct Host {
 
 #[derive(Default)]
 pub(crate) struct Published {
+    /// Those whose frames the switch takes.
+    pub(crate) taken: BTreeSet<(EthernetId, VifId)>,
     pub(crate) carried: BTreeMap<VethId, (EthernetId, VifId)>,
     pub(crate) lists: BTreeSet<(EthernetId, Vec<VifId>, ListId)>,
 }
@@ -293,6 +295,11 @@ impl Hosts {
                                 members.remove(*vif);
                             }
                         }
+                        // Its guest may send at once.
+                        IvEvent::Enabled { vif, .. } => {
+                            let place = (ethernet(n), *vif);
+                            assert!(self.published.taken.contains(&place), "{place:?}");
+                        }
                         _ => {}
                     }
                     host.told.push(event);
@@ -400,7 +407,13 @@ impl Hosts {
                 assert!(going.count() < 2, "list {list} lags behind");
             }
         }
-        self.published = Published { carried, lists };
+        let is_taken = |id| self.registry.is_carried(id) || self.registry.is_opening(id);
+        let taken = self.members(is_taken).into_values().collect();
+        self.published = Published {
+            taken,
+            carried,
+            lists,
+        };
         self.loading.push((self.now + LOAD, departures));
     }
 

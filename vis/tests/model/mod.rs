@@ -14,6 +14,11 @@ pub(crate) struct Wire {
     pub(crate) length: usize,
 }
 
+/// Whether frames pass at all.
+fn open(state: PortState) -> bool {
+    matches!(state, PortState::Forwarding | PortState::Opening)
+}
+
 /// Whose counters: a bridge port, by the slot it has, or a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Whose {
@@ -197,7 +202,7 @@ impl Model {
     ) -> Vec<Copy> {
         let source = whose(from);
         let standing = match from.state {
-            PortState::Forwarding => Ok(()),
+            PortState::Forwarding | PortState::Opening => Ok(()),
             PortState::Shut => Err("shut"),
             PortState::ProfileIncomplete => Err("profile_incomplete"),
         };
@@ -276,7 +281,7 @@ impl Model {
         let mut copies = Vec::new();
         for to in to {
             let refusals = [
-                (to.state != PortState::Forwarding, "out:destination_shut"),
+                (!open(to.state), "out:destination_shut"),
                 (leaves(&to.vlan, vlan).is_none(), "out:not_member"),
                 (rest.len() - 2 > to.mtu as usize, "out:mtu_exceeded"),
             ];

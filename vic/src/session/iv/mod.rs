@@ -25,9 +25,6 @@ use opening::Opening;
 use std::collections::BTreeMap;
 use vnics::Vnics;
 
-/// How long after a refused VifCreate the VIS is asked again: its configuration may have changed.
-const ASK_AGAIN: Duration = Duration::from_secs(5);
-
 /// How much an IV can hold; the VIS is told and keeps to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IvLimits {
@@ -153,8 +150,12 @@ impl IvSession {
             }
             Ok(Received::Pdu(pdu)) => self.pdu(now, &pdu),
             Err(Some(FrameError::Version {
-                version, address, ..
-            })) if !self.is_up() => {
+                version,
+                address,
+                receiver,
+                direction: Direction::Down,
+                ..
+            })) if self.opens_with(receiver) => {
                 let said = SessionRefused {
                     mac: address,
                     by: Direction::Up,
@@ -165,6 +166,11 @@ impl IvSession {
             }
             Err(_) => {}
         }
+    }
+
+    /// Whether there is no session, and this is the nonce of the one that is being opened.
+    fn opens_with(&self, nonce: Nonce) -> bool {
+        matches!(&self.phase, Phase::Opening(opening) if opening.nonce == nonce)
     }
 
     fn pdu(&mut self, now: Duration, pdu: &Pdu<'_>) {
@@ -339,7 +345,7 @@ impl IvSession {
         // One who was told to go does not come back at once.
         let wait = match why.code {
             Code::HOLD_TIME | Code::REPLACED => Duration::ZERO,
-            _ => opening::REFUSED_WAIT,
+            _ => crate::timers::REFUSED,
         };
         self.phase = Phase::Opening(Opening::new(now + wait, nonce));
         self.work.clear();

@@ -9,14 +9,11 @@ use crate::parameters::MIN_MTU;
 use crate::refusal::{Code, Refusal};
 use crate::session::conversation::Conversation;
 use crate::session::{Capabilities, Peer, SessionRefused};
+use crate::timers::{OPEN, OPEN_SLOWLY, REFUSED};
 use core::time::Duration;
 
-/// An Open is repeated after this time, and after [`EAGER`] of them less often.
-const REPEAT: Duration = Duration::from_millis(100);
-const REPEAT_SLOWLY: Duration = Duration::from_millis(500);
+/// After so many of them an Open is repeated less often.
 const EAGER: u32 = 20;
-/// After a refusal.
-pub(super) const REFUSED_WAIT: Duration = Duration::from_secs(1);
 
 /// An IV that has no session.
 #[derive(Clone, Copy, Debug)]
@@ -44,9 +41,9 @@ impl IvSession {
         opening.sent = opening.sent.saturating_add(1);
         opening.at = now
             + if opening.sent < EAGER {
-                REPEAT
+                OPEN
             } else {
-                REPEAT_SLOWLY
+                OPEN_SLOWLY
             };
         let envelope = Envelope {
             direction: Direction::Up,
@@ -113,7 +110,7 @@ impl IvSession {
     /// Another attempt, with another nonce: the VIS decides anew.
     fn open_later(&mut self, now: Duration) {
         let nonce = Nonce(self.end.entropy.draw());
-        self.phase = Phase::Opening(Opening::new(now + REFUSED_WAIT, nonce));
+        self.phase = Phase::Opening(Opening::new(now + REFUSED, nonce));
     }
 
     fn refused(&mut self, now: Duration, pdu: &Pdu<'_>, refusal: Refusal, authenticated: bool) {

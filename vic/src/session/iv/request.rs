@@ -1,11 +1,13 @@
 //! What the VIS asks of an IV, and what its answers mean for a vNIC.
 
-use super::{ASK_AGAIN, Held, IvEvent, IvSession, Phase, Task, VnicState};
+use super::vnics::Record;
+use super::{Held, IvEvent, IvSession, Phase, Task, VnicState};
 use crate::identity::Uuid;
 use crate::message::{
     ListSet, MessageError, Profile, ProfileCatalogue, Request, VifCreateAnswer, VifDelete,
 };
 use crate::refusal::{Code, Refusal};
+use crate::timers::CREATE_AGAIN;
 use core::time::Duration;
 use niv::{ListId, VifId};
 use std::collections::BTreeMap;
@@ -35,22 +37,17 @@ impl IvSession {
         match request {
             Request::VifEnable(enable) => {
                 let vif = enable.vif;
-                let record = self.vnics.by_vif(vif).ok_or_else(|| unknown_vif(vif))?;
-                let uuid = record.vnic.uuid;
-                match record.state {
-                    VnicState::Detaching => return Ok(()),
-                    // Its id is one of the last session, and what becomes of it is being asked.
-                    _ if record.asked => return Err(unknown_vif(vif)),
-                    _ => record.state = VnicState::Enabled,
+                if let Some(record) = self.settled(vif)? {
+                    let uuid = record.vnic.uuid;
+                    record.state = VnicState::Enabled;
+                    self.end.tell(IvEvent::Enabled { uuid, vif });
                 }
-                self.end.tell(IvEvent::Enabled { uuid, vif });
             }
             Request::VifDisable(disable) => {
                 let vif = disable.vif;
-                let record = self.vnics.by_vif(vif).ok_or_else(|| unknown_vif(vif))?;
-                let why = refusal(disable.code, disable.sentence);
-                let uuid = record.vnic.uuid;
-                if record.state != VnicState::Detaching {
+                if let Some(record) = self.settled(vif)? {
+                    let why = refusal(disable.code, disable.sentence);
+                    let uuid = record.vnic.uuid;
                     record.state = VnicState::Down(why.clone());
                     let vif = Some(vif);
                     self.end.tell(IvEvent::Down { uuid, vif, why });
@@ -58,11 +55,12 @@ impl IvSession {
             }
             Request::VifStatus(status) => {
                 let vif = status.vif;
-                let record = self.vnics.by_vif(vif).ok_or_else(|| unknown_vif(vif))?;
-                let uuid = record.vnic.uuid;
-                let why = status.code.map(|code| refusal(code, status.sentence));
-                let up = status.up;
-                self.end.tell(IvEvent::Status { uuid, up, why });
+                if let Some(record) = self.settled(vif)? {
+                    let uuid = record.vnic.uuid;
+                    let why = status.code.map(|code| refusal(code, status.sentence));
+                    let up = status.up;
+                    self.end.tell(IvEvent::Status { uuid, up, why });
+                }
             }
             Request::VifDelete(delete) => self.deleted(delete)?,
             Request::ListSet(set) => self.list_set(set)?,
@@ -78,6 +76,17 @@ impl IvSession {
             }
         }
         Ok(())
+    }
+
+    /// Whose this VIF is; `None`: of one on its way out, which is past caring. While VifCreate waits for its answer its
+    /// id is one of the last session, and may be another's by now.
+    fn settled(&mut self, vif: VifId) -> Result<Option<&mut Record>, Refusal> {
+        let record = self.vnics.by_vif(vif).ok_or_else(|| unknown_vif(vif))?;
+        match record.state {
+            VnicState::Detaching => Ok(None),
+            _ if record.asked => Err(unknown_vif(vif)),
+            _ => Ok(Some(record)),
+        }
     }
 
     fn deleted(&mut self, delete: VifDelete) -> Result<(), Refusal> {
@@ -173,7 +182,6 @@ impl IvSession {
             }
             let why = Refusal::new(Code::SUPERSEDED, "the VIS deleted the VIF again at once");
             record.state = VnicState::Down(why.clone());
-            record.refused = true;
             let was = self.vnics.unbind(uuid);
             let vif = None;
             self.end.tell(IvEvent::Down { uuid, vif, why });
@@ -234,7 +242,7 @@ impl IvSession {
         }
         record.refused = true;
         record.state = VnicState::Down(why.clone());
-        self.ask_again_at.get_or_insert(now + ASK_AGAIN);
+        self.ask_again_at.get_or_insert(now + CREATE_AGAIN);
         self.vnics.unbind(uuid);
         let vif = None;
         self.end.tell(IvEvent::Down { uuid, vif, why });

@@ -8,15 +8,15 @@ use super::{VisEvent, VisSession};
 use crate::authenticator::Kind;
 use crate::frame::{Direction, Envelope, Pdu};
 use crate::identity::Nonce;
-use crate::message::{self, Answer, Body, Message, Open, OpenAnswer, Request, batch};
+use crate::message::{
+    self, Answer, Body, Message, MessageError, Open, OpenAnswer, Request, Role, batch,
+};
 use crate::parameters::MIN_MTU;
 use crate::refusal::{Code, Refusal};
 use crate::session::conversation::Conversation;
 use crate::session::{Authentication, Capabilities, Peer, SessionRefused};
+use crate::timers::PENDING;
 use core::time::Duration;
-
-/// How long a pending session keeps the place from another.
-const KEPT: Duration = Duration::from_millis(250);
 
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
@@ -62,7 +62,12 @@ impl VisSession {
                     return;
                 };
                 match read_open(messages) {
-                    Some(open) => self.opened(now, pdu, open),
+                    Some(Ok(open)) => self.opened(now, pdu, open),
+                    // It is who it says, and should hear what is wrong with its Open.
+                    Some(Err(error)) => {
+                        self.end.statistics.malformed += 1;
+                        self.turn_away(now, pdu, error.into(), true);
+                    }
                     None => self.end.statistics.malformed += 1,
                 }
                 return;
@@ -96,7 +101,7 @@ impl VisSession {
                     Some(Err(refusal)) => self.end.say_no(now, pdu.source, nonce, &refusal, true),
                 };
             }
-            if now < pending.at + KEPT {
+            if now < pending.at + PENDING {
                 return self.end.statistics.excess += 1;
             }
         }
@@ -215,11 +220,16 @@ impl VisSession {
     }
 }
 
-fn read_open(messages: &[u8]) -> Option<Open> {
+/// `None`: something else.
+fn read_open(messages: &[u8]) -> Option<Result<Open, MessageError>> {
     let [raw] = batch(messages).ok()?.try_into().ok()?;
-    match raw.read().ok()?.body {
-        Body::Request(Request::Open(open)) => Some(open),
-        _ => None,
+    if (raw.kind, raw.role) != (message::Kind::Open as u8, Role::Request) {
+        return None;
+    }
+    match raw.read().map(|message| message.body) {
+        Ok(Body::Request(Request::Open(open))) => Some(Ok(open)),
+        Ok(_) => None,
+        Err(error) => Some(Err(error)),
     }
 }
 

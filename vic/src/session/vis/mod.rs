@@ -21,15 +21,13 @@ use crate::message::{
     VifEnable, VifStatus,
 };
 use crate::refusal::{Code, Refusal};
+use crate::timers::TELL_AGAIN;
 use admission::Pending;
 use core::time::Duration;
 use ids::Ids;
 use niv::{ListId, VifId};
 use request::Asked;
 use std::collections::BTreeMap;
-
-/// How long after the IV does not know a VIF it is told again: the answer that names it may be on its way.
-const TELL_AGAIN: Duration = Duration::from_millis(50);
 
 /// Octets of profiles in one message, so that one fits any link.
 const PART_OCTETS: usize = 1000;

@@ -2,11 +2,12 @@
 
 use super::event::{Ask, VisError, VisEvent};
 use super::request::Asked;
-use super::{TELL_AGAIN, Task, VisSession};
+use super::{Task, VisSession};
 use crate::identity::Uuid;
 use crate::message::{Answer, Kind, VifCreateAnswer};
 use crate::refusal::{Code, Refusal};
 use crate::text::Name;
+use crate::timers::TELL_AGAIN;
 use core::time::Duration;
 use niv::VifId;
 
@@ -176,7 +177,8 @@ impl VisSession {
         record.ok_or(VisError::UnknownVif(vif))
     }
 
-    /// Has the IV let frames of this VIF pass. [`VisEvent::Enabled`] follows, at once if it does already.
+    /// Has the IV let frames of this VIF pass. Take its frames before you say so: they may be here before the answer.
+    /// [`VisEvent::Enabled`] follows, at once if it does already.
     /// A VIF of an earlier session is enabled after the IV has created it again and it was accepted.
     ///
     /// # Errors
@@ -187,7 +189,8 @@ impl VisSession {
         Ok(())
     }
 
-    /// Has the IV let no frame of this VIF pass. Stop forwarding for it before. [`VisEvent::Disabled`] follows.
+    /// Has the IV let no frame of this VIF pass. Stop sending to it before, and take what it sends until
+    /// [`VisEvent::Disabled`] follows.
     ///
     /// # Errors
     /// [`VisError::UnknownVif`].
