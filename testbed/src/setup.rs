@@ -35,6 +35,16 @@ const JUDGES: &[Judge] = &[
         used_by: "judge-iperf3: the guests' offloads are on",
     },
     Judge {
+        package: "lldpd",
+        program: "lldpd",
+        used_by: "judge-lldp: what we announce is what others hear",
+    },
+    Judge {
+        package: "lldpd",
+        program: "lldpcli",
+        used_by: "judge-lldp: asks lldpd",
+    },
+    Judge {
         package: "valgrind",
         program: "valgrind",
         used_by: "instructions: what a frame costs, whatever else the machine does",
@@ -193,6 +203,7 @@ mod tests {
     fn what_the_judges_call_is_what_they_say_they_need() {
         let sources = [
             include_str!("scenario/judges.rs"),
+            include_str!("scenario/lldp.rs"),
             include_str!("instructions.rs"),
         ]
         .concat();

@@ -12,11 +12,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 /// The guests, with the UUID of each one's vNIC.
-const GUESTS: [(&str, &str); 2] = [
+pub(super) const GUESTS: [(&str, &str); 2] = [
     ("g1", "6ba7b810-9dad-41d1-80b4-00c04fd430c1"),
     ("g2", "6ba7b810-9dad-41d1-80b4-00c04fd430c2"),
 ];
-const DEVICE: &str = "eth0";
+pub(super) const DEVICE: &str = "eth0";
 
 /// How long anything may take that the protocol does.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -37,7 +37,7 @@ fn v4(number: u8) -> IpAddr {
 }
 
 /// Two boxes, a cable, two guests; nothing attached.
-fn two_boxes(binaries: &Binaries) -> Result<Lab> {
+pub(super) fn two_boxes(binaries: &Binaries) -> Result<Lab> {
     let mut lab = Lab::new(binaries);
     for name in ["vis", "h1", "g1", "g2"] {
         lab.add_host(name)?;
@@ -48,7 +48,7 @@ fn two_boxes(binaries: &Binaries) -> Result<Lab> {
     Ok(lab)
 }
 
-fn attach_guest(lab: &mut Lab, (guest, uuid): (&str, &str)) -> Result<()> {
+pub(super) fn attach_guest(lab: &mut Lab, (guest, uuid): (&str, &str)) -> Result<()> {
     let path = netns_path(guest).display().to_string();
     let words = [
         "attach",
@@ -72,7 +72,7 @@ fn vnic(lab: &mut Lab, guest: &str) -> Result<Option<Value>> {
 }
 
 /// Waits until a guest's vNIC is enabled; its VIF, the number of its vEth, and how long it took.
-fn taken(lab: &mut Lab, guest: &str) -> Result<(u64, u64, Duration)> {
+pub(super) fn taken(lab: &mut Lab, guest: &str) -> Result<(u64, u64, Duration)> {
     let begun = Instant::now();
     loop {
         let vnic = vnic(lab, guest)?.unwrap_or_default();
@@ -89,14 +89,14 @@ fn taken(lab: &mut Lab, guest: &str) -> Result<(u64, u64, Duration)> {
     }
 }
 
-fn settle_in(lab: &Lab, guest: &str, number: u8) -> Result<()> {
+pub(super) fn settle_in(lab: &Lab, guest: &str, number: u8) -> Result<()> {
     let host = lab.host(guest)?;
     host.up(DEVICE)?;
     host.address(DEVICE, v4(number))
 }
 
 /// The guests ping each other through the switch.
-fn they_talk(lab: &Lab) -> Result<()> {
+pub(super) fn they_talk(lab: &Lab) -> Result<()> {
     let netns = [&lab.host("g1")?.netns, &lab.host("g2")?.netns];
     let pairs = [(0, 2), (1, 1)].map(|(from, to)| Pair { from, to: v4(to) });
     let outcomes = ping_all(&netns, &pairs, PATIENCE)?;
