@@ -128,7 +128,11 @@ fn with_tshark(lab: &Lab, [at_vis, at_iv]: &[Watch; 2], report: &Report) -> Resu
         let is = |field: &str, wanted: &str| has(field, &|value| value == wanted);
         is("eth.dst", "01:80:c2:00:00:0e")?;
         is("lldp.chassis.subtype", "7")?;
-        has("lldp.chassis.id", &|id| id.len() == 36)?;
+        // A UUID as text, whose octets tshark spells in hexadecimal: the hyphens are at their places.
+        has("lldp.chassis.id", &|id| {
+            let hyphens = [8, 13, 18, 23].map(|at| id.get(2 * at..2 * at + 2));
+            id.len() == 72 && hyphens == [Some("2d"); 4]
+        })?;
         is("lldp.port.subtype", "5")?;
         is("lldp.port.id", port)?;
         is("lldp.time_to_live", "121")?;
@@ -201,6 +205,7 @@ fn each_other(lab: &mut Lab, report: &Report) -> Result<()> {
 
 /// lldpd shows both daemons, and both show it.
 fn with_lldpd(lab: &mut Lab, lldpd: &Lldpd, report: &Report) -> Result<()> {
+    lldpd.hurry(lab)?;
     let end = Instant::now() + WITHIN;
     for (interface, port, program) in [("to-vis", "niv2", "vis "), ("to-iv", "eth1", "iv ")] {
         loop {
@@ -299,13 +304,23 @@ impl Lldpd {
         Ok(Self { child, socket })
     }
 
+    /// Has it speak every second: its interval of 30 s is too long to wait for.
+    fn hurry(&self, lab: &Lab) -> Result<()> {
+        self.ask(lab, &["configure", "lldp", "tx-interval", "1"])
+            .map(drop)
+    }
+
     /// Who it has heard, a line for each thing it knows.
     fn neighbours(&self, lab: &Lab) -> Result<String> {
+        self.ask(lab, &["-f", "keyvalue", "show", "neighbors"])
+    }
+
+    fn ask(&self, lab: &Lab, words: &[&str]) -> Result<String> {
         let mut command = need::command("lldpcli");
         command
             .arg("-u")
             .arg(&self.socket)
-            .args(["-f", "keyvalue", "show", "neighbors"])
+            .args(words)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
