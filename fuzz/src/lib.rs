@@ -32,4 +32,5 @@ targets! {
     control_socket,
     vic_message,
     vic_session,
+    lldp_agent,
 }

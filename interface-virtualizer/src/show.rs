@@ -19,6 +19,10 @@ pub struct Show {
     pub uplink: Uplink,
     /// Link control; absent where everything is bound by hand.
     pub session: Option<Session>,
+    /// Who is on the uplink by LLDP; more than one says that something is in between.
+    pub neighbours: Vec<Neighbour>,
+    /// What is odd about them, in a sentence.
+    pub advice: Option<String>,
     /// The vNICs.
     pub vnics: Vec<Vnic>,
     /// All counters together, and what they fail to explain.
@@ -88,6 +92,41 @@ pub struct Session {
     pub term: Option<u64>,
     /// The link's MTU as both ends have it.
     pub mtu: Option<u16>,
+}
+
+/// A port of another box, as it says of itself by LLDP. Nothing of it is proven.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// What the box is called.
+    pub system: Option<String>,
+    /// What the box is.
+    pub description: Option<String>,
+    /// Which box.
+    pub chassis: String,
+    /// Which port of it.
+    pub port: String,
+    /// The address its LLDPDUs come from.
+    pub mac: Mac,
+    /// Which end of a NIV link it is: `iv` or `vis`; `None`: it does not speak VIC.
+    pub role: Option<String>,
+    /// The longest frame it takes, in octets with header and FCS.
+    pub frame_size: Option<u16>,
+    /// For so many seconds it has been there.
+    pub since: u64,
+    /// In so many seconds it is forgotten, unless it is heard again.
+    pub expires: u64,
+}
+
+/// `host1, port eth1, 02:00:00:00:00:01, vis with VIC`
+impl fmt::Display for Neighbour {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let system = self.system.as_deref().unwrap_or(&self.chassis);
+        write!(f, "{system}, port {}, {}, ", self.port, self.mac)?;
+        match &self.role {
+            Some(role) => write!(f, "{role} with VIC"),
+            None => f.write_str("without VIC"),
+        }
+    }
 }
 
 /// What `iv profiles` prints.
@@ -353,6 +392,12 @@ impl fmt::Display for Show {
         }
         if let Some(session) = &self.session {
             writeln!(f, "\n{session}")?;
+        }
+        for neighbour in &self.neighbours {
+            writeln!(f, "Neighbour by LLDP: {neighbour}")?;
+        }
+        if let Some(advice) = &self.advice {
+            writeln!(f, "Look: {advice}")?;
         }
         let total = &self.conservation.total;
         writeln!(f, "\nConservation (wire frames)")?;

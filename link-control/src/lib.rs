@@ -15,9 +15,16 @@
 //! Data never passes here, so no rate of data costs a session. The thread sleeps until a frame, a timer or a
 //! closure is there. What an event says is in force before the answer to the peer leaves: `on_event` is called
 //! first.
+//!
+//! LLDP has a socket and a state of its own beside that ([`LinkControl::announce`]): what neighbours send there displaces
+//! no frame of a session, and a link is announced whether or not it has a session.
 
+mod discovery;
 mod ends;
 
+pub use discovery::{Heard, announcement, frame_size};
+
+use discovery::Discovery;
 use niv::PortId;
 use packet_io::afpacket::OpenError;
 use packet_io::link_socket::LinkSocket;
@@ -80,6 +87,7 @@ impl<E: End> LinkControl<E> {
             started,
             poller,
             links: BTreeMap::new(),
+            discoveries: BTreeMap::new(),
             on_event: Box::new(on_event),
             room: vec![0; LONGEST].into_boxed_slice(),
             stopping: false,
@@ -130,6 +138,80 @@ impl<E: End> LinkControl<E> {
             .map_err(io::Error::other)?
     }
 
+    /// Opens a socket for the LLDPDUs of a device, in the network namespace of the calling thread.
+    ///
+    /// # Errors
+    /// No such device, no permission, or what the kernel says.
+    pub fn lldp_socket(device: &str) -> Result<LinkSocket, OpenError> {
+        LinkSocket::open(device, lldp::ETHERTYPE)
+    }
+
+    /// Begins to announce a link, in place of what was announced there, and to log who is heard on it. `device` is what
+    /// people know the link by.
+    ///
+    /// # Errors
+    /// The thread has ended, or cannot watch the socket.
+    pub async fn announce(
+        &self,
+        link: PortId,
+        socket: LinkSocket,
+        device: &str,
+        says: lldp::Announcement,
+    ) -> io::Result<()> {
+        let device = device.to_owned();
+        self.thread
+            .answer(move |sessions| {
+                sessions.poller.add(&socket, discovery::key(link))?;
+                let begun = Discovery::new(sessions.now(), socket, device, says);
+                sessions.discoveries.insert(link, begun);
+                Ok(())
+            })
+            .await
+            .map_err(io::Error::other)?
+    }
+
+    /// The device of a link has gained or lost its link.
+    ///
+    /// # Errors
+    /// The thread has ended.
+    pub fn carrier(&self, link: PortId, up: bool) -> Result<(), WorkerGone> {
+        self.thread.tell(move |sessions| {
+            let now = sessions.now();
+            if let Some(discovery) = sessions.discoveries.get_mut(&link) {
+                discovery.set_link(now, up);
+            }
+        })
+    }
+
+    /// The MTU of the device of a link is another one.
+    ///
+    /// # Errors
+    /// The thread has ended.
+    pub fn announce_frame_size(&self, link: PortId, octets: u16) -> Result<(), WorkerGone> {
+        self.thread.tell(move |sessions| {
+            let now = sessions.now();
+            if let Some(discovery) = sessions.discoveries.get_mut(&link) {
+                discovery.set_frame_size(now, octets);
+            }
+        })
+    }
+
+    /// What LLDP knows of a link; `None`: it is not announced, or the thread has ended.
+    pub async fn heard(&self, link: PortId) -> Option<Heard> {
+        let heard = self.thread.answer(move |sessions| {
+            let now = sessions.now();
+            Some(sessions.discoveries.get(&link)?.heard(now))
+        });
+        heard.await.ok().flatten()
+    }
+
+    /// Says goodbye by LLDP on all links: they are announced no more.
+    pub async fn withdraw(&self) {
+        let withdrawn = self.thread.answer(|sessions| sessions.discoveries.clear());
+        // A thread that has ended has said so already.
+        let _ = withdrawn.await;
+    }
+
     /// Ends a session and forgets the link. What the session still has to say is sent first.
     ///
     /// # Errors
@@ -138,6 +220,7 @@ impl<E: End> LinkControl<E> {
         self.thread.tell(move |sessions| {
             sessions.settle(link);
             sessions.links.remove(&link);
+            sessions.discoveries.remove(&link);
         })
     }
 
@@ -186,6 +269,8 @@ struct Sessions<E: End> {
     started: Instant,
     poller: Poller,
     links: BTreeMap<PortId, Link<E>>,
+    /// Links that are announced.
+    discoveries: BTreeMap<PortId, Discovery>,
     on_event: Box<dyn FnMut(PortId, E::Event) + Send>,
     room: Box<[u8]>,
     stopping: bool,
@@ -197,20 +282,28 @@ impl<E: End> Sessions<E> {
         let mut ready = Vec::new();
         while !self.stopping {
             let now = self.now();
-            let next = self
-                .links
-                .values()
-                .filter_map(|l| l.end.poll_timeout())
-                .min();
+            let sessions = self.links.values().filter_map(|l| l.end.poll_timeout());
+            let discoveries = self.discoveries.values().filter_map(|d| d.poll_timeout());
+            let next = sessions.chain(discoveries).min();
             let sleep = next.map(|due| due.saturating_sub(now));
             self.poller.wait(sleep, &mut ready)?;
             inbox.run_pending(self);
-            for &link in &ready {
-                self.receive(PortId(link));
+            for &key in &ready {
+                match discovery::link_of(key) {
+                    Some(link) => self.receive_lldp(link),
+                    None => self.receive(PortId(key)),
+                }
             }
             self.tell_time();
         }
         Ok(())
+    }
+
+    fn receive_lldp(&mut self, link: PortId) {
+        let now = self.now();
+        if let Some(discovery) = self.discoveries.get_mut(&link) {
+            discovery.receive(now, BURST, &mut self.room);
+        }
     }
 
     fn now(&self) -> Duration {
@@ -274,6 +367,10 @@ impl<E: End> Sessions<E> {
                 link.end.handle_timeout(now);
             }
             self.settle(id);
+        }
+        let now = self.now();
+        for discovery in self.discoveries.values_mut() {
+            discovery.tell_time(now);
         }
     }
 

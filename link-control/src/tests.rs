@@ -150,3 +150,94 @@ fn a_device_that_comes_up_again_is_heard_again() {
         });
     });
 }
+
+/// What a device says of itself.
+fn says(device: &str, role: lldp::Role) -> lldp::Announcement {
+    let parameters = vic::Parameters::default();
+    let socket = LinkControl::<Caller>::lldp_socket(device).unwrap();
+    lldp::Announcement {
+        mac: socket.mac(),
+        station: lldp::Station {
+            chassis: lldp::ChassisId::identity(vic::Uuid(match role {
+                lldp::Role::Iv => [1; 16],
+                lldp::Role::Vis => [2; 16],
+            })),
+            port: lldp::PortName::interface(device),
+        },
+        port_description: String::new(),
+        system_name: device.to_owned(),
+        system_description: String::new(),
+        capability: lldp::Capability::OTHER,
+        frame_size: 1518,
+        niv: lldp::NivEnd::new(role, lldp::KeyPolicy::Open, &parameters),
+        oui: parameters.oui,
+    }
+}
+
+/// Waits until so many neighbours are heard on the link.
+fn until_heard(control: &LinkControl<Caller>, link: PortId, count: usize) -> Heard {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let heard = wait(control.heard(link)).unwrap();
+        if heard.neighbours.len() == count {
+            return heard;
+        }
+        assert!(Instant::now() < end, "{heard:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn both_ends_of_a_cable_name_each_other_until_one_withdraws() {
+    privileged(|| {
+        in_namespace_with_a_cable(|_| {
+            let ends = [("near", lldp::Role::Iv), ("far", lldp::Role::Vis)];
+            let link = PortId(0);
+            let controls = ends.map(|(device, role)| {
+                let control = LinkControl::<Caller>::spawn("t", |_, _| ()).unwrap();
+                let socket = LinkControl::<Caller>::lldp_socket(device).unwrap();
+                let announced = control.announce(link, socket, device, says(device, role));
+                wait(announced).unwrap();
+                control
+            });
+            let [near, far] = &controls;
+            for (control, name) in [(near, "far"), (far, "near")] {
+                let heard = until_heard(control, link, 1);
+                let said = &heard.neighbours[0].said;
+                assert_eq!(said.system_name.as_deref(), Some(name));
+                assert_eq!(heard.advice, None);
+            }
+            wait(far.withdraw());
+            until_heard(near, link, 0);
+            assert!(wait(far.heard(link)).is_none());
+            near.stop().unwrap();
+            far.stop().unwrap();
+        });
+    });
+}
+
+#[test]
+fn lldp_behind_a_vlan_tag_is_not_heard() {
+    privileged(|| {
+        in_namespace_with_a_cable(|_| {
+            let socket = LinkControl::<Caller>::lldp_socket("near").unwrap();
+            let far = LinkSocket::open("far", lldp::ETHERTYPE).unwrap();
+            let unit = lldp::Lldpdu::new(says("far", lldp::Role::Vis).station, 120);
+            let plain = unit.to_frame(far.mac(), *b"NIV");
+            let tagged = [&plain[..12], &[0x81, 0, 0, 5], &plain[12..]].concat();
+            far.send(&tagged).unwrap();
+            far.send(&plain).unwrap();
+            let mut room = [0; 2048];
+            let end = Instant::now() + PATIENCE;
+            let length = loop {
+                if let Some(length) = socket.receive(&mut room).unwrap() {
+                    break length;
+                }
+                assert!(Instant::now() < end);
+                std::thread::sleep(Duration::from_millis(5));
+            };
+            assert_eq!(room[..length], plain);
+            assert_eq!(socket.receive(&mut room).unwrap(), None);
+        });
+    });
+}

@@ -40,6 +40,16 @@ const JUDGES: &[Judge] = &[
         used_by: "judge-tiny-iv: a second interface virtualizer, which shares no code with ours",
     },
     Judge {
+        package: "lldpd",
+        program: "lldpd",
+        used_by: "judge-lldp: what we announce is what others hear",
+    },
+    Judge {
+        package: "lldpd",
+        program: "lldpcli",
+        used_by: "judge-lldp: asks lldpd",
+    },
+    Judge {
         package: "valgrind",
         program: "valgrind",
         used_by: "instructions: what a frame costs, whatever else the machine does",
@@ -199,6 +209,7 @@ mod tests {
         let sources = [
             include_str!("scenario/judges.rs"),
             include_str!("scenario/tiny_iv.rs"),
+            include_str!("scenario/lldp.rs"),
             include_str!("instructions.rs"),
         ]
         .concat();

@@ -220,6 +220,9 @@ impl Daemon {
         self.on_uplink_event(event).await;
         match change {
             Some(Change::Carrier { id: UPLINK, up }) => {
+                if let Some(vic) = &self.vic {
+                    vic.on_carrier(up);
+                }
                 if let Some(up) = self.carrier.uplink(up, Instant::now()) {
                     self.on_uplink(up).await;
                 }

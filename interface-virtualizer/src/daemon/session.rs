@@ -6,7 +6,8 @@ use super::{Link, identity};
 use crate::client::RELEASE;
 use crate::config::{Binding, Config, key};
 use crate::core::{UPLINK, VnicError, VnicId};
-use link_control::LinkControl;
+use link_control::{Heard, LinkControl, announcement, frame_size};
+use lldp::Role;
 use niv::{ListId, Mac};
 use packet_io::link::LinkEvent;
 use packet_io::long::LongFrames;
@@ -90,8 +91,8 @@ impl Vic {
         })
     }
 
-    fn session(&self, mac: Mac, mtu: u16) -> IvSession {
-        let config = EndConfig {
+    fn end(&self, mac: Mac, mtu: u16) -> EndConfig {
+        EndConfig {
             parameters: self.parameters,
             mac,
             identity: identity::identity(mac),
@@ -104,8 +105,18 @@ impl Vic {
             },
             term: self.term,
             entropy: self.entropy,
-        };
-        IvSession::new(config, IvLimits::default())
+        }
+    }
+
+    /// Who is heard on the uplink by LLDP; `None`: it is not announced.
+    pub(super) async fn heard(&self) -> Option<Heard> {
+        self.control.heard(UPLINK).await
+    }
+
+    /// The uplink has gained or lost its link.
+    pub(super) fn on_carrier(&self, up: bool) {
+        // Without its thread nothing is announced.
+        let _ = self.control.carrier(UPLINK, up);
     }
 
     /// Says goodbye, and ends link control.
@@ -114,6 +125,7 @@ impl Vic {
         self.control
             .with(UPLINK, |session, now| session.close(now, why))
             .await;
+        self.control.withdraw().await;
         // It has ended already if these fail.
         let _ = self.control.close(UPLINK);
         let _ = self.control.stop();
@@ -163,6 +175,21 @@ impl Daemon {
         );
         // Its frames are our own too, in the account of the uplink.
         self.supervisor.count_in(UPLINK, socket.sent());
+        let end = vic.end(mac, mtu);
+        let announced = match LinkControl::<IvSession>::lldp_socket(&self.config.uplink) {
+            Ok(socket) => {
+                self.supervisor.count_in(UPLINK, socket.sent());
+                let uplink = &self.config.uplink;
+                let says = announcement(Role::Iv, &end, uplink, "uplink of an IV");
+                let announced = vic.control.announce(UPLINK, socket, uplink, says).await;
+                announced.map_err(|error| error.to_string())
+            }
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = announced {
+            // A session needs none.
+            warn!("no LLDP: {error}");
+        }
         let done = match vic.opened {
             // The same port: the session goes on where it was.
             Some((before, _)) if before == mac => {
@@ -179,7 +206,7 @@ impl Daemon {
                         self.config.uplink
                     );
                 }
-                let mut session = vic.session(mac, mtu);
+                let mut session = IvSession::new(end, IvLimits::default());
                 // Lists of an earlier session mean nothing to this one; those of the configuration stay.
                 let by_hand: Vec<_> = self.config.lists.clone();
                 let lists = move |worker: &mut Worker<Link>| {
@@ -229,6 +256,7 @@ impl Daemon {
                     && !vic.stale
                 {
                     *told = mtu;
+                    let _ = vic.control.announce_frame_size(UPLINK, frame_size(mtu));
                     // Without the thread there is no session to tell.
                     let _ = vic
                         .control

@@ -7,6 +7,7 @@ use crate::client::RELEASE;
 use crate::config::{Binding, with_tags};
 use crate::core::{Account, UPLINK, VnicId};
 use crate::show::{self, Look, Profiles, SCHEMA, Show};
+use link_control::Heard;
 use niv::{Counters, PortId};
 use packet_io::supervise::{Balance, Status, SuperviseError};
 use packet_io::worker::{Passed, Worker};
@@ -24,6 +25,10 @@ impl Daemon {
         let ((views, total), balances) = self.supervisor.balance(account).await?;
         let balances: HashMap<PortId, Balance> = balances.into_iter().collect();
         let balance = |id: PortId| balances.get(&id).copied();
+        let heard = match &self.vic {
+            Some(vic) => vic.heard().await,
+            None => None,
+        };
         let mut views = views.into_iter();
         let uplink = views.next().unwrap_or_default();
         let largest = self.vnics.values().map(|vnic| vnic.config.mtu).max();
@@ -42,6 +47,8 @@ impl Daemon {
                 counters: (&uplink.counters).into(),
             },
             session: self.vic.as_ref().map(|_| self.session_view()),
+            neighbours: heard.as_ref().map(neighbours).unwrap_or_default(),
+            advice: heard.and_then(|heard| heard.advice),
             vnics: self
                 .vnics
                 .values()
@@ -186,6 +193,23 @@ impl Daemon {
             unexplained_sent: balance.unexplained_sent,
         }
     }
+}
+
+fn neighbours(heard: &Heard) -> Vec<show::Neighbour> {
+    let neighbours = heard.neighbours.iter();
+    neighbours
+        .map(|neighbour| show::Neighbour {
+            system: neighbour.said.system_name.clone(),
+            description: neighbour.said.system_description.clone(),
+            chassis: neighbour.said.station.chassis.to_string(),
+            port: neighbour.said.station.port.to_string(),
+            mac: neighbour.mac,
+            role: neighbour.said.niv.map(|niv| niv.role.to_string()),
+            frame_size: neighbour.said.frame_size,
+            since: heard.now.saturating_sub(neighbour.since).as_secs(),
+            expires: neighbour.until.saturating_sub(heard.now).as_secs(),
+        })
+        .collect()
 }
 
 /// What the worker says of one port.

@@ -3,12 +3,14 @@
 mod accounts;
 mod bridge;
 mod churn;
+mod control_survives;
 mod forwarding;
 mod hairpin_rate;
 mod held_lab;
 mod host_path;
 mod isolation;
 mod judges;
+mod lldp;
 mod lost_interfaces;
 mod plain_user;
 mod scale;
@@ -175,6 +177,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         run: Run::Own(churn::churn),
     },
     Scenario {
+        name: "control-survives",
+        about: "twice the data that the switch can forward costs no session, and every frame lost is counted",
+        needs: &[],
+        demo: false,
+        run: Run::Own(control_survives::control_survives),
+    },
+    Scenario {
         name: "lost-interfaces",
         about: "a guest's interface that was deleted comes back, at a bounded rate",
         needs: &[],
@@ -215,6 +224,18 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Tool("tshark")],
         demo: false,
         run: Run::BoundByHand(judges::tshark),
+    },
+    Scenario {
+        name: "judge-lldp",
+        about: "tshark and lldpd read what both ends announce, and both ends read lldpd",
+        needs: &[
+            Need::Root,
+            Need::Tool("tshark"),
+            Need::Tool("lldpd"),
+            Need::Tool("lldpcli"),
+        ],
+        demo: false,
+        run: Run::Own(lldp::lldp),
     },
     Scenario {
         name: "judge-iperf3",

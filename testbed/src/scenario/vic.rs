@@ -17,11 +17,11 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The guests, with the UUID of each one's vNIC.
-const GUESTS: [(&str, &str); 2] = [
+pub(super) const GUESTS: [(&str, &str); 2] = [
     ("g1", "6ba7b810-9dad-41d1-80b4-00c04fd430c1"),
     ("g2", "6ba7b810-9dad-41d1-80b4-00c04fd430c2"),
 ];
-const DEVICE: &str = "eth0";
+pub(super) const DEVICE: &str = "eth0";
 
 /// How often a guest that speaks all the time is attached.
 const EAGERLY: usize = 10;
@@ -45,7 +45,7 @@ fn v4(number: u8) -> IpAddr {
 }
 
 /// Two boxes, a cable, two guests; nothing attached.
-fn two_boxes(binaries: &Binaries) -> Result<Lab> {
+pub(super) fn two_boxes(binaries: &Binaries) -> Result<Lab> {
     let mut lab = Lab::new(binaries);
     for name in ["vis", "h1", "g1", "g2"] {
         lab.add_host(name)?;
@@ -56,7 +56,7 @@ fn two_boxes(binaries: &Binaries) -> Result<Lab> {
     Ok(lab)
 }
 
-fn attach_guest(lab: &mut Lab, (guest, uuid): (&str, &str)) -> Result<()> {
+pub(super) fn attach_guest(lab: &mut Lab, (guest, uuid): (&str, &str)) -> Result<()> {
     let path = netns_path(guest).display().to_string();
     let words = [
         "attach",
@@ -80,7 +80,7 @@ fn vnic(lab: &mut Lab, guest: &str) -> Result<Option<Value>> {
 }
 
 /// Waits until a guest's vNIC is enabled; its VIF, the number of its vEth, and how long it took.
-fn taken(lab: &mut Lab, guest: &str) -> Result<(u64, u64, Duration)> {
+pub(super) fn taken(lab: &mut Lab, guest: &str) -> Result<(u64, u64, Duration)> {
     let begun = Instant::now();
     loop {
         let vnic = vnic(lab, guest)?.unwrap_or_default();
@@ -97,7 +97,7 @@ fn taken(lab: &mut Lab, guest: &str) -> Result<(u64, u64, Duration)> {
     }
 }
 
-fn settle_in(lab: &Lab, guest: &str, number: u8) -> Result<()> {
+pub(super) fn settle_in(lab: &Lab, guest: &str, number: u8) -> Result<()> {
     let host = lab.host(guest)?;
     host.up(DEVICE)?;
     host.address(DEVICE, v4(number))
@@ -133,7 +133,7 @@ impl Eager {
 }
 
 /// The guests ping each other through the switch.
-fn they_talk(lab: &Lab) -> Result<()> {
+pub(super) fn they_talk(lab: &Lab) -> Result<()> {
     let netns = [&lab.host("g1")?.netns, &lab.host("g2")?.netns];
     let pairs = [(0, 2), (1, 1)].map(|(from, to)| Pair { from, to: v4(to) });
     let outcomes = ping_all(&netns, &pairs, PATIENCE)?;

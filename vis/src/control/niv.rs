@@ -46,6 +46,33 @@ pub struct NivLink {
     pub lists: Used,
     /// What its end did with frames.
     pub frames: Option<NivFrames>,
+    /// Who is there by LLDP; more than one says that something is in between.
+    pub neighbours: Vec<NivNeighbour>,
+    /// What is odd about them, in a sentence.
+    pub advice: Option<String>,
+}
+
+/// A port of another box, as it says of itself by LLDP. Nothing of it is proven.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NivNeighbour {
+    /// What the box is called.
+    pub system: Option<String>,
+    /// What the box is.
+    pub description: Option<String>,
+    /// Which box.
+    pub chassis: String,
+    /// Which port of it.
+    pub port: String,
+    /// The address its LLDPDUs come from.
+    pub mac: Mac,
+    /// Which end of a NIV link it is: `iv` or `vis`; `None`: it does not speak VIC.
+    pub role: Option<String>,
+    /// The longest frame it takes, in octets with header and FCS.
+    pub frame_size: Option<u16>,
+    /// For so many seconds it has been there.
+    pub since: u64,
+    /// In so many seconds it is forgotten, unless it is heard again.
+    pub expires: u64,
 }
 
 /// An interface virtualizer, as it says of itself.

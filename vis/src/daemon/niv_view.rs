@@ -4,11 +4,12 @@ use super::run::Daemon;
 use super::sessions::Account;
 use crate::config::{EthernetId, InterfaceId, Membership};
 use crate::control::niv::{
-    NivFrames, NivLink, NivList, NivPeer, NivRequest, NivVif, ShowNivLink, ShowNivList, ShowNivVif,
-    Used, Vnic, VnicCounters,
+    NivFrames, NivLink, NivList, NivNeighbour, NivPeer, NivRequest, NivVif, ShowNivLink,
+    ShowNivList, ShowNivVif, Used, Vnic, VnicCounters,
 };
 use crate::control::show::{Answer, SCHEMA};
 use crate::veth::{LinkRecord, Record};
+use link_control::Heard;
 use packet_io::supervise::Status;
 use std::time::Duration;
 use vic::Uuid;
@@ -34,7 +35,12 @@ impl Daemon {
         let mut links = Vec::new();
         for id in self.niv_ports() {
             let account = self.sessions.account(id).await;
-            links.push(self.niv_link(id, account));
+            let heard = self.sessions.heard(id).await;
+            links.push(NivLink {
+                neighbours: heard.as_ref().map(neighbours).unwrap_or_default(),
+                advice: heard.and_then(|heard| heard.advice),
+                ..self.niv_link(id, account)
+            });
         }
         ShowNivLink {
             schema: SCHEMA,
@@ -104,6 +110,8 @@ impl Daemon {
                     unauthentic: s.unauthentic,
                 }
             }),
+            neighbours: Vec::new(),
+            advice: None,
         }
     }
 
@@ -188,6 +196,23 @@ pub(super) fn vnic(uuid: Uuid, record: &Record) -> Vnic {
             dropped: counters.dropped,
         },
     }
+}
+
+fn neighbours(heard: &Heard) -> Vec<NivNeighbour> {
+    let neighbours = heard.neighbours.iter();
+    neighbours
+        .map(|neighbour| NivNeighbour {
+            system: neighbour.said.system_name.clone(),
+            description: neighbour.said.system_description.clone(),
+            chassis: neighbour.said.station.chassis.to_string(),
+            port: neighbour.said.station.port.to_string(),
+            mac: neighbour.mac,
+            role: neighbour.said.niv.map(|niv| niv.role.to_string()),
+            frame_size: neighbour.said.frame_size,
+            since: heard.now.saturating_sub(neighbour.since).as_secs(),
+            expires: neighbour.until.saturating_sub(heard.now).as_secs(),
+        })
+        .collect()
 }
 
 fn peer(peer: &Peer) -> NivPeer {

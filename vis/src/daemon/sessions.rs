@@ -4,9 +4,10 @@ use super::compile::port_id;
 use super::forward::Switching;
 use super::inbox::{Inbox, News};
 use super::key::{self, KeyError};
-use crate::config::{Config, EthernetId, Membership, VicAuthentication};
+use crate::config::{Config, EthernetId, InterfaceId, Membership, VicAuthentication};
 use crate::veth::{Command, Registry};
-use link_control::LinkControl;
+use link_control::{Heard, LinkControl, announcement};
+use lldp::Role;
 use niv::Mac;
 use packet_io::long::LongFrames;
 use packet_io::mailbox::Handle;
@@ -38,6 +39,7 @@ struct Open {
     mac: Option<Mac>,
     /// The device is gone, and the socket with it.
     stale: bool,
+    carrier: bool,
 }
 
 /// What a session has to say of itself.
@@ -116,13 +118,19 @@ impl Sessions {
         for (&id, device) in niv_ports(config) {
             let Some(device) = device else { continue };
             let in_use = match supervisor.status(port_id(id)) {
-                Some(Status::InUse { mac, .. }) => Some(mac),
+                Some(Status::InUse { mac, carrier, .. }) => Some((mac, carrier)),
                 _ => None,
             };
             match (in_use, self.open.get_mut(&id)) {
                 (None, Some(open)) => open.stale = true,
-                (Some(mac), Some(open)) if open.mac == mac && !open.stale => {}
-                (Some(mac), before) => {
+                (Some((mac, carrier)), Some(open)) if open.mac == mac && !open.stale => {
+                    if open.carrier != carrier {
+                        open.carrier = carrier;
+                        // Without its thread nothing is announced.
+                        let _ = self.control.carrier(port_id(id), carrier);
+                    }
+                }
+                (Some((mac, carrier)), before) => {
                     // A session is known by its address: with another one it is another session.
                     let again = before.as_ref().is_some_and(|open| open.mac == mac);
                     if before.is_some() && !again {
@@ -132,7 +140,15 @@ impl Sessions {
                         .open(id, device, again, config, supervisor, registry, now)
                         .await;
                     match opened {
-                        Ok(()) => drop(self.open.insert(id, Open { mac, stale: false })),
+                        Ok(()) => {
+                            let _ = self.control.carrier(port_id(id), carrier);
+                            let open = Open {
+                                mac,
+                                stale: false,
+                                carrier,
+                            };
+                            self.open.insert(id, open);
+                        }
                         Err(error) => warn!("{device}: no control protocol: {error}"),
                     }
                 }
@@ -159,20 +175,8 @@ impl Sessions {
         let socket = LinkControl::<VisSession>::socket(device)?;
         let mtu = u16::try_from(socket.mtu()).unwrap_or(u16::MAX);
         supervisor.count_in(port, socket.sent());
-        if again {
-            self.control.replace_socket(port, socket).await?;
-            self.control
-                .tell(port, move |session, now| session.set_mtu(now, mtu))?;
-            return Ok(());
-        }
         let unset = Authentication::Unset;
         let authentication = self.authentications.get(&id).unwrap_or(&unset).clone();
-        if matches!(authentication, Authentication::Unset) {
-            info!(
-                "{device}: vNICs cannot be attached here: say `vic authentication key-file PATH`, or \
-                 `vic authentication none` (--open) if whoever is on the cable may have them"
-            );
-        }
         let end = EndConfig {
             parameters: Parameters {
                 hold: config.vic.hold(),
@@ -188,11 +192,47 @@ impl Sessions {
             term: 1,
             entropy: entropy()?,
         };
+        if let Err(error) = self.announce(id, device, &end, supervisor).await {
+            // A session needs none.
+            warn!("{device}: no LLDP: {error}");
+        }
+        if again {
+            self.control.replace_socket(port, socket).await?;
+            self.control
+                .tell(port, move |session, now| session.set_mtu(now, mtu))?;
+            return Ok(());
+        }
+        if matches!(end.authentication, Authentication::Unset) {
+            info!(
+                "{device}: vNICs cannot be attached here: say `vic authentication key-file PATH`, or \
+                 `vic authentication none` (--open) if whoever is on the cable may have them"
+            );
+        }
         let mut session = VisSession::new(end, VisLimits::default());
         registry.furnish(id, &mut session);
         self.control.open(port, socket, session).await?;
         registry.open(now, id);
         Ok(())
+    }
+
+    async fn announce(
+        &self,
+        id: EthernetId,
+        device: &str,
+        end: &EndConfig,
+        supervisor: &mut Supervisor<Switching>,
+    ) -> Result<(), Box<dyn std::error::Error>> {
+        let port = port_id(id);
+        let socket = LinkControl::<VisSession>::lldp_socket(device)?;
+        supervisor.count_in(port, socket.sent());
+        let description = format!("{}, NIV port", InterfaceId::Ethernet(id));
+        let says = announcement(Role::Vis, end, device, &description);
+        Ok(self.control.announce(port, socket, device, says).await?)
+    }
+
+    /// Who is heard on a port by LLDP; `None`: it is not announced.
+    pub(super) async fn heard(&self, link: EthernetId) -> Option<Heard> {
+        self.control.heard(port_id(link)).await
     }
 
     /// Has a session do something. What comes of it goes to the inbox.
@@ -235,6 +275,7 @@ impl Sessions {
             let goodbye = |session: &mut VisSession, now| session.close(now, why);
             self.control.with(port_id(id), goodbye).await;
         }
+        self.control.withdraw().await;
         // Already ended: nothing to stop.
         let _ = self.control.stop();
     }

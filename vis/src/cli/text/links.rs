@@ -69,6 +69,21 @@ fn write_link(out: &mut String, link: &NivLink) -> fmt::Result {
             frames.sent, frames.taken, frames.not_taken, frames.unauthentic
         )?;
     }
+    for neighbour in &link.neighbours {
+        let system = neighbour.system.as_deref().unwrap_or(&neighbour.chassis);
+        let role = match &neighbour.role {
+            Some(role) => format!("{role} with VIC"),
+            None => "without VIC".to_owned(),
+        };
+        writeln!(
+            out,
+            "  Neighbour by LLDP: {system}, port {}, {}, {role}",
+            neighbour.port, neighbour.mac
+        )?;
+    }
+    if let Some(advice) = &link.advice {
+        writeln!(out, "  Look: {advice}")?;
+    }
     Ok(())
 }
 

@@ -276,6 +276,18 @@ fn niv_answers() -> [Answer; 3] {
             not_taken: 2,
             unauthentic: 1,
         }),
+        neighbours: vec![NivNeighbour {
+            system: Some("host1".into()),
+            description: Some("iv 0.1.0 (Network Interface Virtualization)".into()),
+            chassis: "00000000-0000-8000-8000-000000000001".into(),
+            port: "eth1".into(),
+            mac: Mac([2, 0, 0, 0, 0, 1]),
+            role: Some("iv".into()),
+            frame_size: Some(1528),
+            since: 78,
+            expires: 100,
+        }],
+        advice: None,
     };
     let waiting = NivLink {
         link: ethernet(2),
@@ -285,6 +297,12 @@ fn niv_answers() -> [Answer; 3] {
         lost: None,
         last_refusal: None,
         frames: None,
+        neighbours: vec![NivNeighbour {
+            system: None,
+            role: None,
+            ..up.neighbours[0].clone()
+        }],
+        advice: Some("the neighbour does not speak VIC".into()),
         ..up.clone()
     };
     let with_vnic = NivVif {
