@@ -116,7 +116,7 @@ impl From<Weight> for Total {
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dropped([u64; DropReason::COUNT]);
+pub struct Dropped(pub(crate) [u64; DropReason::COUNT]);
 
 impl Default for Dropped {
     fn default() -> Self {
@@ -269,7 +269,7 @@ impl Egress {
 /// assert_eq!(anomalies.iter().count(), 1);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Anomalies([u64; Anomaly::COUNT]);
+pub struct Anomalies(pub(crate) [u64; Anomaly::COUNT]);
 
 impl Anomalies {
     /// Counts one.
