@@ -9,6 +9,7 @@ extern crate self as packet_io;
 
 pub mod afpacket;
 pub mod capture;
+pub mod counter_file;
 pub mod device;
 pub mod dispatch;
 pub mod faults;
