@@ -110,6 +110,46 @@ impl Counters {
         counters
     }
 
+    /// No counter gets beyond: a word that does is no count. Twice as much is still a number.
+    pub const MOST: u64 = 1 << 62;
+
+    /// Of two accounts of the same thing the later one, word by word: no counter goes back.
+    ///
+    /// ```
+    /// # use niv::{Counters, Weight};
+    /// let mut early = Counters::default();
+    /// early.sent(Weight::one(60));
+    /// let mut late = early;
+    /// late.sent(Weight::one(60));
+    /// assert_eq!(early.later(&late), late);
+    /// assert_eq!(late.later(&early), late);
+    /// ```
+    #[must_use]
+    pub fn later(&self, other: &Self) -> Self {
+        self.word_by_word(other, u64::max)
+    }
+
+    /// Both together; a word that would not fit stays at the largest number.
+    ///
+    /// ```
+    /// # use niv::{Counters, Weight};
+    /// let mut one = Counters::default();
+    /// one.sent(Weight::one(60));
+    /// assert_eq!(one.saturating_add(&one).egress.sent.frames, 2);
+    /// ```
+    #[must_use]
+    pub fn saturating_add(&self, other: &Self) -> Self {
+        self.word_by_word(other, u64::saturating_add)
+    }
+
+    fn word_by_word(&self, other: &Self, join: impl Fn(u64, u64) -> u64) -> Self {
+        let (mut words, others) = (self.to_words(), other.to_words());
+        for (word, other) in words.iter_mut().zip(others) {
+            *word = join(*word, other);
+        }
+        Self::from_words(&words)
+    }
+
     /// What each word counts: a part of the counters, and a name within it. Stable, as the names of drops are;
     /// their order is not.
     ///

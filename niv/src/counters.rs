@@ -79,6 +79,21 @@ impl Total {
         self
     }
 
+    /// The smaller of both: of frames, and of octets.
+    ///
+    /// ```
+    /// # use niv::Total;
+    /// let (a, b) = (Total { frames: 1, octets: 600 }, Total { frames: 2, octets: 120 });
+    /// assert_eq!(a.least(b), Total { frames: 1, octets: 120 });
+    /// ```
+    #[must_use]
+    pub fn least(self, other: Self) -> Self {
+        Self {
+            frames: self.frames.min(other.frames),
+            octets: self.octets.min(other.octets),
+        }
+    }
+
     /// What is left without `other`, which is part of it.
     ///
     /// ```

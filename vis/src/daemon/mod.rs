@@ -3,6 +3,7 @@
 mod alarm;
 mod answer;
 mod compile;
+mod count;
 mod follow;
 mod forward;
 mod inbox;
