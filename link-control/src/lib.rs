@@ -17,6 +17,7 @@
 //! first.
 
 mod ends;
+pub mod key;
 
 use niv::PortId;
 use packet_io::afpacket::OpenError;

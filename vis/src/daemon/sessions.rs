@@ -3,10 +3,10 @@
 use super::compile::port_id;
 use super::forward::Switching;
 use super::inbox::{Inbox, News};
-use super::key::{self, KeyError};
 use crate::config::{Config, EthernetId, Membership, VicAuthentication};
 use crate::veth::{Command, Registry};
 use link_control::LinkControl;
+use link_control::key::{self, KeyError};
 use niv::Mac;
 use packet_io::supervise::{Status, Supervisor};
 use std::collections::BTreeMap;
