@@ -20,6 +20,7 @@ mod tests;
 
 pub use layout::{Block, Layout, Refused, digest, parse};
 
+use crate::whole_file::create_new;
 use layout::WORD;
 use rustix::fs::{FlockOperation, fstat, lstat};
 use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
@@ -142,14 +143,8 @@ impl Leftover {
         let failed = |source| system(&self.path, source);
         let new = self.path.with_extension("new");
         let make = || {
-            // What a killed process left of an earlier try. A link planted there is removed, not followed.
-            let _ = fs::remove_file(&new);
-            let mut options = OpenOptions::new();
-            options.read(true).write(true).create_new(true).mode(0o600);
-            let mut file = options.open(&new)?;
-            let header = self.layout.header(self.boot);
-            let octets: Vec<u8> = header.iter().flat_map(|word| word.to_ne_bytes()).collect();
-            file.write_all(&octets)?;
+            let mut file = create_new(&new)?;
+            file.write_all(&self.layout.header_octets(self.boot))?;
             Ok(file)
         };
         let file = make().map_err(failed)?;

@@ -28,6 +28,7 @@ mod privileged;
 pub mod sandbox;
 pub mod supervise;
 pub mod tap;
+pub mod whole_file;
 pub mod wire;
 pub mod worker;
 

@@ -111,6 +111,12 @@ impl Layout {
         HEADER + blocks * self.block()
     }
 
+    /// What a file of this layout begins with, under this boot.
+    pub fn header_octets(&self, boot: u128) -> Vec<u8> {
+        let header = self.header(boot);
+        header.iter().flat_map(|word| word.to_ne_bytes()).collect()
+    }
+
     pub(super) fn header(&self, boot: u128) -> [u64; HEADER] {
         let owner = u128::from_be_bytes(self.owner);
         let halves = |number: u128| [(number >> 64) as u64, number as u64];

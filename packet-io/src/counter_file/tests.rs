@@ -162,11 +162,7 @@ fn every_changed_octet_of_the_header_is_seen() {
 
 #[test]
 fn each_refusal_says_what_is_wrong() {
-    let with = |layout: &Layout, boot| {
-        let header = layout.header(boot);
-        let octets: Vec<u8> = header.iter().flat_map(|word| word.to_ne_bytes()).collect();
-        parse(&octets, &LAYOUT, 5)
-    };
+    let with = |layout: &Layout, boot| parse(&layout.header_octets(boot), &LAYOUT, 5);
     let other = |change: fn(&mut Layout)| {
         let mut layout = LAYOUT;
         change(&mut layout);
