@@ -31,4 +31,5 @@ targets! {
     control_socket,
     vic_message,
     vic_session,
+    counter_file,
 }

@@ -143,7 +143,15 @@ impl Daemon {
             .map(|_| ())
     }
 
-    /// Starts it again after [`Daemon::kill`].
+    /// Ends it as its user would, and waits until it has.
+    pub(crate) fn stop(&mut self) -> Result<()> {
+        let doing = || format!("stop {}", self.name);
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).doing(doing())?;
+        self.child.wait().doing(doing()).map(|_| ())
+    }
+
+    /// Starts it again after [`Daemon::kill`] or [`Daemon::stop`].
     pub(crate) fn restart(&mut self) -> Result<()> {
         let before = self
             .read_log()

@@ -58,7 +58,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     (
         "benches",
-        &["vntag", "niv", "packet-io", "interface-virtualizer", "vis"],
+        &[
+            "vntag",
+            "niv",
+            "vic",
+            "packet-io",
+            "interface-virtualizer",
+            "vis",
+        ],
     ),
 ];
 

@@ -11,6 +11,7 @@ mod judges;
 mod lost_interfaces;
 mod plain_user;
 mod svif_space;
+mod veth_counters;
 mod vic;
 
 pub(crate) use accounts::settle_accounts;
@@ -149,6 +150,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(vic::restart),
+    },
+    Scenario {
+        name: "veth-counters",
+        about: "what a vEth has counted stays: through kill -9, restart, detach, and attach behind another IV",
+        needs: &[],
+        demo: false,
+        run: Run::Own(veth_counters::veth_counters),
     },
     Scenario {
         name: "lost-interfaces",
