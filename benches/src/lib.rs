@@ -8,13 +8,18 @@
 pub mod cases;
 
 use interface_virtualizer::core::{Account, UPLINK, Virtualizer};
-use niv::{ListId, Mac, PortId, Slot, VifId, VlanId, Weight};
+use niv::{Counters, ListId, Mac, PortId, Slot, VifId, VlanId, Weight};
+use packet_io::counter_file::Leftover;
 use packet_io::dispatch::Dispatcher;
 use packet_io::{
     BURST, Capabilities, Checksum, Offload, Outgoing, Refusal, RxFrame, Segmentation,
     SegmentationKind, Transmit, TxFrame,
 };
 use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use vic::Uuid;
+use vis::store::blocks::{Blocks, layout};
 use vis::switch::{
     LinkKind, LinkPlan, ListPlan, PortPlan, PortState, Seed, Snapshot, Switch, Time, Topology,
     VlanPolicy, list_sets,
@@ -241,6 +246,8 @@ pub fn topology_with_lists(near: u16, far: u16) -> Topology {
 /// [`NEAR`], station 1,000,000 + `n` that on [`FAR`], station 0 is behind [`PLAIN`].
 pub struct Exchange {
     switch: Switch,
+    /// Where counters are kept at the end of each round.
+    blocks: Blocks,
     snapshot: Snapshot,
     now: Time,
     out: Vec<Outgoing>,
@@ -263,6 +270,7 @@ impl Exchange {
     fn with(topology: &Topology, near: u16, far: u16, addresses: u32) -> Self {
         let mut made = Self {
             switch: Switch::new(NonZeroU32::new(addresses).unwrap(), Seed(1, 2)),
+            blocks: blocks(topology),
             snapshot: topology.compile().unwrap(),
             now: Time::from_millis(1_000),
             out: Vec::new(),
@@ -300,8 +308,28 @@ impl Exchange {
         for copy in &self.out {
             self.switch.sent(copy.account, Weight::one(60));
         }
+        self.switch.keep(&mut self.blocks);
         self.out.len()
     }
+}
+
+/// A file of counters that nobody else sees, with a block for every bridge port.
+fn blocks(topology: &Topology) -> Blocks {
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    let name = format!("exchange-{}-{number}.counters", std::process::id());
+    let path = std::env::temp_dir().join(name);
+    let ports = topology.ports.len() as u16;
+    let left = Leftover::read(&path, layout(Uuid([1; 16]), ports)).unwrap();
+    let file = left.begin().unwrap();
+    file.grow(ports.into()).unwrap();
+    file.remove().unwrap();
+    let mut blocks = Blocks::new(Arc::new(file));
+    for port in &topology.ports {
+        let uuid = Uuid((1 + u128::from(port.slot.index)).to_be_bytes());
+        blocks.assign(port.slot, uuid, &Counters::default());
+    }
+    blocks
 }
 
 /// A burst of frames made by `frame`, told its number, from 0.

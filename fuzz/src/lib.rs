@@ -33,4 +33,5 @@ targets! {
     vic_message,
     vic_session,
     lldp_agent,
+    counter_file,
 }

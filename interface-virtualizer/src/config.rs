@@ -1,6 +1,5 @@
 //! What `iv run` is to do: from a TOML file, or from the command line, which says the same in flags.
 
-pub mod key;
 mod vnic;
 
 pub use vnic::{Attachment, Binding, ByProfile, DEFAULT_MTU, VnicConfig, VnicSpec};

@@ -21,6 +21,7 @@
 
 mod discovery;
 mod ends;
+pub mod key;
 
 pub use discovery::{Heard, announcement, frame_size};
 

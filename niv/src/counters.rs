@@ -79,6 +79,21 @@ impl Total {
         self
     }
 
+    /// The smaller of both: of frames, and of octets.
+    ///
+    /// ```
+    /// # use niv::Total;
+    /// let (a, b) = (Total { frames: 1, octets: 600 }, Total { frames: 2, octets: 120 });
+    /// assert_eq!(a.least(b), Total { frames: 1, octets: 120 });
+    /// ```
+    #[must_use]
+    pub fn least(self, other: Self) -> Self {
+        Self {
+            frames: self.frames.min(other.frames),
+            octets: self.octets.min(other.octets),
+        }
+    }
+
     /// What is left without `other`, which is part of it.
     ///
     /// ```
@@ -116,7 +131,7 @@ impl From<Weight> for Total {
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Dropped([u64; DropReason::COUNT]);
+pub struct Dropped(pub(crate) [u64; DropReason::COUNT]);
 
 impl Default for Dropped {
     fn default() -> Self {
@@ -269,7 +284,7 @@ impl Egress {
 /// assert_eq!(anomalies.iter().count(), 1);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Anomalies([u64; Anomaly::COUNT]);
+pub struct Anomalies(pub(crate) [u64; Anomaly::COUNT]);
 
 impl Anomalies {
     /// Counts one.

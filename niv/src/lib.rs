@@ -6,6 +6,7 @@
 #[cfg(any(test, feature = "serde"))]
 extern crate std;
 
+mod counter_words;
 mod counters;
 mod id;
 mod mac;

@@ -6,12 +6,13 @@
 
 use crate::device::Former;
 use crate::netns::NetNs;
+use crate::whole_file;
 use rustix::fs::fstat;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::{Path, PathBuf};
 use thiserror::Error;
@@ -69,20 +70,7 @@ impl Formers {
     /// The file cannot be written.
     pub fn keep(&self, former: &Former) -> Result<(), FormerError> {
         let path = self.path(former.device());
-        let new = path.with_extension("new");
-        let write = || {
-            // What a killed process left of an earlier try. A link planted there is removed, not followed.
-            let _ = fs::remove_file(&new);
-            let mut options = OpenOptions::new();
-            let mut file = options
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&new)?;
-            file.write_all(&serde_json::to_vec(former)?)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)
-        };
+        let write = || whole_file::replace(&path, &serde_json::to_vec(former)?);
         write().map_err(|source| FormerError { path, source })
     }
 

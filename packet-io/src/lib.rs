@@ -9,6 +9,7 @@ extern crate self as packet_io;
 
 pub mod afpacket;
 pub mod capture;
+pub mod counter_file;
 pub mod device;
 pub mod dispatch;
 pub mod faults;
@@ -28,6 +29,7 @@ mod privileged;
 pub mod sandbox;
 pub mod supervise;
 pub mod tap;
+pub mod whole_file;
 pub mod wire;
 pub mod worker;
 

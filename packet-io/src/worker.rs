@@ -32,6 +32,9 @@ pub trait Forward {
 
     /// What became of a copy, or of some of its segments.
     fn fate(&mut self, copy: &Outgoing, weight: Weight, fate: Result<(), DropReason>);
+
+    /// The round is over: every copy has met its fate.
+    fn end(&mut self) {}
 }
 
 /// How a port is used.
@@ -266,6 +269,7 @@ impl<F: Forward> Worker<F> {
             for &id in &ready {
                 self.burst(PortId(id));
             }
+            self.forward.end();
         }
         Ok(())
     }

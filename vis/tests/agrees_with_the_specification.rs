@@ -176,6 +176,8 @@ struct Both {
     topology: Topology,
     snapshot: Snapshot,
     switch: Switch,
+    /// What outlives the switch.
+    kept: lab::Kept,
     model: Model,
     /// Those taken out for now.
     parked: Vec<(usize, PortPlan)>,
@@ -221,6 +223,7 @@ impl Both {
             snapshot,
             topology,
             switch,
+            kept: lab::Kept::default(),
             model: Model::new(ADDRESSES),
             parked: Vec::new(),
             slots,
@@ -379,6 +382,9 @@ impl Both {
         prop_assert_eq!(&delivered, &expected, "{:?}", wire);
         let leaving = out.len() as u64;
         self.model.shared(expected.len() as u64 - leaving);
+        if self.frames.is_multiple_of(3) {
+            self.switch.keep(&mut self.kept);
+        }
         Ok(())
     }
 
@@ -406,6 +412,12 @@ impl Both {
             .collect();
         prop_assert_eq!(learned, known);
 
+        self.switch.keep(&mut self.kept);
+        for port in &self.topology.ports {
+            let kept = self.kept.0.get(&(port.slot.index, port.slot.generation));
+            let counted = self.switch.counters(port.slot).unwrap();
+            prop_assert_eq!(kept.copied().unwrap_or_default(), counted, "what is kept");
+        }
         let mut all = BTreeMap::new();
         for port in &self.topology.ports {
             all.extend(named(

@@ -301,3 +301,54 @@ fn nothing_leaks_by_attaching_and_detaching() {
     assert!(hosts.registry.records().count() <= MAX_DETACHED);
     assert!(hosts.registry.links().all(|(link, _)| link <= ethernet(2)));
 }
+
+fn counted(frames: u32) -> niv::Counters {
+    let mut counters = niv::Counters::default();
+    counters.forward(niv::Weight {
+        frames,
+        octets: 60 * frames,
+    });
+    counters.drop_copy(niv::DropReason::TxFull, niv::Weight::one(60));
+    counters
+}
+
+#[test]
+fn what_a_veth_counted_stays_through_restarts_detach_and_attach_elsewhere() {
+    let mut hosts = two();
+    let number = hosts.passing(1, 2).unwrap().0;
+    hosts.registry.counted(uuid(2), &counted(10));
+    hosts.run(SOON);
+    hosts.restart_vis();
+    assert_eq!(hosts.record(2).earlier, counted(10), "as the store says");
+    hosts.run(SOON);
+    // The new life counts from 0; what it says twice counts once.
+    hosts.registry.counted(uuid(2), &counted(3));
+    hosts.registry.counted(uuid(2), &counted(5));
+    let total = counted(10).saturating_add(&counted(5));
+    assert_eq!(hosts.record(2).counted(), total);
+    hosts.detach(1, 2);
+    hosts.run(SOON);
+    assert_eq!(hosts.record(2).counted(), total);
+    hosts.attach(2, 2, "web");
+    hosts.run(SOON);
+    assert_eq!(hosts.passing(2, 2).unwrap().0, number);
+    assert_eq!(hosts.record(2).counted(), total);
+    assert_eq!(hosts.record(1).counted(), niv::Counters::default());
+    hosts.restart_vis();
+    assert_eq!(hosts.record(2).earlier, total);
+    // A kill: of the blocks that are left some are later than the store, and some are not.
+    let later = total.saturating_add(&counted(1));
+    let left = [(uuid(1), counted(4)), (uuid(2), later), (uuid(9), later)].into();
+    hosts.registry.recall(&left);
+    hosts.registry.recall(&[(uuid(2), counted(2))].into());
+    assert_eq!(hosts.record(2).earlier, later);
+    assert_eq!(hosts.record(1).earlier, counted(4));
+    hosts.run(SOON);
+    hosts.restart_vis();
+    assert_eq!(
+        hosts.record(2).earlier,
+        later,
+        "and the store has heard of it"
+    );
+    assert_eq!(hosts.registry.records().count(), 2, "nobody came by it");
+}

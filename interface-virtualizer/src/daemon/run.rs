@@ -11,13 +11,13 @@ use super::vnic::{Vnic, ring};
 use super::{Link, identity};
 use crate::args;
 use crate::client::{PROGRAM, RELEASE};
-use crate::config::key::KeyError;
 use crate::config::{Config, ConfigError};
 use crate::core::{UPLINK, VnicError, VnicId};
 use crate::life::Conversation;
 use control_socket::{
     Limits, ListenError, Listener, PathError, Role as SocketRole, socket_path, state_folder,
 };
+use link_control::key::KeyError;
 use packet_io::former::{FormerError, Formers};
 use packet_io::link::{LinkError, LinkEvent, Links};
 use packet_io::mailbox::{Handle, WorkerGone};

@@ -2,10 +2,10 @@
 
 use crate::config::VnicSpec;
 use niv::VifId;
+use packet_io::whole_file;
 use serde::{Deserialize, Serialize};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 use tracing::warn;
@@ -107,22 +107,7 @@ impl StateFile {
     /// # Errors
     /// It cannot be written.
     pub(super) fn save(&self, kept: &Kept) -> Result<(), StateError> {
-        let write = || {
-            let new = self.path.with_extension("new");
-            // What a killed process left of an earlier try. A link planted there is removed, not followed.
-            let _ = fs::remove_file(&new);
-            let mut options = OpenOptions::new();
-            let mut file = options
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&new)?;
-            file.write_all(&serde_json::to_vec(kept)?)?;
-            file.sync_all()?;
-            fs::rename(&new, &self.path)?;
-            let folder = self.path.parent().unwrap_or(Path::new("."));
-            File::open(folder)?.sync_all()
-        };
+        let write = || whole_file::replace(&self.path, &serde_json::to_vec(kept)?);
         write().map_err(|source| StateError {
             path: self.path.clone(),
             source,

@@ -16,6 +16,7 @@ mod plain_user;
 mod scale;
 mod svif_space;
 mod tiny_iv;
+mod veth_counters;
 mod vic;
 
 pub(crate) use accounts::settle_accounts;
@@ -182,6 +183,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(control_survives::control_survives),
+    },
+    Scenario {
+        name: "veth-counters",
+        about: "what a vEth has counted stays: through kill -9, restart, detach, and attach behind another IV",
+        needs: &[],
+        demo: false,
+        run: Run::Own(veth_counters::veth_counters),
     },
     Scenario {
         name: "lost-interfaces",

@@ -96,6 +96,7 @@ impl Daemon {
                 return Ok(());
             }
         };
+        self.give_blocks()?;
         let sets = list_sets(&coming)
             .into_iter()
             .filter_map(|(device, members)| Some((ethernet(device)?, members)))

@@ -1,5 +1,6 @@
 //! The worker's side: the switch, and the snapshot it forwards by.
 
+use crate::store::blocks::Blocks;
 use crate::switch::{Snapshot, Switch, Time};
 use arc_swap::ArcSwap;
 use niv::{DropReason, PortId, Weight};
@@ -11,6 +12,8 @@ use std::time::Instant;
 /// One worker's forwarding state.
 pub(crate) struct Switching {
     pub(crate) switch: Switch,
+    /// Where the vEths' counters outlive the process.
+    pub(crate) blocks: Blocks,
     published: Arc<ArcSwap<Snapshot>>,
     /// What the present burst is judged by.
     current: Arc<Snapshot>,
@@ -20,10 +23,11 @@ pub(crate) struct Switching {
 
 impl Switching {
     /// Forwards with `switch` by whatever `published` holds when a burst starts.
-    pub(crate) fn new(switch: Switch, published: Arc<ArcSwap<Snapshot>>) -> Self {
+    pub(crate) fn new(switch: Switch, blocks: Blocks, published: Arc<ArcSwap<Snapshot>>) -> Self {
         let current = published.load_full();
         Self {
             switch,
+            blocks,
             published,
             current,
             started: Instant::now(),
@@ -58,5 +62,9 @@ impl Forward for Switching {
             Ok(()) => self.switch.sent(copy.account, weight),
             Err(reason) => self.switch.drop_copy(copy.account, reason, weight),
         }
+    }
+
+    fn end(&mut self) {
+        self.switch.keep(&mut self.blocks);
     }
 }

@@ -3,15 +3,15 @@
 mod alarm;
 mod answer;
 mod compile;
+mod count;
 mod follow;
 mod forward;
 mod inbox;
-mod key;
 mod niv_view;
 mod run;
 mod sessions;
 mod view;
 
-pub use key::KeyError;
+pub use link_control::key::KeyError;
 pub use run::{RunError, run};
 pub use sessions::SessionsError;

@@ -3,11 +3,13 @@
 use super::alarm::{Alarms, Seen};
 use super::answer::{Answers, Ask};
 use super::compile;
+use super::count::Counting;
 use super::forward::Switching;
 use super::inbox::Inbox;
 use super::sessions::{Sessions, SessionsError};
 use crate::client::{PROGRAM, RELEASE};
 use crate::config::{Config, EthernetId, InterfaceId};
+use crate::store::blocks::Blocks;
 use crate::store::{Store, StoreError};
 use crate::switch::{NoSlotLeft, Seed, Slots, Snapshot, Switch, Topology, TopologyError};
 use crate::veth::Registry;
@@ -15,6 +17,7 @@ use arc_swap::ArcSwap;
 use control_socket::{Limits, ListenError, Listener, PathError, Role, socket_path, state_folder};
 use niv::PortId;
 use packet_io::afpacket::PacketOptions;
+use packet_io::counter_file::CounterFileError;
 use packet_io::former::{FormerError, Formers};
 use packet_io::link::{LinkError, Links};
 use packet_io::mailbox::{Handle, WorkerGone};
@@ -71,6 +74,9 @@ pub enum RunError {
     /// What was kept of vEths cannot be had.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// What vEths count cannot be kept.
+    #[error(transparent)]
+    Counters(#[from] CounterFileError),
     /// The worker ended by itself.
     #[error(transparent)]
     Worker(#[from] WorkerGone),
@@ -105,6 +111,7 @@ pub(super) struct Daemon {
     pub(super) sessions: Sessions,
     pub(super) inbox: Inbox,
     pub(super) store: Store,
+    pub(super) counting: Counting,
     pub(super) published: Arc<ArcSwap<Snapshot>>,
     /// What is published, but for its epoch.
     pub(super) topology: Topology,
@@ -191,13 +198,18 @@ impl Daemon {
         let Seed(high, low) = random_seed()?;
         let (store, contents) = Store::open(store, random_uuid(high, low))?;
         let said = Arc::new(config);
-        let registry = Registry::new(said.clone(), contents.veths, Duration::ZERO);
+        let mut registry = Registry::new(said.clone(), contents.veths, Duration::ZERO);
+        let folder = state_folder(socket);
+        let counting =
+            Counting::start(&folder, contents.identity, MAX_PORTS, &mut registry, &store)?;
         let inbox = Inbox::default();
         let switch = Switch::new(ADDRESSES, random_seed()?);
-        let worker = Worker::spawn("vis-worker", Switching::new(switch, published.clone()))?;
+        let blocks = Blocks::new(counting.file());
+        let switching = Switching::new(switch, blocks, published.clone());
+        let worker = Worker::spawn("vis-worker", switching)?;
         let sessions = Sessions::start(&said, contents.identity, inbox.clone(), worker.clone())?;
 
-        let formers = Formers::in_folder(&state_folder(socket), links.namespace())?;
+        let formers = Formers::in_folder(&folder, links.namespace())?;
         let wanted = compile::wanted(&said);
         let ring = PacketOptions::default();
         let supervisor = Supervisor::start(links, worker.clone(), wanted, ring, formers).await?;
@@ -209,6 +221,7 @@ impl Daemon {
             sessions,
             inbox,
             store,
+            counting,
             published,
             topology,
             settle_at: None,
@@ -237,14 +250,23 @@ impl Daemon {
             .answer(move |worker| Seen::of(worker, &links))
             .await?;
         self.alarms.raise(seen);
-        Ok(())
+        self.tell_counts().await
     }
 
     async fn stop(self) {
         self.sessions.stop().await;
         self.supervisor.restore().await;
+        let Self {
+            counting,
+            mut registry,
+            slots,
+            worker,
+            store,
+            ..
+        } = self;
+        counting.close(&mut registry, &slots, &worker, &store).await;
         // A worker that has ended needs no telling.
-        let _ = self.worker.answer(Worker::stop).await;
+        let _ = worker.answer(Worker::stop).await;
     }
 }
 

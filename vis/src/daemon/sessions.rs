@@ -3,9 +3,9 @@
 use super::compile::port_id;
 use super::forward::Switching;
 use super::inbox::{Inbox, News};
-use super::key::{self, KeyError};
 use crate::config::{Config, EthernetId, InterfaceId, Membership, VicAuthentication};
 use crate::veth::{Command, Registry};
+use link_control::key::{self, KeyError};
 use link_control::{Heard, LinkControl, announcement};
 use lldp::Role;
 use niv::Mac;

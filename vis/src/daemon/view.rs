@@ -216,6 +216,10 @@ impl Daemon {
             // What its vEths got of lists left in frames that are its own.
             counters.egress.listed = niv::Total::default();
         }
+        // A vEth of the control protocol is the same through restarts; all else counts from the daemon's start.
+        if let Some((_, record)) = vnic {
+            counters = record.earlier.saturating_add(&counters);
+        }
         let own = matches!(interface, InterfaceId::Ethernet(_));
         let (io_mode, mac, device_mtu) = match status {
             Some(Status::InUse {

@@ -5,6 +5,10 @@
 //! ([`WRITE_EVERY`]), so that neither a slow disk nor a busy host holds up anything else. What a crash
 //! within that time loses, the IV says again: it offers the id it had, and only the number of a vNIC that was
 //! attached in the last moment can be another.
+//!
+//! What vEths have counted is in it too, but for the last minute: that is in [`blocks`].
+
+pub mod blocks;
 
 use crate::veth::{Kept, KeptUuid};
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
@@ -62,6 +66,14 @@ pub enum StoreError {
         /// Why.
         source: serde_json::Error,
     },
+    /// What there was to write is not on disk.
+    #[error(
+        "the vEths cannot be written to {path}: make room on its disk; the log says what the system said"
+    )]
+    Unwritten {
+        /// The file.
+        path: PathBuf,
+    },
     /// No folder or thread.
     #[error("cannot keep vEths in {path}")]
     System {
@@ -84,11 +96,20 @@ pub struct Contents {
 /// The store. Dropped, it writes what is left and closes.
 #[derive(Debug)]
 pub struct Store {
-    changes: Option<Sender<Changes>>,
+    path: PathBuf,
+    orders: Option<Sender<Order>>,
     thread: Option<JoinHandle<()>>,
 }
 
 type Changes = Vec<(Uuid, Option<Kept>)>;
+
+/// What the thread is told.
+#[derive(Debug)]
+enum Order {
+    Keep(Changes),
+    /// Write now, and say whether all of it is on disk.
+    Flush(Sender<bool>),
+}
 
 impl Store {
     /// Opens the store at `path`, or makes it, and reads what it says. A switch without an identity gets
@@ -125,14 +146,15 @@ impl Store {
             let key: KeptUuid = serde_json::from_value(uuid.clone().into()).map_err(entry)?;
             kept.push((key.0, serde_json::from_slice(&value).map_err(entry)?));
         }
-        let (changes, changed) = channel();
+        let (orders, ordered) = channel();
         let name = path.to_owned();
         let thread = std::thread::Builder::new()
             .name("vis-store".into())
-            .spawn(move || keep(&database, &changed, &name))
+            .spawn(move || keep(&database, &ordered, &name))
             .map_err(system)?;
         let store = Self {
-            changes: Some(changes),
+            path: path.to_owned(),
+            orders: Some(orders),
             thread: Some(thread),
         };
         let veths = kept;
@@ -141,16 +163,35 @@ impl Store {
 
     /// Has these written, soon.
     pub fn keep(&self, changes: Vec<(Uuid, Option<Kept>)>) {
-        if let Some(sender) = self.changes.as_ref().filter(|_| !changes.is_empty()) {
+        if let Some(sender) = self.orders.as_ref().filter(|_| !changes.is_empty()) {
             // The thread ends only with the store.
-            let _ = sender.send(changes);
+            let _ = sender.send(Order::Keep(changes));
+        }
+    }
+
+    /// Waits until everything is on disk. For the start and the end of a daemon: a disk may be slow.
+    ///
+    /// # Errors
+    /// It could not be written; it is tried again later.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        let (done, written) = channel();
+        // The thread ends only with the store.
+        let sent = self
+            .orders
+            .as_ref()
+            .is_some_and(|sender| sender.send(Order::Flush(done)).is_ok());
+        match sent && written.recv().unwrap_or(false) {
+            true => Ok(()),
+            false => Err(StoreError::Unwritten {
+                path: self.path.clone(),
+            }),
         }
     }
 }
 
 impl Drop for Store {
     fn drop(&mut self) {
-        self.changes = None;
+        self.orders = None;
         if let Some(thread) = self.thread.take() {
             // It has said what went wrong.
             let _ = thread.join();
@@ -188,23 +229,23 @@ fn read(database: &Database, identity: Uuid) -> Result<(Uuid, Entries), redb::Er
 
 /// Writes what comes, several changes at a time, until nobody can say any more. Of each vNIC the last word
 /// counts.
-fn keep(database: &Database, changed: &Receiver<Changes>, path: &Path) {
+fn keep(database: &Database, ordered: &Receiver<Order>, path: &Path) {
     let mut waiting: BTreeMap<Uuid, Option<Kept>> = BTreeMap::new();
     let mut next = Instant::now();
     let mut failed = false;
     loop {
         let more = match waiting.is_empty() {
-            true => changed.recv().map_err(|_| RecvTimeoutError::Disconnected),
-            false => changed.recv_timeout(next.saturating_duration_since(Instant::now())),
+            true => ordered.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            false => ordered.recv_timeout(next.saturating_duration_since(Instant::now())),
         };
-        let ended = match more {
-            Ok(changes) => {
-                waiting.extend(changes);
-                false
-            }
-            Err(end) => end == RecvTimeoutError::Disconnected,
-        };
-        if !waiting.is_empty() && (ended || Instant::now() >= next) {
+        let (mut ended, mut flush) = (false, None);
+        match more {
+            Ok(Order::Keep(changes)) => waiting.extend(changes),
+            Ok(Order::Flush(done)) => flush = Some(done),
+            Err(end) => ended = end == RecvTimeoutError::Disconnected,
+        }
+        let now = ended || flush.is_some() || Instant::now() >= next;
+        if !waiting.is_empty() && now {
             match write(database, &waiting) {
                 Ok(()) => {
                     waiting.clear();
@@ -218,6 +259,10 @@ fn keep(database: &Database, changed: &Receiver<Changes>, path: &Path) {
                 Err(_) => {}
             }
             next = Instant::now() + WRITE_EVERY;
+        }
+        if let Some(done) = flush {
+            // Who asked may have gone.
+            let _ = done.send(waiting.is_empty());
         }
         if ended {
             return;

@@ -18,6 +18,28 @@ pub(super) struct Balance {
     gone: Counters,
     /// Frames of devices, and copies for bridge ports, that no snapshot has named.
     stray: Counters,
+    /// Whose counters have changed since [`Balance::keep`], by slot index; with room for all.
+    changed: Vec<u16>,
+    /// Which lists have been used since then, by place; with room for all.
+    used: Vec<u16>,
+}
+
+/// Where bridge ports' counters go at the end of each round, so that they outlive the process.
+pub trait Keep {
+    /// These are the counters of `slot` by now. Not `troubled`: since they were kept last no frame was
+    /// dropped and nothing odd was seen, so only traffic has changed.
+    fn keep(&mut self, slot: Slot, counters: &Counters, troubled: bool);
+}
+
+/// What of a port's counters has changed since they were kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Change {
+    #[default]
+    Nothing,
+    /// Frames passed.
+    Traffic,
+    /// Anything.
+    Trouble,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -27,6 +49,7 @@ struct Port {
     counters: Counters,
     /// What is in `lists` and did not leave for this port, because it came from it.
     left_out: Total,
+    change: Change,
 }
 
 /// What a list's copies come to for each member. A copy costs one addition here, not one for each.
@@ -35,7 +58,7 @@ struct List {
     device: PortId,
     /// Slot indices, ascending.
     members: Arc<[u16]>,
-    /// Since it was taken up.
+    /// Since its members were given their share.
     sent: Total,
 }
 
@@ -43,7 +66,8 @@ impl Balance {
     /// Makes room for what `snapshot` names. A place's new holder starts at 0.
     pub(super) fn adopt(&mut self, snapshot: &Snapshot) {
         // While its members are still who they were.
-        self.settle();
+        self.share_out();
+        self.lists.clear();
         self.lists.extend(snapshot.lists().iter().map(|list| List {
             device: list.device,
             members: Arc::clone(&list.members),
@@ -64,20 +88,54 @@ impl Balance {
                 self.gone.merge(&place.counters);
                 *place = Port {
                     slot: Some(port.slot),
+                    // What is in `changed` stays there once.
+                    change: place.change,
                     ..Port::default()
                 };
             }
         }
+        // None is in there twice, so nothing is allocated while frames pass.
+        self.changed
+            .reserve(self.ports.len().saturating_sub(self.changed.len()));
+        self.used.reserve(self.lists.len());
     }
 
-    /// Gives every member what its lists' copies come to, and has no list any more.
-    fn settle(&mut self) {
-        let all = self.all_listed();
-        for (port, listed) in self.ports.iter_mut().zip(all) {
-            port.counters.list(listed);
-            port.left_out = Total::default();
+    /// Gives every member what its lists' copies come to.
+    fn share_out(&mut self) {
+        let mut used = std::mem::take(&mut self.used);
+        for place in used.drain(..) {
+            let Some(list) = self.lists.get_mut(usize::from(place)) else {
+                continue;
+            };
+            let (sent, members) = (std::mem::take(&mut list.sent), Arc::clone(&list.members));
+            for &member in &*members {
+                let Some(port) = self.ports.get_mut(usize::from(member)) else {
+                    continue;
+                };
+                // A port in several lists may have been left out of another one.
+                let left_out = port.left_out.least(sent);
+                port.left_out = port.left_out.minus(left_out);
+                port.counters.list(sent.minus(left_out));
+                if port.change == Change::Nothing {
+                    port.change = Change::Traffic;
+                    self.changed.push(member);
+                }
+            }
         }
-        self.lists.clear();
+        self.used = used;
+    }
+
+    /// Has all counters that have changed kept.
+    pub(super) fn keep(&mut self, kept: &mut impl Keep) {
+        self.share_out();
+        for index in self.changed.drain(..) {
+            if let Some(port) = self.ports.get_mut(usize::from(index)) {
+                let change = std::mem::take(&mut port.change);
+                if let Some(slot) = port.slot {
+                    kept.keep(slot, &port.counters, change == Change::Trouble);
+                }
+            }
+        }
     }
 
     /// By slot index: what left in lists' copies and is not in the port's counters yet.
@@ -111,6 +169,9 @@ impl Balance {
             return;
         };
         let total = Total::from(weight);
+        if list.sent.frames == 0 {
+            self.used.push(place);
+        }
         list.sent = list.sent.plus(total);
         let device = list.device;
         self.link_mut(device).sent(weight);
@@ -125,7 +186,7 @@ impl Balance {
     #[inline]
     pub(super) fn drop_copy(&mut self, account: Account, reason: DropReason, weight: Weight) {
         let counters = match account {
-            Account::Port(index) => self.port_mut(index),
+            Account::Port(index) => self.troubled_mut(index),
             Account::List { place, .. } => match self.lists.get(usize::from(place)) {
                 Some(list) => {
                     let device = list.device;
@@ -137,10 +198,31 @@ impl Balance {
         counters.drop_copy(reason, weight);
     }
 
+    /// For frames that pass: received and not dropped, or sent.
     #[inline]
     pub(super) fn port_mut(&mut self, index: u16) -> &mut Counters {
         match self.ports.get_mut(usize::from(index)) {
-            Some(port) => &mut port.counters,
+            Some(port) => {
+                if port.change == Change::Nothing {
+                    port.change = Change::Traffic;
+                    self.changed.push(index);
+                }
+                &mut port.counters
+            }
+            None => &mut self.stray,
+        }
+    }
+
+    /// For anything.
+    pub(super) fn troubled_mut(&mut self, index: u16) -> &mut Counters {
+        match self.ports.get_mut(usize::from(index)) {
+            Some(port) => {
+                if port.change == Change::Nothing {
+                    self.changed.push(index);
+                }
+                port.change = Change::Trouble;
+                &mut port.counters
+            }
             None => &mut self.stray,
         }
     }

@@ -21,6 +21,7 @@ mod topology;
 mod vlan;
 mod worker;
 
+pub use balance::Keep;
 pub use flood::{ListPlan, list_sets};
 pub use pipeline::Frame;
 pub use placement::Seed;

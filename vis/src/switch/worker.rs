@@ -1,7 +1,7 @@
 //! One worker's switch: the table, the counters, and the way of a frame through them.
 
 use super::account::Account;
-use super::balance::Balance;
+use super::balance::{Balance, Keep};
 use super::flood::List;
 use super::pipeline::{self, Frame, Verdict};
 use super::snapshot::{BridgePort, PortState, Snapshot};
@@ -53,18 +53,26 @@ impl Switch {
         self.attend(snapshot, now);
         let arrival = edge::arrive(snapshot.link(device), frame);
         let from = arrival.owner.and_then(|owner| snapshot.port(owner));
-        let counters = match from {
-            Some(from) => self.balance.port_mut(from.slot.index),
-            None => self.balance.link_mut(device),
-        };
         for anomaly in arrival.odd.iter() {
-            counters.anomalies.add(anomaly);
+            self.counters_of(device, from).anomalies.add(anomaly);
         }
         match (arrival.content, from) {
             (Content::Frame(frame), Some(from)) => self.forward(snapshot, from, index, &frame, out),
-            (Content::Frame(_), None) => counters.drop_received(DropReason::Shut, arrival.weight),
-            (Content::Control, _) => counters.consume(arrival.weight),
-            (Content::Refused(reason), _) => counters.drop_received(reason, arrival.weight),
+            (content, from) => {
+                let counters = self.counters_of(device, from);
+                match content {
+                    Content::Frame(_) => counters.drop_received(DropReason::Shut, arrival.weight),
+                    Content::Control => counters.consume(arrival.weight),
+                    Content::Refused(reason) => counters.drop_received(reason, arrival.weight),
+                }
+            }
+        }
+    }
+
+    fn counters_of(&mut self, device: PortId, from: Option<&BridgePort>) -> &mut Counters {
+        match from {
+            Some(from) => self.balance.troubled_mut(from.slot.index),
+            None => self.balance.link_mut(device),
         }
     }
 
@@ -89,6 +97,11 @@ impl Switch {
     /// A copy of `account`'s was dropped after all: at its bridge port, or if it was a list's, at its device.
     pub fn drop_copy(&mut self, account: u32, reason: DropReason, weight: Weight) {
         self.balance.drop_copy(account.into(), reason, weight);
+    }
+
+    /// Has the counters of all bridge ports kept that have changed since the last time: at the end of a round.
+    pub fn keep(&mut self, kept: &mut impl Keep) {
+        self.balance.keep(kept);
     }
 
     /// A bridge port's counters; `None`: it has received no snapshot's attention yet.
@@ -149,8 +162,11 @@ impl Switch {
         frame: &Frame<'_>,
         out: &mut Vec<Outgoing>,
     ) {
-        let counters = self.balance.port_mut(from.slot.index);
-        let odd = |anomaly| counters.anomalies.add(anomaly);
+        let balance = &mut self.balance;
+        let odd = |anomaly| {
+            let counters = balance.troubled_mut(from.slot.index);
+            counters.anomalies.add(anomaly);
+        };
         let verdict = pipeline::judge(snapshot, &mut self.table, self.now, from, frame, odd);
         let mut copies = Copies {
             balance: &mut self.balance,
@@ -166,7 +182,7 @@ impl Switch {
             }
             Ok(Verdict::Flood(vlan)) => copies.flood(snapshot, vlan),
             Ok(Verdict::Consumed) => copies.counters().consume(frame.weight),
-            Err(reason) => copies.counters().drop_received(reason, frame.weight),
+            Err(reason) => copies.drop_received(reason),
         }
     }
 }
@@ -183,6 +199,11 @@ struct Copies<'a> {
 impl Copies<'_> {
     fn counters(&mut self) -> &mut Counters {
         self.balance.port_mut(self.from.slot.index)
+    }
+
+    fn drop_received(&mut self, reason: DropReason) {
+        let counters = self.balance.troubled_mut(self.from.slot.index);
+        counters.drop_received(reason, self.frame.weight);
     }
 
     fn flood(&mut self, snapshot: &Snapshot, vlan: VlanId) {
@@ -203,7 +224,7 @@ impl Copies<'_> {
         }
         let weight = self.frame.weight;
         if copies == 0 {
-            self.counters().drop_received(DropReason::NoMember, weight);
+            self.drop_received(DropReason::NoMember);
         } else {
             self.counters().flood(weight, copies);
         }

@@ -6,6 +6,7 @@ use super::notice::Notice;
 use super::record::{Record, Stage};
 use super::registry::{MAX_DETACHED, Registry};
 use crate::config::{EthernetId, InterfaceId, Membership, ProfileName, VethId};
+use niv::Counters;
 use std::time::Duration;
 use vic::message::VifCreate;
 use vic::session::vis::Ask;
@@ -44,6 +45,12 @@ impl Registry {
             counters: before
                 .as_ref()
                 .map_or_else(VifCounters::default, |before| before.counters),
+            earlier: before
+                .as_ref()
+                .map_or_else(Counters::default, |before| before.earlier),
+            live: before
+                .as_ref()
+                .map_or_else(Counters::default, |before| before.live),
             carried: before.is_some_and(|before| before.carried),
             prepared: None,
             told: None,

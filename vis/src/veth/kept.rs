@@ -2,8 +2,9 @@
 
 use super::record::{Place, Record, Stage};
 use crate::config::{Binding, ProfileName, VethId};
-use niv::Mac;
+use niv::{Counters, Mac};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use vic::{Code, Refusal, Uuid, VifCounters};
 
@@ -29,6 +30,39 @@ pub struct KeptVeth {
     mtu: u16,
     place: Option<Binding>,
     detached: bool,
+    /// Over all lives.
+    #[serde(default)]
+    counters: KeptCounters,
+}
+
+/// Counters, by the names of their words; those that are 0 or unknown are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+struct KeptCounters(BTreeMap<String, u64>);
+
+impl From<&Counters> for KeptCounters {
+    fn from(counters: &Counters) -> Self {
+        let words = Counters::word_names().zip(counters.to_words());
+        let some = words.filter(|&(_, word)| word > 0);
+        Self(some.map(|(name, word)| (spelt(name), word)).collect())
+    }
+}
+
+impl From<&KeptCounters> for Counters {
+    fn from(kept: &KeptCounters) -> Self {
+        let mut words = [0; Self::WORDS];
+        for (word, name) in words.iter_mut().zip(Self::word_names()) {
+            *word = kept
+                .0
+                .get(&spelt(name))
+                .map_or(0, |&word| word.min(Self::MOST));
+        }
+        Self::from_words(&words)
+    }
+}
+
+fn spelt((part, name): (&str, &str)) -> String {
+    format!("{part}.{name}")
 }
 
 /// A UUID in its usual spelling.
@@ -62,6 +96,7 @@ impl Kept {
             mtu: record.mtu,
             place: record.place.map(Place::binding),
             detached: record.stage == Stage::Detached,
+            counters: KeptCounters::from(&record.counted()),
         })
     }
 
@@ -93,6 +128,8 @@ impl Kept {
             stage,
             since: now,
             counters: VifCounters::default(),
+            earlier: Counters::from(&kept.counters),
+            live: Counters::default(),
             carried: false,
             prepared: None,
             told: None,

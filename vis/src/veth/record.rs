@@ -1,7 +1,7 @@
 //! What is known of one vEth.
 
 use crate::config::{Binding, EthernetId, ProfileName, VethId};
-use niv::{Mac, VifId};
+use niv::{Counters, Mac, VifId};
 use std::time::Duration;
 use vic::session::vis::Ask;
 use vic::{Name, OwnerName, Refusal, Uuid, VifCounters};
@@ -33,6 +33,10 @@ pub struct Record {
     pub since: Duration,
     /// What passed it, by the IV's account.
     pub counters: VifCounters,
+    /// What its vEth counted in the switch's earlier lives.
+    pub earlier: Counters,
+    /// What it had counted in this life when the switch was asked last.
+    pub(super) live: Counters,
     /// It takes part in the switch.
     pub(super) carried: bool,
     /// Its IV said that it will move, and perhaps to whom.
@@ -113,6 +117,11 @@ impl Record {
             Stage::Away(_) | Stage::Detached => None,
             _ => self.place.map(|place| place.link),
         }
+    }
+
+    /// What the vEth had counted over all lives when the switch was asked last.
+    pub fn counted(&self) -> Counters {
+        self.earlier.saturating_add(&self.live)
     }
 
     /// It takes part in the switch, or will as soon as its IV says so.

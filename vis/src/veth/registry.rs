@@ -7,7 +7,7 @@ use super::lists::Lists;
 use super::notice::Notice;
 use super::record::{Place, Record, Stage};
 use crate::config::{Config, EthernetId, VethId};
-use niv::{ListId, VifId};
+use niv::{Counters, ListId, VifId};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -245,6 +245,31 @@ impl Registry {
             .into_iter()
             .map(kept)
             .collect()
+    }
+
+    /// What another account says these vEths have counted in earlier lives: it may be a later one than the store's.
+    /// To be said before anything is counted in this life.
+    pub fn recall(&mut self, totals: &BTreeMap<Uuid, Counters>) {
+        for (uuid, record) in &mut self.records {
+            let Some(total) = totals.get(uuid) else {
+                continue;
+            };
+            let earlier = record.earlier.later(total);
+            if record.earlier != earlier {
+                record.earlier = earlier;
+                self.changed.insert(*uuid);
+            }
+        }
+    }
+
+    /// What the switch has counted for a vEth in this life.
+    pub fn counted(&mut self, uuid: Uuid, live: &Counters) {
+        if let Some(record) = self.records.get_mut(&uuid)
+            && record.live != *live
+        {
+            record.live = *live;
+            self.changed.insert(uuid);
+        }
     }
 
     /// Something happened that the switch has to follow.

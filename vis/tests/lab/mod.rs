@@ -4,10 +4,11 @@
 use niv::{Counters, PortId, Slot, VlanId, VlanTag, Weight};
 use packet_io::dispatch::Outgoing;
 use packet_io::{Offload, RxFrame};
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use vis::switch::{
-    Entry, LinkKind, LinkPlan, PortPlan, PortState, Seed, Snapshot, Switch, Time, Topology,
+    Entry, Keep, LinkKind, LinkPlan, PortPlan, PortState, Seed, Snapshot, Switch, Time, Topology,
     VlanPolicy,
 };
 
@@ -18,6 +19,22 @@ pub(crate) struct Lab {
     pub(crate) now: u64,
     /// Device and octets of each copy, by device in the order of sending.
     pub(crate) sent: Vec<(u16, Vec<u8>)>,
+}
+
+/// Where counters are kept at the end of a round.
+#[derive(Default)]
+pub(crate) struct Kept(pub(crate) BTreeMap<(u16, u16), Counters>);
+
+impl Keep for Kept {
+    fn keep(&mut self, slot: Slot, counters: &Counters, troubled: bool) {
+        let holder = (slot.index, slot.generation);
+        let (before, now) = (self.0.entry(holder).or_default(), counters.to_words());
+        let traffic = Counters::TRAFFIC_WORDS;
+        let quiet = before.to_words()[traffic..] == now[traffic..];
+        assert!(troubled || quiet, "trouble that was not said");
+        assert_eq!(counters.later(before), *counters, "a counter went back");
+        *before = *counters;
+    }
 }
 
 impl Lab {

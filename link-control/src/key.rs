@@ -1,4 +1,4 @@
-//! The key that an IV and its switch share, read from a file.
+//! The key that an interface virtualizer and its switch share, read from a file.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -119,7 +119,7 @@ mod tests {
 
     #[test]
     fn a_key_others_can_read_is_refused() {
-        let path = std::env::temp_dir().join(format!("iv-key-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("link-key-{}", std::process::id()));
         std::fs::write(&path, [9; 32]).unwrap();
         for (mode, fine) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
             std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();

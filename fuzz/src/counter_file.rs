@@ -1,0 +1,30 @@
+//! Files of counters that another process left.
+
+use packet_io::counter_file::parse;
+use vic::Uuid;
+use vis::store::blocks::{layout, totals};
+
+/// `data` is such a file: as it is, and behind a good header.
+///
+/// # Panics
+/// The reader panics, or takes a part of a file, or a count that is none.
+pub fn counter_file(data: &[u8]) {
+    let layout = layout(Uuid([1; 16]), 8);
+    let good = layout.header_octets(7);
+    let behind: Vec<u8> = good.iter().chain(data).copied().collect();
+    for octets in [data, &behind[..]] {
+        let Ok(blocks) = parse(octets, &layout, 7) else {
+            continue;
+        };
+        assert_eq!(
+            (octets.len() - good.len()) % blocks.len().max(1),
+            0,
+            "a part of a block was read"
+        );
+        assert!(blocks.len() <= 8);
+        for total in totals(&blocks).into_values() {
+            let most = 2 * niv::Counters::MOST;
+            assert!(total.to_words().iter().all(|word| *word <= most));
+        }
+    }
+}
