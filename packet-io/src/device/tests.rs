@@ -152,7 +152,7 @@ fn after_a_kill_the_saved_state_still_gives_back_what_the_first_start_found() {
             let before = settings(links).await;
             let former = Former::of(links, "t-dev", None).await?;
             let file = serde_json::to_string(&former).unwrap();
-            let killed = PreparedDevice::prepare(links, former, Role::Niv, 1522).await?;
+            let killed = PreparedDevice::prepare(links, former, Role::Uplink, 1522).await?;
             drop(killed);
             assert!(
                 is_isolated(&ns, "t-dev")?,
@@ -162,7 +162,7 @@ fn after_a_kill_the_saved_state_still_gives_back_what_the_first_start_found() {
             let saved = serde_json::from_str(&file).unwrap();
             let former = Former::of(links, "t-dev", Some(saved)).await?;
             assert_eq!(former.mtu, 1500);
-            let device = PreparedDevice::prepare(links, former, Role::Niv, 1522).await?;
+            let device = PreparedDevice::prepare(links, former, Role::Uplink, 1522).await?;
             device.restore().await?;
             assert_eq!(settings(links).await, before);
             assert!(!is_isolated(&ns, "t-dev")?);

@@ -28,7 +28,7 @@ fn wanted(mtu: u32) -> Vec<Wanted> {
     vec![Wanted {
         id: ID,
         name: "t-dev".into(),
-        role: Role::Niv,
+        role: Role::Uplink,
         mtu,
         roomy: false,
         usage,
