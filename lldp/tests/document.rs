@@ -1,6 +1,5 @@
 //! docs/vic.md says what is announced.
 
-
 use lldp::{KeyPolicy, Lldpdu, NivEnd, PortName, Role, Station};
 use niv::Mac;
 use std::path::Path;
