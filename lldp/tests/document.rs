@@ -1,5 +1,4 @@
 //! docs/vic.md says what is announced.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 use lldp::{KeyPolicy, Lldpdu, NivEnd, PortName, Role, Station};
 use niv::Mac;
