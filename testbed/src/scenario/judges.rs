@@ -25,8 +25,8 @@ use vntag::{Direction, VnTag};
 
 /// What a hairpinned TCP stream is to reach, in Gb/s.
 const GOAL: f64 = 2.0;
-/// Streams it may take: whatever else the machine does takes away from a stream's rate, and nothing adds to it.
-const STREAMS: usize = 10;
+/// Streams that are measured; the slowest has to reach it.
+const STREAMS: usize = 3;
 
 /// tshark reads what passed the NIV link: a hairpinned ping, and a broadcast to a list.
 pub(super) fn tshark(boxes: &mut TwoBoxes, report: &Report) -> Result<()> {
@@ -119,6 +119,36 @@ fn spelled(tag: &VnTag) -> [String; 7] {
 
 /// iperf3 between two vNICs of a host, beside the same through a Linux bridge.
 pub(super) fn iperf3(boxes: &mut TwoBoxes, report: &Report) -> Result<()> {
+    checksums_are_right(boxes, report)?;
+    let bridge = through_a_bridge(&boxes.lab.binaries)?;
+    report.figure(
+        "iperf3 through a Linux bridge, macvlan VEPA",
+        format!("{:.2} Gb/s", bridge / 1e9),
+    );
+    report.goal(slowest_stream(boxes, report)?, GOAL, "Gb/s")
+}
+
+/// The same on a link without VIC, where nobody has agreed on long frames: 45 frames for each of theirs.
+pub(super) fn iperf3_cut(boxes: &mut TwoBoxes, report: &Report) -> Result<()> {
+    checksums_are_right(boxes, report)?;
+    slowest_stream(boxes, report).map(|_| ())
+}
+
+/// In Gb/s.
+fn slowest_stream(boxes: &TwoBoxes, report: &Report) -> Result<f64> {
+    let [a, b, ..] = STATIONS;
+    let (near, far) = (&boxes.host(a)?.netns, &boxes.host(b)?.netns);
+    let mut slowest = f64::INFINITY;
+    for _ in 0..STREAMS {
+        let rate = measure(near, far, b.v4(), 3)? / 1e9;
+        report.figure("iperf3 through hairpin", format!("{rate:.2} Gb/s"));
+        slowest = slowest.min(rate);
+    }
+    Ok(slowest)
+}
+
+/// With the guests' offloads on, every checksum on the link is right, and nothing is too long for anybody.
+fn checksums_are_right(boxes: &mut TwoBoxes, report: &Report) -> Result<()> {
     let [a, b, ..] = STATIONS;
     for station in [a, b] {
         offloads_are_on(boxes.host(station)?, station, report)?;
@@ -146,8 +176,10 @@ pub(super) fn iperf3(boxes: &mut TwoBoxes, report: &Report) -> Result<()> {
         "TCP checksums on the NIV link, of a sample",
         format!("{right} right, {wrong} wrong"),
     );
-    check(right > 1000 && wrong == 0, || {
-        format!("{wrong} of {} checksums are wrong", right + wrong)
+    check(right > 100 && wrong == 0, || {
+        format!(
+            "of the checksums on the NIV link {wrong} are wrong, and only {right} were seen to be right"
+        )
     })?;
     let mut too_big = 0;
     for host in ["vis", "h1"] {
@@ -156,26 +188,7 @@ pub(super) fn iperf3(boxes: &mut TwoBoxes, report: &Report) -> Result<()> {
         too_big += numbers(&answer, "mtu_exceeded").iter().sum::<i64>();
     }
     report.figure("frames too big for somebody", too_big);
-    check(too_big == 0, || format!("{too_big} frames were too big"))?;
-
-    // Whoever listens takes time from those who forward.
-    drop(watches);
-    let bridge = through_a_bridge(&boxes.lab.binaries)?;
-    report.figure(
-        "iperf3 through a Linux bridge, macvlan VEPA",
-        format!("{:.2} Gb/s", bridge / 1e9),
-    );
-    let (near, far) = (&boxes.host(a)?.netns, &boxes.host(b)?.netns);
-    let mut best = 0.0_f64;
-    for _ in 0..STREAMS {
-        let rate = measure(near, far, b.v4(), 3)? / 1e9;
-        report.figure("iperf3 through hairpin", format!("{rate:.2} Gb/s"));
-        best = best.max(rate);
-        if best >= GOAL {
-            break;
-        }
-    }
-    report.goal(best, GOAL, "Gb/s")
+    check(too_big == 0, || format!("{too_big} frames were too big"))
 }
 
 /// Shows that nobody has switched the guest's offloads off.

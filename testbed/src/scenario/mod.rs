@@ -253,6 +253,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         run: Run::TwoBoxes(judges::iperf3),
     },
     Scenario {
+        name: "judge-iperf3-cut",
+        about: "the same where the link carries no long frames",
+        needs: &[Need::Tool("iperf3"), Need::Tool("ethtool")],
+        demo: false,
+        run: Run::BoundByHand(judges::iperf3_cut),
+    },
+    Scenario {
         name: "judge-tiny-iv",
         about: "a second virtualizer, written from docs/vic.md alone, joins with a key and survives the switch's restarts",
         needs: &[Need::Tool("python3")],
