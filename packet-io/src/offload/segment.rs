@@ -47,8 +47,8 @@ pub(crate) struct Segments<'a> {
     transport: usize,
     network_kind: Network,
     segmentation: Segmentation,
-    /// The longest piece, headers included, that may stand for several.
-    longest: usize,
+    /// Octets of payload in a piece that stands for several; 0: each is one segment.
+    several: usize,
     finish: bool,
     /// Of the addresses and the protocol number.
     pseudo: Sum,
@@ -85,7 +85,7 @@ impl<'a> Segments<'a> {
             transport: t + head.len() - skip.min(t),
             network_kind: layout.network_kind,
             segmentation,
-            longest: 0,
+            several: 0,
             finish,
             pseudo: layout.pseudo(frame)?,
             identification: word(frame, layout.network + 4)?,
@@ -103,16 +103,18 @@ impl<'a> Segments<'a> {
     /// Cut into pieces that stand for as many segments as fit into a long frame of `longest` octets, without
     /// its trailer (see [`crate::long`]).
     pub(crate) fn into_pieces(self, longest: usize) -> Self {
-        Self { longest, ..self }
+        let one = usize::from(self.segmentation.size).max(1);
+        let room = longest.saturating_sub(self.head.len() + self.rest.len());
+        let several = if room < 2 * one { 0 } else { room / one * one };
+        Self { several, ..self }
     }
 
     /// Octets of payload in the next piece: one segment, or as many as a long frame holds.
     fn next_size(&self, left: usize) -> usize {
         let one = usize::from(self.segmentation.size).max(1);
-        let header = self.head.len() + self.rest.len();
-        let room = self.longest.saturating_sub(header);
-        let several = (room / one * one).min(left);
-        if header + several > LONGEST_PLAIN && several > one {
+        let several = self.several.min(left);
+        // A shorter one has no trailer to say that it stands for several.
+        if several > one && self.head.len() + self.rest.len() + several > LONGEST_PLAIN {
             several
         } else {
             one.min(left)
@@ -176,7 +178,11 @@ impl<'a> Segments<'a> {
         };
 
         self.done += payload.len();
-        let segments = payload.len().div_ceil(one);
+        let segments = if payload.len() <= one {
+            1
+        } else {
+            payload.len().div_ceil(one)
+        };
         self.identification = self.identification.wrapping_add(segments as u16);
         self.over = last;
         Some(Segment {
