@@ -53,6 +53,11 @@ pub const CASES: &[Case] = &[
         vis_passes(|n| FAR_STATIONS + u32::from(n) + 1)
     }),
     case("vis/to a plain port", BURST as u32, || vis_passes(|_| 0)),
+    case(
+        "vis/hairpin from 64 ports, all counters kept",
+        BURST as u32,
+        vis_passes_and_keeps,
+    ),
     case("vis/flood to 16, each copy", 16, || vis_floods(16)),
     case("vis/flood to 1000, each copy", 1000, || vis_floods(1000)),
     case("table/lookup in 1k", BURST as u32, || table_lookup(1 << 10)),
@@ -205,17 +210,30 @@ fn iv_up_and_dispatch() -> Box<dyn FnMut()> {
     Box::new(move || host.pass_up(FIRST_VNIC, black_box(frames), &mut dispatcher))
 }
 
+/// The most that there is to keep after a burst: every frame is of another vEth, and for another.
+fn vis_passes_and_keeps() -> Box<dyn FnMut()> {
+    let (mut switch, frames) = passing(|n| u32::from((n + 1) % 64) + 1);
+    Box::new(move || {
+        assert_eq!(switch.pass(NEAR, black_box(frames)), BURST);
+        switch.keep();
+    })
+}
+
 /// Frame `n` of a burst goes to the station `to` says.
 fn vis_passes(to: fn(u16) -> u32) -> Box<dyn FnMut()> {
-    let mut switch = Exchange::new(64, 64, 1 << 16);
+    let (mut switch, frames) = passing(to);
+    Box::new(move || {
+        assert_eq!(switch.pass(NEAR, black_box(frames)), BURST);
+    })
+}
+
+fn passing(to: fn(u16) -> u32) -> (Exchange, &'static [RxFrame<'static>]) {
+    let switch = Exchange::new(64, 64, 1 << 16);
     let frame = |n: u16| {
         let (to, from) = (mac(to(n)), mac(u32::from(n) + 1));
         tagged(up(n + 1), &ethernet(to, from, 60))
     };
-    let frames = leak(burst(frame));
-    Box::new(move || {
-        assert_eq!(switch.pass(NEAR, black_box(frames)), BURST);
-    })
+    (switch, leak(burst(frame)))
 }
 
 fn vis_floods(members: u16) -> Box<dyn FnMut()> {

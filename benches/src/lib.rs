@@ -308,8 +308,12 @@ impl Exchange {
         for copy in &self.out {
             self.switch.sent(copy.account, Weight::one(60));
         }
-        self.switch.keep(&mut self.blocks);
         self.out.len()
+    }
+
+    /// Has what changed kept, as at the end of a round.
+    pub fn keep(&mut self) {
+        self.switch.keep(&mut self.blocks);
     }
 }
 

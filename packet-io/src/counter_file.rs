@@ -80,7 +80,11 @@ pub struct CounterFile {
     mapped: usize,
     /// Words that the file has, and that may be touched.
     there: AtomicUsize,
-    layout: Layout,
+    /// Most blocks, and words of one.
+    blocks: usize,
+    block: usize,
+    /// Of each record of a block: where it begins there, and its words.
+    records: Vec<(usize, usize)>,
     path: PathBuf,
     /// Holds the lock.
     file: File,
@@ -149,7 +153,7 @@ impl Leftover {
         };
         let file = make().map_err(failed)?;
         lock(&file, &new)?;
-        let made = CounterFile::map(file, &self.path, self.layout.clone()).map_err(failed)?;
+        let made = CounterFile::map(file, &self.path, &self.layout).map_err(failed)?;
         fs::rename(&new, &self.path).map_err(failed)?;
         drop(self.old);
         Ok(made)
@@ -157,7 +161,7 @@ impl Leftover {
 }
 
 impl CounterFile {
-    fn map(file: File, path: &Path, layout: Layout) -> io::Result<Self> {
+    fn map(file: File, path: &Path, layout: &Layout) -> io::Result<Self> {
         let mapped = layout.words(layout.blocks.into());
         // SAFETY: a new mapping at an address of the kernel's choice touches no memory in use.
         let start = unsafe {
@@ -175,7 +179,9 @@ impl CounterFile {
             start,
             mapped,
             there: AtomicUsize::new(layout.words(0)),
-            layout,
+            blocks: layout.blocks.into(),
+            block: layout.block(),
+            records: layout.places(),
             path: path.to_owned(),
             file,
         })
@@ -187,11 +193,9 @@ impl CounterFile {
     /// # Errors
     /// No memory or disk is left for it.
     pub fn grow(&self, blocks: usize) -> io::Result<()> {
-        let blocks = blocks.next_multiple_of(STEP).min(self.layout.blocks.into());
-        let (there, wanted) = (
-            self.there.load(Ordering::Acquire),
-            self.layout.words(blocks),
-        );
+        let blocks = blocks.next_multiple_of(STEP).min(self.blocks);
+        let wanted = layout::HEADER + blocks * self.block;
+        let there = self.there.load(Ordering::Acquire);
         if wanted <= there {
             return Ok(());
         }
@@ -205,15 +209,15 @@ impl CounterFile {
     /// Stores a record, whole; returns whether it could: the block must have been made room for, and `words`
     /// be as many as the layout says. Of each record there is one thread that stores it.
     #[inline]
-    pub fn store(&self, block: usize, record: usize, words: &[u64]) -> bool {
+    pub fn store<const N: usize>(&self, block: usize, record: usize, words: &[u64; N]) -> bool {
         let Some((times, banks)) = self.record(block, record) else {
             return false;
         };
-        if banks.len() != 2 * words.len() {
+        if banks.len() != 2 * N {
             return false;
         }
         let next = times.load(Ordering::Relaxed).wrapping_add(1);
-        let (even, odd) = banks.split_at(words.len());
+        let (even, odd) = banks.split_at(N);
         let bank = if next % 2 == 0 { even } else { odd };
         // Whoever sees one of the words below sees that the bank is not the current one.
         fence(Ordering::Release);
@@ -243,9 +247,9 @@ impl CounterFile {
     /// How often a record was stored, and its two banks.
     #[inline]
     fn record(&self, block: usize, record: usize) -> Option<(&AtomicU64, &[AtomicU64])> {
-        let start = self.layout.start(block, record)?;
-        let words = layout::record(*self.layout.records.get(record)?);
-        if start.checked_add(words)? > self.there.load(Ordering::Acquire) {
+        let &(at, words) = self.records.get(record)?;
+        let start = layout::HEADER + block.checked_mul(self.block)? + at;
+        if start + words > self.there.load(Ordering::Acquire) {
             return None;
         }
         // SAFETY: `there` words, of at most `mapped`, lie inside the mapping, which lives as long as `self` and

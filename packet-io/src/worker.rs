@@ -33,8 +33,10 @@ pub trait Forward {
     /// What became of a copy, or of some of its segments.
     fn fate(&mut self, copy: &Outgoing, weight: Weight, fate: Result<(), DropReason>);
 
-    /// The round is over: every copy has met its fate.
-    fn end(&mut self) {}
+    /// The round is over: every copy has met its fate. How long the worker may sleep if nothing else wakes it.
+    fn end(&mut self) -> Duration {
+        IDLE
+    }
 }
 
 /// How a port is used.
@@ -262,14 +264,15 @@ impl<F: Forward> Worker<F> {
     /// The kernel refuses to wait: nothing a worker could mend.
     pub fn run(&mut self, mailbox: &Mailbox<Self>) -> io::Result<()> {
         let mut ready = Vec::with_capacity(BURST);
+        let mut sleep = IDLE;
         while !self.stopping {
-            self.poller.wait(Some(IDLE), &mut ready)?;
+            self.poller.wait(Some(sleep), &mut ready)?;
             mailbox.run_pending(self);
             self.forward.begin(Instant::now());
             for &id in &ready {
                 self.burst(PortId(id));
             }
-            self.forward.end();
+            sleep = self.forward.end().min(IDLE);
         }
         Ok(())
     }

@@ -99,11 +99,15 @@ impl Layout {
         self.records.iter().map(|&words| record(words)).sum()
     }
 
-    /// Where a record begins, in words from the start of the file.
-    pub(super) fn start(&self, block: usize, number: usize) -> Option<usize> {
-        let before = self.records.get(..number)?;
-        let within: usize = before.iter().map(|&words| record(words)).sum();
-        Some(HEADER + block * self.block() + within)
+    /// Of each record, where it begins in a block, and its words with both banks.
+    pub(super) fn places(&self) -> Vec<(usize, usize)> {
+        let mut at = 0;
+        let place = |&words: &u16| {
+            let place = (at, record(words));
+            at += record(words);
+            place
+        };
+        self.records.iter().map(place).collect()
     }
 
     /// Words of a file with so many blocks.

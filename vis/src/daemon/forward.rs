@@ -7,7 +7,7 @@ use niv::{DropReason, PortId, Weight};
 use packet_io::worker::Forward;
 use packet_io::{Outgoing, RxFrame};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// One worker's forwarding state.
 pub(crate) struct Switching {
@@ -18,8 +18,14 @@ pub(crate) struct Switching {
     /// What the present burst is judged by.
     current: Arc<Snapshot>,
     started: Instant,
+    /// In milliseconds.
     now: Time,
+    /// When the counters were kept last.
+    kept: Time,
 }
+
+/// How often counters are kept while frames pass.
+const KEPT_EVERY: Duration = Duration::from_millis(1);
 
 impl Switching {
     /// Forwards with `switch` by whatever `published` holds when a burst starts.
@@ -32,6 +38,7 @@ impl Switching {
             current,
             started: Instant::now(),
             now: Time::default(),
+            kept: Time::default(),
         }
     }
 
@@ -64,7 +71,13 @@ impl Forward for Switching {
         }
     }
 
-    fn end(&mut self) {
+    /// Counters are kept once in a millisecond, not after every burst: a kill loses no more than that.
+    fn end(&mut self) -> Duration {
+        if self.now == self.kept {
+            return KEPT_EVERY;
+        }
         self.switch.keep(&mut self.blocks);
+        self.kept = self.now;
+        Duration::MAX
     }
 }

@@ -3,9 +3,9 @@
 //! Two places keep a vEth's counters, by the UUID of its vNIC:
 //!
 //! - a **block** of a mapped file (`packet_io::counter_file`) under `/run`: who it is, what it had counted
-//!   before this process (`earlier`), and what it has counted since (`live`). The worker stores `live` at the
-//!   end of every round. A kill loses no more than the burst in the worker's hands; the end of the machine loses
-//!   the file;
+//!   before this process (`earlier`), and what it has counted since (`live`). The worker stores `live`
+//!   once in a millisecond, and before it sleeps for longer. A kill loses no more than that; the end of the machine
+//!   loses the file;
 //! - the **store**, which is synced to disk: the total, written once a minute, when the vEth changes, and at a
 //!   clean end.
 //!
@@ -123,10 +123,8 @@ impl Blocks {
             .iter_mut()
             .zip(words)
             .for_each(|(at, word)| *at = word);
-        let nothing = [0; Counters::WORDS];
-        let (traffic, _) = nothing.split_at(Counters::TRAFFIC_WORDS);
-        let stored = self.file.store(at, LIVE, &nothing)
-            && self.file.store(at, TRAFFIC, traffic)
+        let stored = self.file.store(at, LIVE, &[0; Counters::WORDS])
+            && self.file.store(at, TRAFFIC, &[0; Counters::TRAFFIC_WORDS])
             // Last: until then it is nobody's.
             && self.file.store(at, OWNER, &owner);
         if let Some(holder) = self.holders.get_mut(at) {

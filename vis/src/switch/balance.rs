@@ -24,7 +24,7 @@ pub(super) struct Balance {
     used: Vec<u16>,
 }
 
-/// Where bridge ports' counters go at the end of each round, so that they outlive the process.
+/// Where bridge ports' counters go now and then, so that they outlive the process.
 pub trait Keep {
     /// These are the counters of `slot` by now. Not `troubled`: since they were kept last no frame was
     /// dropped and nothing odd was seen, so only traffic has changed.
@@ -117,8 +117,7 @@ impl Balance {
                 port.left_out = port.left_out.minus(left_out);
                 port.counters.list(sent.minus(left_out));
                 if port.change == Change::Nothing {
-                    port.change = Change::Traffic;
-                    self.changed.push(member);
+                    first_change(&mut port.change, &mut self.changed, member);
                 }
             }
         }
@@ -158,11 +157,21 @@ impl Balance {
     #[inline]
     pub(super) fn sent(&mut self, account: Account, weight: Weight) {
         match account {
-            Account::Port(index) => self.port_mut(index).sent(weight),
+            Account::Port(index) => match self.ports.get_mut(usize::from(index)) {
+                Some(port) => {
+                    port.counters.sent(weight);
+                    // At the end, so that no register has to be kept for after it.
+                    if port.change == Change::Nothing {
+                        first_change(&mut port.change, &mut self.changed, index);
+                    }
+                }
+                None => self.stray.sent(weight),
+            },
             Account::List { place, left_out } => self.list_sent(place, left_out, weight),
         }
     }
 
+    #[inline(never)]
     fn list_sent(&mut self, place: u16, left_out: Option<u16>, weight: Weight) {
         let Some(list) = self.lists.get_mut(usize::from(place)) else {
             self.stray.sent(weight);
@@ -204,8 +213,7 @@ impl Balance {
         match self.ports.get_mut(usize::from(index)) {
             Some(port) => {
                 if port.change == Change::Nothing {
-                    port.change = Change::Traffic;
-                    self.changed.push(index);
+                    first_change(&mut port.change, &mut self.changed, index);
                 }
                 &mut port.counters
             }
@@ -214,6 +222,7 @@ impl Balance {
     }
 
     /// For anything.
+    #[inline(never)]
     pub(super) fn troubled_mut(&mut self, index: u16) -> &mut Counters {
         match self.ports.get_mut(usize::from(index)) {
             Some(port) => {
@@ -269,4 +278,12 @@ impl Balance {
         }
         total
     }
+}
+
+/// The first since counters were kept. Once a round: what is done for each frame stays short without it.
+#[cold]
+#[inline(never)]
+fn first_change(change: &mut Change, changed: &mut Vec<u16>, index: u16) {
+    *change = Change::Traffic;
+    changed.push(index);
 }
