@@ -175,6 +175,9 @@ impl Daemon {
                 };
                 let cleared = self.worker.answer(lists).await;
                 for vnic in self.vnics.values_mut() {
+                    if let Some(vif) = vnic.config.vif() {
+                        session.reserve(vif);
+                    }
                     let Some((mac, told)) = told(vnic) else {
                         continue;
                     };
