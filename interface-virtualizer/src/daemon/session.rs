@@ -125,8 +125,8 @@ fn told(vnic: &Vnic) -> Option<(Mac, vic::session::iv::Vnic)> {
         profile: by.profile.clone(),
         mtu: u16::try_from(vnic.config.mtu).unwrap_or(u16::MAX),
         vif: assigned.life.vif(),
-        owner_name: None,
-        owner_uuid: None,
+        owner_name: by.owner.clone(),
+        owner_uuid: by.owner_uuid,
     };
     Some((mac, told))
 }
