@@ -72,6 +72,12 @@ pub struct Attach {
     /// Its UUID, by which the switch knows it again. One is drawn if none is given.
     #[arg(long)]
     pub uuid: Option<String>,
+    /// The virtual machine or container it belongs to, for people at the switch.
+    #[arg(long, value_name = "NAME")]
+    pub owner: Option<String>,
+    /// The UUID of that.
+    #[arg(long, value_name = "UUID")]
+    pub owner_uuid: Option<String>,
     /// On a TAP device, made if it is not there.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["netns", "device"])]
     pub tap: Option<String>,
@@ -108,6 +114,8 @@ impl Attach {
             vif: None,
             profile: Some(self.profile.clone()),
             uuid: self.uuid.clone(),
+            owner: self.owner.clone(),
+            owner_uuid: self.owner_uuid.clone(),
             tap: self.tap.clone(),
             netns: self.netns.as_ref().map(absolute),
             ifname: self.ifname.clone(),

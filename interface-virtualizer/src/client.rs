@@ -27,7 +27,7 @@ pub enum Request {
         json: bool,
     },
     /// One vNIC more.
-    Attach(VnicSpec),
+    Attach(Box<VnicSpec>),
     /// One vNIC less.
     Detach {
         /// What it is called.
@@ -57,7 +57,10 @@ pub fn profiles(show: &args::Show) -> Result<ExitCode, CommandError> {
 /// # Errors
 /// The daemon does not answer.
 pub fn attach(attach: &args::Attach) -> Result<ExitCode, CommandError> {
-    ask(attach.socket.as_deref(), &Request::Attach(attach.spec()))
+    ask(
+        attach.socket.as_deref(),
+        &Request::Attach(attach.spec().into()),
+    )
 }
 
 /// `iv detach`

@@ -351,4 +351,42 @@ fn what_a_veth_counted_stays_through_restarts_detach_and_attach_elsewhere() {
         "and the store has heard of it"
     );
     assert_eq!(hosts.registry.records().count(), 2, "nobody came by it");
+
+#[test]
+fn another_address_or_mtu_is_judged_again() {
+    let mut hosts = Hosts::new(CONFIG);
+    hosts.attach_long(1, 1, "trunk", 1400);
+    hosts.attach_long(1, 2, "trunk", 1400);
+    hosts.attach(1, 3, "web");
+    hosts.run(Duration::from_secs(2));
+    let mut set = |n: u8, mac: Option<u8>, mtu| {
+        let told = hosts.hosts[&1].told.len();
+        let now = hosts.now;
+        let mac = mac.map(|last| vic::Mac([2, 0, 0, 1, 0, last]));
+        let iv = &mut hosts.hosts.get_mut(&1).unwrap().iv;
+        iv.set(now, uuid(n), mac, mtu).unwrap();
+        hosts.run(Duration::from_secs(1));
+        let why = hosts.hosts[&1].told[told..]
+            .iter()
+            .find_map(|event| match event {
+                IvEvent::SetRefused { why, .. } => Some(why.to_string()),
+                _ => None,
+            });
+        let record = hosts.record(n);
+        (why, record.mac.0[5], record.mtu)
+    };
+    assert_eq!(set(1, Some(9), None), (None, 9, 1400));
+    let (why, mac, _) = set(1, Some(2), None);
+    assert_eq!(
+        (why.as_deref(), mac),
+        (
+            Some("in_use: Vethernet3 has the address, with the same port-profile"),
+            9
+        )
+    );
+    // One of another profile is in other VLANs.
+    assert_eq!(set(3, Some(2), None), (None, 2, 1500));
+    let (why, _, mtu) = set(1, None, Some(1501));
+    let both = "mtu: the vNIC's MTU is 1501, and the link's of 1510 carries 1500 at most behind a VLAN tag";
+    assert_eq!((why.as_deref(), mtu), (Some(both), 1400));
 }

@@ -4,7 +4,7 @@ use niv::{Mac, VifId};
 use packet_io::link::is_name;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
-use vic::{Name, Uuid};
+use vic::{Name, OwnerName, Uuid};
 
 /// The MTU of a vNIC that names none.
 pub const DEFAULT_MTU: u32 = 1500;
@@ -41,6 +41,10 @@ pub struct ByProfile {
     pub profile: Name,
     /// Its UUID. Not given: one is drawn, and kept in the state file.
     pub uuid: Option<Uuid>,
+    /// The virtual machine or container it belongs to, for people at the switch.
+    pub owner: Option<OwnerName>,
+    /// Its UUID.
+    pub owner_uuid: Option<Uuid>,
 }
 
 /// How a vNIC meets its guest.
@@ -96,6 +100,12 @@ pub struct VnicSpec {
     /// By VIC: the vNIC's UUID.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uuid: Option<String>,
+    /// By VIC: whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// By VIC: the UUID of whose it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner_uuid: Option<String>,
     /// A TAP of this name. With a profile and no other device: one of the vNIC's own name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tap: Option<String>,
@@ -129,6 +139,8 @@ impl From<&VnicConfig> for VnicSpec {
             Binding::Profile(by) => {
                 spec.profile = Some(by.profile.to_string());
                 spec.uuid = by.uuid.map(|uuid| uuid.to_string());
+                spec.owner = by.owner.as_ref().map(ToString::to_string);
+                spec.owner_uuid = by.owner_uuid.map(|uuid| uuid.to_string());
             }
         }
         match vnic.attachment.clone() {
@@ -181,6 +193,9 @@ impl TryFrom<VnicSpec> for VnicConfig {
         if !(68..=65_535).contains(&mtu) {
             return wrong(&format!("`mtu` is 68 to 65535, not {mtu}"));
         }
+        if spec.profile.is_none() && (spec.owner.is_some() || spec.owner_uuid.is_some()) {
+            return wrong("`owner` and `owner-uuid` go with `profile` only");
+        }
         let binding = match (spec.vif, spec.profile) {
             (Some(vif), None) if spec.uuid.is_none() => Binding::Vif(vif),
             (Some(_), None) => return wrong("`uuid` goes with `profile` only"),
@@ -190,8 +205,21 @@ impl TryFrom<VnicSpec> for VnicConfig {
                     return wrong(&format!("its name will not do: {error}"));
                 }
                 let uuid = spec.uuid.map(|uuid| uuid.parse()).transpose();
+                let owner = match spec.owner.map(|owner| owner.parse()).transpose() {
+                    Ok(owner) => owner,
+                    Err(error) => return wrong(&format!("`owner` will not do: {error}")),
+                };
+                let owner_uuid = match spec.owner_uuid.map(|uuid| uuid.parse()).transpose() {
+                    Ok(owner_uuid) => owner_uuid,
+                    Err(error) => return wrong(&format!("`owner-uuid` will not do: {error}")),
+                };
                 match (profile.parse(), uuid) {
-                    (Ok(profile), Ok(uuid)) => Binding::Profile(ByProfile { profile, uuid }),
+                    (Ok(profile), Ok(uuid)) => Binding::Profile(ByProfile {
+                        profile,
+                        uuid,
+                        owner,
+                        owner_uuid,
+                    }),
                     (Err(error), _) => return wrong(&format!("`profile` will not do: {error}")),
                     (_, Err(error)) => return wrong(&format!("`uuid` will not do: {error}")),
                 }

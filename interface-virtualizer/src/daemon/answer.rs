@@ -91,7 +91,7 @@ impl Handler for Answers {
                 let profiles = self.ask(Ask::Profiles).await;
                 profiles.and_then(|profiles| printed(json, &profiles))
             }
-            Request::Attach(spec) => self.attach(spec).await,
+            Request::Attach(spec) => self.attach(*spec).await,
             Request::Detach { name } => {
                 let detached = self.ask(|reply| Ask::Detach(name.clone(), reply)).await;
                 detached.map(|()| format!("vNIC {name} is detached\n"))

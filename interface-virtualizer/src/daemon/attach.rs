@@ -228,6 +228,8 @@ mod tests {
             let by = ByProfile {
                 profile: "web".parse().unwrap(),
                 uuid: Some(vic::Uuid(uuid)),
+                owner: None,
+                owner_uuid: None,
             };
             host_end("eth1", &Binding::Profile(by))
         };

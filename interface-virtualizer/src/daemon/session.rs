@@ -152,8 +152,8 @@ fn told(vnic: &Vnic) -> Option<(Mac, vic::session::iv::Vnic)> {
         profile: by.profile.clone(),
         mtu: u16::try_from(vnic.config.mtu).unwrap_or(u16::MAX),
         vif: assigned.life.vif(),
-        owner_name: None,
-        owner_uuid: None,
+        owner_name: by.owner.clone(),
+        owner_uuid: by.owner_uuid,
     };
     Some((mac, told))
 }
@@ -217,6 +217,9 @@ impl Daemon {
                 };
                 let cleared = self.worker.answer(lists).await;
                 for vnic in self.vnics.values_mut() {
+                    if let Some(vif) = vnic.config.vif() {
+                        session.reserve(vif);
+                    }
                     let Some((mac, told)) = told(vnic) else {
                         continue;
                     };

@@ -65,6 +65,8 @@ pub(super) fn attach_guest(lab: &mut Lab, (guest, uuid): (&str, &str)) -> Result
         "web",
         "--uuid",
         uuid,
+        "--owner",
+        guest,
         "--netns",
         &path,
     ];
@@ -216,6 +218,13 @@ pub(super) fn attach(binaries: &Binaries, report: &Report) -> Result<()> {
     }
     they_talk(&lab)?;
     report.figure("the two guests", "reach each other");
+    let vifs = lab.daemon("vis")?.show_json(&["niv", "vif"])?;
+    for (index, (guest, _)) in GUESTS.into_iter().enumerate() {
+        let owner = vifs.pointer(&format!("/vifs/{index}/vnic/owner"));
+        check(owner.is_some_and(|owner| owner == guest), || {
+            format!("the switch does not say whose the vNIC of {guest} is: {vifs}")
+        })?;
+    }
 
     none_comes_too_early(&mut lab, report)?;
 

@@ -409,6 +409,7 @@ impl Lab {
                 let no = Err(Self::refusal(Code::NOT_ALLOWED));
                 self.vis.answer(self.now, ask, no).unwrap();
             }
+            VisEvent::Set { ask, .. } => self.vis.answer(self.now, ask, Ok(())).unwrap(),
             VisEvent::Create { ask, create, bound } => {
                 let vif = match self.vis.accept(self.now, ask, 7, None) {
                     Ok(vif) => vif,
@@ -459,6 +460,9 @@ impl Lab {
                 world.confirmed.remove(&list);
             }
             VisEvent::Refused(said) => world.refused.push(said.refusal),
+            VisEvent::EnableRefused { why, .. } if why.code == Code::IN_USE => {
+                world.refused.push(why);
+            }
             VisEvent::EnableRefused { vif, why } => panic!("VIF {vif} refused: {why}"),
             VisEvent::ListRefused { list, why } => panic!("list {list} refused: {why}"),
             _ => {}

@@ -3,10 +3,10 @@
 use super::command::Command;
 use super::events::TELL_EVERY;
 use super::notice::Notice;
-use super::record::{Record, Stage};
+use super::record::{Place, Record, Stage};
 use super::registry::{MAX_DETACHED, Registry};
 use crate::config::{EthernetId, InterfaceId, Membership, ProfileName, VethId};
-use niv::Counters;
+use niv::{Counters, Mac, VifId};
 use std::time::Duration;
 use vic::message::VifCreate;
 use vic::session::vis::Ask;
@@ -81,20 +81,8 @@ impl Registry {
             let sentence = format!("there is no port-profile `{asked}`");
             return refuse(Code::UNKNOWN_PROFILE, sentence);
         };
+        self.room_for_tags(link, &profile, create.mtu)?;
         let peer = self.links.get(&link).and_then(|link| link.peer.as_ref());
-        let mtu = peer.map_or(0, |peer| peer.mtu);
-        let tagged = matches!(
-            self.said.effective_profile(&profile),
-            Some(Membership::Trunk { .. })
-        );
-        if tagged && u32::from(create.mtu) + TAGS > mtu.into() {
-            let sentence = format!(
-                "the vNIC's MTU is {}, and the link's of {mtu} carries {} at most behind a VLAN tag",
-                create.mtu,
-                u32::from(mtu).saturating_sub(TAGS)
-            );
-            return refuse(Code::MTU, sentence);
-        }
         let record = self.records.get(&create.uuid);
         let elsewhere = record.and_then(Record::home).filter(|home| *home != link);
         if let (Some(record), Some(home)) = (record, elsewhere) {
@@ -110,6 +98,60 @@ impl Registry {
             }
         }
         Ok(profile)
+    }
+
+    /// Sessions ask this for the VNTag; only here is it known who sends VLAN tags too.
+    fn room_for_tags(
+        &self,
+        link: EthernetId,
+        profile: &ProfileName,
+        vnic: u16,
+    ) -> Result<(), Refusal> {
+        let peer = self.links.get(&link).and_then(|link| link.peer.as_ref());
+        let mtu = peer.map_or(0, |peer| peer.mtu);
+        let tagged = matches!(
+            self.said.effective_profile(profile),
+            Some(Membership::Trunk { .. })
+        );
+        if !tagged || u32::from(vnic) + TAGS <= mtu.into() {
+            return Ok(());
+        }
+        let sentence = format!(
+            "the vNIC's MTU is {vnic}, and the link's of {mtu} carries {} at most behind a VLAN tag",
+            u32::from(mtu).saturating_sub(TAGS)
+        );
+        Err(Refusal::new(Code::MTU, sentence))
+    }
+
+    /// Whether a vNIC may have another address or MTU. An address that another one with the same profile has, and so in
+    /// the same VLANs, would take that one's frames away.
+    pub(super) fn may_change(
+        &self,
+        link: EthernetId,
+        vif: VifId,
+        mac: Option<Mac>,
+        mtu: Option<u16>,
+    ) -> Result<(), Refusal> {
+        let uuid = self.places.get(&Place { link, vif });
+        let Some(record) = uuid.and_then(|uuid| self.records.get(uuid)) else {
+            let sentence = format!("VIF {vif} is no vEth's");
+            return Err(Refusal::new(Code::UNKNOWN_VIF, sentence));
+        };
+        if let Some(mtu) = mtu {
+            self.room_for_tags(link, &record.profile, mtu)?;
+        }
+        let holder = self.records.values().find(|other| {
+            let beside = other.number != record.number && other.home().is_some();
+            beside && Some(other.mac) == mac && other.profile == record.profile
+        });
+        match holder {
+            None => Ok(()),
+            Some(other) => {
+                let other = InterfaceId::Veth(other.number);
+                let sentence = format!("{other} has the address, with the same port-profile");
+                Err(Refusal::new(Code::IN_USE, sentence))
+            }
+        }
     }
 
     /// The number it has, or the lowest that nobody has, by configuration or by the protocol.

@@ -40,10 +40,16 @@ impl Registry {
                 self.enabled(now, link, vif, Err(why));
             }
             VisEvent::VifGone { vif, uuid, why } => self.vif_gone(now, link, vif, uuid, why),
-            VisEvent::Set { vif, mac, mtu } => self.change(link, vif, |record| {
-                record.mac = mac.unwrap_or(record.mac);
-                record.mtu = mtu.unwrap_or(record.mtu);
-            }),
+            VisEvent::Set { ask, vif, mac, mtu } => {
+                let done = self.may_change(link, vif, mac, mtu);
+                if done.is_ok() {
+                    self.change(link, vif, |record| {
+                        record.mac = mac.unwrap_or(record.mac);
+                        record.mtu = mtu.unwrap_or(record.mtu);
+                    });
+                }
+                self.command(link, Command::Answer { ask, done });
+            }
             VisEvent::Move { ask, uuid, step } => self.step(link, ask, uuid, step),
             VisEvent::ListConfirmed(list) => {
                 self.unsettled |= self.lists.confirm(link, list, true);

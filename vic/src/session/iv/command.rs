@@ -31,6 +31,11 @@ impl IvSession {
         Ok(())
     }
 
+    /// A VIF that is bound by hand here: it is no vNIC's of the session, even if the VIS gives it to one.
+    pub fn reserve(&mut self, vif: VifId) {
+        self.by_hand.insert(vif);
+    }
+
     /// Gives a vNIC's VIF back. The data path lets none of its frames pass any more when this is called.
     /// [`IvEvent::Detached`] follows.
     ///

@@ -22,7 +22,7 @@ use crate::refusal::{Code, Refusal};
 use core::time::Duration;
 use niv::{ListId, VifId};
 use opening::Opening;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use vnics::Vnics;
 
 /// How much an IV can hold; the VIS is told and keeps to it.
@@ -79,6 +79,7 @@ pub struct IvSession {
     term: u64,
     phase: Phase,
     vnics: Vnics,
+    by_hand: BTreeSet<VifId>,
     lists: BTreeMap<ListId, Held>,
     counters: BTreeMap<VifId, VifCounters>,
     work: Work<Task>,
@@ -128,6 +129,7 @@ impl IvSession {
             term,
             phase: Phase::Opening(Opening::new(Duration::ZERO, nonce)),
             vnics: Vnics::default(),
+            by_hand: BTreeSet::new(),
             lists: BTreeMap::new(),
             counters: BTreeMap::new(),
             work: Work::new(),

@@ -37,6 +37,9 @@ impl IvSession {
         match request {
             Request::VifEnable(enable) => {
                 let vif = enable.vif;
+                if self.by_hand.contains(&vif) {
+                    return Err(bound_by_hand(vif));
+                }
                 if let Some(record) = self.settled(vif)? {
                     let uuid = record.vnic.uuid;
                     record.state = VnicState::Enabled;
@@ -206,6 +209,14 @@ impl IvSession {
             self.work.push(Task::Delete(uuid));
             return;
         }
+        if self.by_hand.contains(&vif) {
+            let why = bound_by_hand(vif);
+            if let Some(record) = self.vnics.get_mut(uuid) {
+                record.state = VnicState::Down(why.clone());
+            }
+            let vif = None;
+            return self.end.tell(IvEvent::Down { uuid, vif, why });
+        }
         self.end.tell(IvEvent::Created {
             uuid,
             vif,
@@ -253,6 +264,13 @@ impl IvSession {
         self.vnics.remove(uuid);
         self.end.tell(IvEvent::Detached { uuid });
     }
+}
+
+fn bound_by_hand(vif: VifId) -> Refusal {
+    let sentence = format!(
+        "VIF {vif} is bound by hand at the IV; bind it by hand at the switch too, or leave it out of the IV's configuration"
+    );
+    Refusal::new(Code::IN_USE, sentence)
 }
 
 fn unknown_vif(vif: VifId) -> Refusal {

@@ -69,8 +69,10 @@ pub enum VisEvent {
         /// Why.
         why: Refusal,
     },
-    /// The vNIC has another address or MTU. Taken already; `disable` the VIF if policy says no.
+    /// The vNIC would have another address or MTU, which the link carries: `answer` it.
     Set {
+        /// To answer.
+        ask: Ask,
         /// Which VIF.
         vif: VifId,
         /// Its new address.

@@ -54,7 +54,7 @@ impl VisSession {
     ) -> Option<Result<(), Refusal>> {
         match request {
             Request::VifCreate(create) => return self.create(transaction, create).err().map(Err),
-            Request::VifSet(set) => return Some(self.set(set)),
+            Request::VifSet(set) => return self.set(transaction, set).err().map(Err),
             Request::VifDelete(VifDelete { vif: None, .. }) => self.sweep(now),
             Request::VifDelete(VifDelete { vif: Some(vif), .. }) => {
                 let why = Refusal::new(Code::DETACHED, "the IV detached the vNIC");
@@ -117,14 +117,15 @@ impl VisSession {
         Err(Refusal::new(Code::MTU, sentence))
     }
 
-    fn set(&mut self, set: VifSet) -> Result<(), Refusal> {
+    fn set(&mut self, transaction: u32, set: VifSet) -> Result<(), Refusal> {
         let VifSet { vif, mac, mtu } = set;
         if !self.is_live(vif) {
             let sentence = format!("VIF {vif} is not in use on this link");
             return Err(Refusal::new(Code::UNKNOWN_VIF, sentence));
         }
         mtu.map_or(Ok(()), |mtu| self.check_mtu(mtu))?;
-        self.end.tell(VisEvent::Set { vif, mac, mtu });
+        let ask = self.ask(transaction, Asked::Other(Kind::VifSet));
+        self.end.tell(VisEvent::Set { ask, vif, mac, mtu });
         Ok(())
     }
 
@@ -156,7 +157,7 @@ impl VisSession {
             .ok_or(VisError::NotAsked)
     }
 
-    /// Answers a [`VisEvent::Move`].
+    /// Answers a [`VisEvent::Move`] or [`VisEvent::Set`].
     ///
     /// # Errors
     /// [`VisError::NotAsked`].

@@ -90,7 +90,7 @@ fn write_link(out: &mut String, link: &NivLink) -> fmt::Result {
 pub(super) fn write_vifs(out: &mut String, answer: &ShowNivVif) -> fmt::Result {
     writeln!(
         out,
-        "{:<6} {:>5} {:<9} {:<17} {:<16} {:<12} {:<36}",
+        "{:<6} {:>5} {:<9} {:<17} {:<16} {:<12} {:<36} Owner",
         "Link", "VIF", "vEth", "State", "vNIC", "Profile", "UUID"
     )?;
     for vif in &answer.vifs {
@@ -107,6 +107,8 @@ pub(super) fn write_vifs(out: &mut String, answer: &ShowNivVif) -> fmt::Result {
             format!("{:#}", vif.veth),
             vif.state,
         );
+        let owner = vif.vnic.as_ref().and_then(|vnic| vnic.owner.as_deref());
+        let line = format!("{line} {}", owner.unwrap_or_default());
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
