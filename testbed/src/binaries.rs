@@ -1,6 +1,6 @@
 //! Where the programs under test are: built here with cargo, or in a folder the user names.
 
-use crate::error::{Doing, LabError, Result};
+use crate::error::{Doing, LabError, Result, check};
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -111,4 +111,20 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     } else {
         Err(LabError::Command(words))
     }
+}
+
+/// What a program prints, on either output.
+///
+/// # Errors
+/// It cannot be started, or says it failed.
+pub(crate) fn said(command: &mut Command) -> Result<String> {
+    let name = command.get_program().to_string_lossy().into_owned();
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .doing(format!("run {name}"))?;
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    check(output.status.success(), || format!("{name} failed: {text}"))?;
+    Ok(text)
 }

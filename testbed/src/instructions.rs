@@ -4,7 +4,7 @@
 //! `valgrind --tool=callgrind` counts a program that does so many rounds of a case, and one that does twice as
 //! many; the difference is what the rounds cost, without the start.
 
-use crate::binaries::{build_release, workspace};
+use crate::binaries::{build_release, said, workspace};
 use crate::error::{Doing, LabError, Result, check};
 use crate::need::{Need, command};
 use crate::sandbox::this_program;
@@ -12,7 +12,7 @@ use crate::skips::Skip;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::{fs, thread};
 
 /// The tool.
@@ -236,19 +236,6 @@ fn collected(text: &str) -> Result<u64> {
         program: "valgrind".to_owned(),
         detail: text.to_owned(),
     })
-}
-
-/// What a program prints, on either output.
-fn said(command: &mut Command) -> Result<String> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .doing(format!("run {name}"))?;
-    let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8_lossy(&text).into_owned();
-    check(output.status.success(), || format!("{name} failed: {text}"))?;
-    Ok(text)
 }
 
 #[cfg(test)]

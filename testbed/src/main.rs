@@ -17,6 +17,7 @@ mod setup;
 mod skips;
 mod steps;
 mod two_boxes;
+mod unpacked;
 mod vigil;
 
 use binaries::Binaries;
@@ -51,11 +52,11 @@ enum Action {
     Demo,
     /// Runs every test: format, lints, unit and property tests, documents, scenarios, judges.
     Test {
-        /// Install first what the judges need.
+        /// Get first what the judges need.
         #[arg(long)]
         setup: bool,
     },
-    /// Installs what the judges need (Debian, Ubuntu; as root), or says what that is.
+    /// Gets what the judges need (Debian, Ubuntu; as root), or says what that is.
     Setup,
     /// Runs one scenario and prints its figures; without a name, lists them.
     Scenario {

@@ -1,5 +1,6 @@
 //! What a scenario needs of the machine, and whether it is there.
 
+use crate::unpacked;
 use std::env;
 use std::fmt;
 use std::fs;
@@ -11,7 +12,7 @@ use std::process::Command;
 pub(crate) enum Need {
     /// Real root: some judges change users, some limits bind everybody else.
     Root,
-    /// A program in `PATH`; `cargo lab setup` installs it.
+    /// A program in `PATH`, or unpacked in the build tree; `cargo lab setup` gets it.
     Tool(&'static str),
 }
 
@@ -19,7 +20,7 @@ impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Root => f.write_str("needs root"),
-            Self::Tool(name) => write!(f, "needs {name}: `cargo lab setup` installs it"),
+            Self::Tool(name) => write!(f, "needs {name}: `cargo lab setup` gets it"),
         }
     }
 }
@@ -35,18 +36,24 @@ impl Need {
 }
 
 /// Where `PATH`, or one of the folders for administrators that a user's `PATH` often lacks, has the
-/// program.
+/// program; failing that, where it was unpacked.
 pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path)
         .chain(["/usr/sbin", "/sbin"].map(PathBuf::from))
         .map(|folder| folder.join(name))
         .find(|file| fs::metadata(file).is_ok_and(|m| m.is_file()))
+        .or_else(|| unpacked::find_program(name))
 }
 
-/// The program, wherever [`find_program`] finds it.
+/// The program, wherever [`find_program`] finds it, with the libraries that were unpacked with it.
 pub(crate) fn command(name: &str) -> Command {
-    Command::new(find_program(name).unwrap_or_else(|| name.into()))
+    let file = find_program(name).unwrap_or_else(|| name.into());
+    let mut command = Command::new(&file);
+    if let Some(path) = unpacked::library_path(&file) {
+        command.env("LD_LIBRARY_PATH", path);
+    }
+    command
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! What the judges need, and how it gets onto a machine. The only place that ever installs.
 
-use crate::binaries::run;
+use crate::binaries::{run, said};
 use crate::error::{Result, check};
-use crate::need::find_program;
+use crate::need::{command, find_program};
+use crate::unpacked;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// One program that is not ours.
@@ -15,6 +16,29 @@ struct Judge {
     program: &'static str,
     /// Who asks for it.
     used_by: &'static str,
+    way: Way,
+}
+
+/// How its package gets here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Installed, for it brings programs and nothing that runs by itself.
+    Install,
+    /// Unpacked in the build tree, not installed: see [`unpacked`].
+    Unpack,
+}
+
+impl Judge {
+    /// Where it is, if it is there; and runs, if it is one that may be unpacked: a library it needs may have gone
+    /// since.
+    fn find(&self) -> Option<PathBuf> {
+        let found = find_program(self.program)?;
+        let is_good = match self.way {
+            Way::Install => true,
+            Way::Unpack => said(command(self.program).arg("-v")).is_ok(),
+        };
+        is_good.then_some(found)
+    }
 }
 
 /// All of them. A new judge is one more line.
@@ -23,68 +47,83 @@ const JUDGES: &[Judge] = &[
         package: "tshark",
         program: "tshark",
         used_by: "judge-tshark: our bits mean what others think they mean",
+        way: Way::Install,
     },
     Judge {
         package: "iperf3",
         program: "iperf3",
         used_by: "judge-iperf3: TCP with offloads, beside a Linux bridge",
+        way: Way::Install,
     },
     Judge {
         package: "ethtool",
         program: "ethtool",
         used_by: "judge-iperf3: the guests' offloads are on",
+        way: Way::Install,
     },
     Judge {
         package: "python3",
         program: "python3",
         used_by: "judge-tiny-iv: a second interface virtualizer, which shares no code with ours",
+        way: Way::Install,
     },
     Judge {
         package: "lldpd",
         program: "lldpd",
         used_by: "judge-lldp: what we announce is what others hear",
+        way: Way::Unpack,
     },
     Judge {
         package: "lldpd",
         program: "lldpcli",
         used_by: "judge-lldp: asks lldpd",
+        way: Way::Unpack,
     },
     Judge {
         package: "valgrind",
         program: "valgrind",
         used_by: "instructions: what a frame costs, whatever else the machine does",
+        way: Way::Install,
     },
 ];
 
-/// Installs what is missing, as root on Debian or Ubuntu; elsewhere says what to install.
+/// Gets what is missing, as root on Debian or Ubuntu; elsewhere says what to install.
 ///
 /// # Errors
-/// The package manager fails, or what it installed does not bring the program.
+/// The package manager fails, or what it brought does not hold the program.
 pub(crate) fn setup() -> Result<()> {
-    let missing: Vec<_> = JUDGES
-        .iter()
-        .filter(|judge| find_program(judge.program).is_none())
-        .collect();
+    let mut missing = Vec::new();
     for judge in JUDGES {
-        let there = find_program(judge.program);
-        let state = there.map_or("missing".to_owned(), |path| path.display().to_string());
+        let there = judge.find();
+        let state = there.as_ref().map(|path| path.display().to_string());
+        let state = state.unwrap_or_else(|| "missing".to_owned());
         println!("{:<12} {state:<24} {}", judge.program, judge.used_by);
+        if there.is_none() {
+            missing.push(judge);
+        }
     }
     if missing.is_empty() {
         println!("nothing to install");
         return Ok(());
     }
-    let packages: Vec<_> = missing.iter().map(|judge| judge.package).collect();
+    let [to_install, to_unpack] = [Way::Install, Way::Unpack].map(|way| packages(&missing, way));
     let is_root = rustix::process::geteuid().is_root();
-    if let Some(advice) = System::here().advice(is_root, &packages) {
+    if let Some(advice) = System::here().advice(is_root, &to_install, &to_unpack) {
         println!("{advice}");
         return Ok(());
     }
-    install(&packages)?;
+    with_package_lists(|| {
+        if !to_install.is_empty() {
+            install(&to_install)?;
+        }
+        to_unpack
+            .iter()
+            .try_for_each(|package| unpacked::unpack(package))
+    })?;
     for judge in missing {
-        check(find_program(judge.program).is_some(), || {
+        check(judge.find().is_some(), || {
             format!(
-                "the package {} is installed, and there is no {} in PATH: look with `dpkg -L {}`",
+                "the package {} is here, and there is no {} in it that runs: look with `dpkg -L {}`",
                 judge.package, judge.program, judge.package
             )
         })?;
@@ -92,28 +131,39 @@ pub(crate) fn setup() -> Result<()> {
     Ok(())
 }
 
-fn install(packages: &[&str]) -> Result<()> {
-    let apt = || {
-        let mut command = Command::new("apt-get");
-        command.env("DEBIAN_FRONTEND", "noninteractive");
-        command
-    };
+/// The packages of those that come this way, each once.
+fn packages(judges: &[&Judge], way: Way) -> Vec<&'static str> {
+    let of_way = judges.iter().filter(|judge| judge.way == way);
+    let mut packages: Vec<_> = of_way.map(|judge| judge.package).collect();
+    packages.dedup();
+    packages
+}
+
+/// Does what needs package lists, with new ones if there are none, or old ones do not do.
+fn with_package_lists(get: impl Fn() -> Result<()>) -> Result<()> {
     let update = || run(apt().args(["update", "--quiet"]));
-    let install = || {
-        run(apt()
-            .args(["install", "--yes", "--quiet", "--no-install-recommends"])
-            .args(packages))
-    };
     // A fresh container image has no package lists at all; those of an old one name files that are gone.
     if !package_lists_are_there() {
         update()?;
-    } else if install().is_ok() {
-        return Ok(());
-    } else {
-        println!("once more, with new package lists");
+    } else if let Err(error) = get() {
+        println!("{error}; once more, with new package lists");
         update()?;
+    } else {
+        return Ok(());
     }
-    install()
+    get()
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    run(apt()
+        .args(["install", "--yes", "--quiet", "--no-install-recommends"])
+        .args(packages))
+}
+
+fn apt() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
 }
 
 fn package_lists_are_there() -> bool {
@@ -162,17 +212,28 @@ impl System {
         }
     }
 
-    /// What to say in place of installing. `None`: install.
-    fn advice(&self, is_root: bool, packages: &[&str]) -> Option<String> {
-        let packages = packages.join(" ");
+    /// What to say in place of getting the packages. `None`: get them.
+    fn advice(&self, is_root: bool, to_install: &[&str], to_unpack: &[&str]) -> Option<String> {
+        let all = [to_install, to_unpack].concat().join(" ");
         match (self.has_apt, is_root) {
             (true, true) => None,
-            (true, false) => Some(format!(
-                "not root, so nothing is installed; root installs it with `apt-get install {packages}`"
-            )),
+            (true, false) => {
+                let install = format!(
+                    "installs it with `apt-get install {}`",
+                    to_install.join(" ")
+                );
+                let unpack = format!("unpacks {} with `cargo lab setup`", to_unpack.join(" "));
+                let ways = [(to_install, install), (to_unpack, unpack)];
+                let ways = ways
+                    .into_iter()
+                    .filter(|(packages, _)| !packages.is_empty());
+                let ways: Vec<_> = ways.map(|(_, way)| way).collect();
+                let ways = ways.join(", and ");
+                Some(format!("not root, so nothing is installed; root {ways}"))
+            }
             (false, _) => Some(format!(
                 "setup installs on Debian and Ubuntu only, and not on {}: install these with its package \
-                 manager (Debian's names): {packages}",
+                 manager (Debian's names): {all}",
                 self.name
             )),
         }
@@ -199,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn setup_installs_what_scenarios_need_and_nothing_else() {
+    fn setup_gets_what_scenarios_need_and_nothing_else() {
         let installed: BTreeSet<_> = JUDGES.iter().map(|judge| judge.program).collect();
         assert_eq!(installed, needed());
     }
@@ -210,6 +271,7 @@ mod tests {
             include_str!("scenario/judges.rs"),
             include_str!("scenario/tiny_iv.rs"),
             include_str!("scenario/lldp.rs"),
+            include_str!("scenario/lldpd.rs"),
             include_str!("instructions.rs"),
         ]
         .concat();
@@ -225,17 +287,23 @@ mod tests {
         let ubuntu = "PRETTY_NAME=\"Ubuntu 24.04 LTS\"\nID=ubuntu\nID_LIKE=debian\n";
         let mint = "NAME='Linux Mint'\nID=linuxmint\nID_LIKE=\"ubuntu debian\"\n";
         for text in [debian, ubuntu, mint] {
-            assert_eq!(System::parse(text).advice(true, &["iperf3"]), None);
-            let said = System::parse(text).advice(false, &["iperf3", "tshark"]);
-            assert!(said.unwrap().contains("`apt-get install iperf3 tshark`"));
+            assert_eq!(System::parse(text).advice(true, &["iperf3"], &[]), None);
+            let said = System::parse(text).advice(false, &["iperf3", "tshark"], &[]);
+            let said = said.unwrap();
+            assert!(said.ends_with("root installs it with `apt-get install iperf3 tshark`"));
+            let said = System::parse(text).advice(false, &[], &["lldpd"]);
+            assert!(
+                said.unwrap()
+                    .ends_with("root unpacks lldpd with `cargo lab setup`")
+            );
         }
         let fedora = "PRETTY_NAME=\"Fedora Linux 40\"\nID=fedora\nVERSION_ID=40\n";
         for (text, name) in [(fedora, "Fedora Linux 40"), ("", "this system")] {
             for is_root in [false, true] {
-                let said = System::parse(text).advice(is_root, &["iperf3", "tshark"]);
+                let said = System::parse(text).advice(is_root, &["iperf3", "tshark"], &["lldpd"]);
                 let said = said.unwrap();
                 assert!(said.contains(name), "{said}");
-                assert!(said.ends_with("iperf3 tshark"), "{said}");
+                assert!(said.ends_with("iperf3 tshark lldpd"), "{said}");
             }
         }
     }

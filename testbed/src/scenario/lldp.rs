@@ -1,7 +1,7 @@
 //! LLDP between the daemons, judged by tshark and by lldpd.
 
+use super::lldpd::Lldpd;
 use crate::binaries::Binaries;
-use crate::daemon::spawn_in;
 use crate::endpoint::frame::write_pcap;
 use crate::endpoint::watch::{Choice, Seen, Watch};
 use crate::error::{Doing, LabError, Result, check};
@@ -11,8 +11,8 @@ use crate::report::Report;
 use crate::sandbox;
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 use vntag::ethertype;
 
@@ -53,7 +53,7 @@ pub(super) fn lldp(binaries: &Binaries, report: &Report) -> Result<()> {
     lab.cable(("h1", "eth1"), ("vis", "niv1"))?;
     lab.cable(("judge", "to-vis"), ("vis", "niv2"))?;
     lab.cable(("h2", "eth1"), ("judge", "to-iv"))?;
-    let lldpd = Lldpd::start(&lab)?;
+    let lldpd = Lldpd::start(&lab, "judge", &["to-vis", "to-iv"])?;
     let lldp = Choice::ReceivedType(ethertype::LLDP);
     let watches = [
         Watch::open(&lab.host("vis")?.netns, lldp)?,
@@ -148,7 +148,8 @@ fn with_tshark(lab: &Lab, [at_vis, at_iv]: &[Watch; 2], report: &Report) -> Resu
         };
         is(
             "lldp.ieee.802_3.max_frame_size",
-            &(end.mtu + 18).to_string(),
+            // Its two octets cannot say more.
+            &(end.mtu + 18).min(65_535).to_string(),
         )?;
         // IEEE 802.3's, and ours.
         is("lldp.orgtlv.oui", "4623,5130582")?;
@@ -205,11 +206,11 @@ fn each_other(lab: &mut Lab, report: &Report) -> Result<()> {
 
 /// lldpd shows both daemons, and both show it.
 fn with_lldpd(lab: &mut Lab, lldpd: &Lldpd, report: &Report) -> Result<()> {
-    lldpd.hurry(lab)?;
+    lldpd.hurry()?;
     let end = Instant::now() + WITHIN;
     for (interface, port, program) in [("to-vis", "niv2", "vis "), ("to-iv", "eth1", "iv ")] {
         loop {
-            let said = lldpd.neighbours(lab)?;
+            let said = lldpd.neighbours()?;
             if said
                 .lines()
                 .any(|line| line == format!("lldp.{interface}.port.ifname={port}"))
@@ -224,7 +225,8 @@ fn with_lldpd(lab: &mut Lab, lldpd: &Lldpd, report: &Report) -> Result<()> {
                 break;
             }
             check(Instant::now() < end, || {
-                format!("lldpd does not name {port}: {said}")
+                let log = lldpd.read_log();
+                format!("lldpd does not name {port}: {said}; it wrote: {log}")
             })?;
             std::thread::sleep(Duration::from_millis(200));
         }
@@ -270,71 +272,5 @@ fn until(
             format!("{host} does not show it: {show}")
         })?;
         std::thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// A running lldpd, with a socket of its own; it ends with this.
-struct Lldpd {
-    child: Child,
-    socket: PathBuf,
-}
-
-impl Lldpd {
-    fn start(lab: &Lab) -> Result<Self> {
-        // Where its other half locks itself up.
-        fs::create_dir_all("/run/lldpd").doing("make a folder for lldpd")?;
-        let socket = Path::new(sandbox::FOLDER).join("lldpd.sock");
-        let mut command = need::command("lldpd");
-        command
-            .args([
-                "-d",
-                "-I",
-                "to-vis,to-iv",
-                "-O",
-                "/run/lab/no-lldpd.conf",
-                "-L",
-            ])
-            .arg(need::find_program("lldpcli").unwrap_or_default())
-            .arg("-u")
-            .arg(&socket)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let child = spawn_in(&lab.host("judge")?.netns, &mut command)?;
-        Ok(Self { child, socket })
-    }
-
-    /// Has it speak every second: its interval of 30 s is too long to wait for.
-    fn hurry(&self, lab: &Lab) -> Result<()> {
-        self.ask(lab, &["configure", "lldp", "tx-interval", "1"])
-            .map(drop)
-    }
-
-    /// Who it has heard, a line for each thing it knows.
-    fn neighbours(&self, lab: &Lab) -> Result<String> {
-        self.ask(lab, &["-f", "keyvalue", "show", "neighbors"])
-    }
-
-    fn ask(&self, lab: &Lab, words: &[&str]) -> Result<String> {
-        let mut command = need::command("lldpcli");
-        command
-            .arg("-u")
-            .arg(&self.socket)
-            .args(words)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let output = spawn_in(&lab.host("judge")?.netns, &mut command)?
-            .wait_with_output()
-            .doing("read what lldpcli says")?;
-        Ok(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
-    }
-}
-
-impl Drop for Lldpd {
-    fn drop(&mut self) {
-        // Its helper ends with it, and the sandbox's end would end both.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

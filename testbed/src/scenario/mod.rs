@@ -11,6 +11,7 @@ mod host_path;
 mod isolation;
 mod judges;
 mod lldp;
+mod lldpd;
 mod lost_interfaces;
 mod plain_user;
 mod scale;
