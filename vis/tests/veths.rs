@@ -351,6 +351,7 @@ fn what_a_veth_counted_stays_through_restarts_detach_and_attach_elsewhere() {
         "and the store has heard of it"
     );
     assert_eq!(hosts.registry.records().count(), 2, "nobody came by it");
+}
 
 #[test]
 fn another_address_or_mtu_is_judged_again() {
