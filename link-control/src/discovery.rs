@@ -154,7 +154,7 @@ fn log(device: &str, event: &Event) {
     match event {
         Event::Appeared(neighbour) => match &neighbour.said.niv {
             Some(niv) => info!(
-                "{device}: the neighbour is {neighbour}, with a {}",
+                "{device}: the neighbour is {neighbour}, and speaks VIC as {}",
                 niv.role
             ),
             None => info!("{device}: the neighbour is {neighbour}, without VIC"),

@@ -37,9 +37,12 @@ const TOGETHER: u32 = 50;
 const STEP: Duration = Duration::from_millis(5);
 /// Ids are given again after a second.
 const DRAIN: Duration = Duration::from_secs(3);
-/// What the memory may differ by between a quarter and the end: nothing grows with the cycles, but what is sorted and
-/// hashed does not fill its places in the same way each time.
-const NOISE: i64 = 16 * 1024;
+/// Pieces of memory there may be more at the end than after a quarter: nothing grows with the cycles, but what is
+/// sorted and hashed does not fill its places in the same way each time.
+const PIECES: i64 = 64;
+/// Octets for each cycle that what there is may have grown by, for the same reason: less than the least that
+/// a cycle could leave behind.
+const OCTETS_EACH: i64 = 1;
 
 struct Link(Virtualizer);
 
@@ -319,7 +322,10 @@ fn main() -> ExitCode {
         "memory: {:+} octets in {:+} pieces by the first quarter, {:+} octets in {:+} pieces by the rest",
         first.bytes_current, first.count_current, rest.bytes_current, rest.count_current
     );
-    let clean = before == at_quarter && before == at_end && rest.bytes_current.abs() <= NOISE;
+    let clean = before == at_quarter
+        && before == at_end
+        && rest.count_current <= PIECES
+        && rest.bytes_current < OCTETS_EACH * i64::from(cycles - quarter);
     if !clean {
         eprintln!("something is left behind");
         return ExitCode::FAILURE;

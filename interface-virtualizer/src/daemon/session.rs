@@ -35,7 +35,6 @@ pub(super) struct Vic {
     authentication: Authentication,
     parameters: Parameters,
     long_frames: bool,
-    entropy: [u8; 32],
     /// The highest term of a switch so far.
     pub(super) term: u64,
     pub(super) by_uuid: BTreeMap<Uuid, VnicId>,
@@ -83,7 +82,6 @@ impl Vic {
             authentication,
             parameters: config.vic_numbers.parameters()?,
             long_frames: config.long_frames(),
-            entropy: identity::entropy()?,
             term,
             by_uuid: BTreeMap::new(),
             opened: None,
@@ -91,8 +89,8 @@ impl Vic {
         })
     }
 
-    fn end(&self, mac: Mac, mtu: u16) -> EndConfig {
-        EndConfig {
+    fn end(&self, mac: Mac, mtu: u16) -> std::io::Result<EndConfig> {
+        Ok(EndConfig {
             parameters: self.parameters,
             mac,
             identity: identity::identity(mac),
@@ -104,8 +102,9 @@ impl Vic {
                 long_frames: self.long_frames,
             },
             term: self.term,
-            entropy: self.entropy,
-        }
+            // Drawn anew: nonces are made of it, and those of a session before must not come again.
+            entropy: identity::entropy()?,
+        })
     }
 
     /// Who is heard on the uplink by LLDP; `None`: it is not announced.
@@ -175,7 +174,10 @@ impl Daemon {
         );
         // Its frames are our own too, in the account of the uplink.
         self.supervisor.count_in(UPLINK, socket.sent());
-        let end = vic.end(mac, mtu);
+        let end = match vic.end(mac, mtu) {
+            Ok(end) => end,
+            Err(error) => return warn!("no session with the switch: {error}"),
+        };
         let announced = match LinkControl::<IvSession>::lldp_socket(&self.config.uplink) {
             Ok(socket) => {
                 self.supervisor.count_in(UPLINK, socket.sent());
@@ -398,7 +400,7 @@ impl Daemon {
                 }
             ),
             IvEvent::Lost(why) => warn!(
-                "the session on {uplink} is lost: {why}; guests keep their link for {} s",
+                "the session on {uplink} is lost: {why}; while the uplink has its own, guests keep their link for {} s",
                 self.config.grace().as_secs()
             ),
             IvEvent::Refused(said) => {
