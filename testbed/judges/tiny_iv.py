@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A tiny interface virtualizer (IV), written from docs/vic.md alone: an example for who writes one, and a judge of the other end.
 
-Numbers like "vic 4" name sections of docs/vic.md, "design 5.4" those of docs/design.md. One thread, standard library only.
+Numbers like "vic 4" name sections of docs/vic.md. One thread, standard library only.
 
     tiny_iv.py --uplink DEV --vnic NAME:PROFILE:UUID:DEV[/MAC] [--key-file FILE] [--state FILE] [--identity UUID]
     tiny_iv.py --self-test
@@ -103,7 +103,7 @@ def finish_checksum(frame, start, at):
 
 
 def tag_inside(frame):
-    """The drop reason if a tag of ours stands behind up to four VLAN tags (design 5.2)."""
+    """The drop reason if a tag of ours stands behind up to four VLAN tags (vic 14)."""
     at = 12
     while frame[at:at + 2] in (b"\x81\x00", b"\x88\xa8", b"\x91\x00"):
         at += 4
@@ -313,14 +313,14 @@ class Virtualizer:
                 pass  # the device is gone: `look` sees to it
         self.save()
 
-    # -- frames: design 5.3, 5.4
+    # -- frames: vic 14
 
     def drop(self, reason, vnic=None):
         self.drops[reason] += 1
         if vnic:
             vnic.counters[5] += 1
 
-    def up(self, vnic, frame):  # design 5.3
+    def up(self, vnic, frame):  # vic 14
         vnic.counters[2] += 1
         vnic.counters[3] += len(frame)
         reason = "runt" if len(frame) < 14 else "vif_disabled" if not vnic.enabled else tag_inside(frame)
@@ -329,7 +329,7 @@ class Virtualizer:
         if not self.uplink.send(frame[:12] + VNTAG + struct.pack(">I", vnic.vif) + frame[12:]):
             self.drop("uplink_full", vnic)
 
-    def down(self, frame, now):  # design 5.4
+    def down(self, frame, now):  # vic 14
         if frame[12:14] == ECP:
             return self.control(frame, now)
         if frame[12:14] != VNTAG:
