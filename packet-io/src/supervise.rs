@@ -303,10 +303,10 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
                     State::BeingTaken { .. } => return None,
                     State::InUse(_) | State::Missing | State::Refused(_) => {}
                 }
-                self.try_to_take(id).await.then_some(Change::Carrier {
-                    id,
-                    up: info.carrier,
-                })
+                // As it was when it was taken: the event may be older, and one that says the same is no change.
+                let taken = self.try_to_take(id).await;
+                let up = matches!(self.status(id), Some(Status::InUse { carrier: true, .. }));
+                taken.then_some(Change::Carrier { id, up })
             }
         }
     }
