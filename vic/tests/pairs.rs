@@ -9,7 +9,7 @@
 mod support;
 
 use proptest::prelude::*;
-use support::{Faults, Lab, To, ms, uuid};
+use support::{Faults, Lab, To, ms, state, uuid};
 use vic::session::Authentication;
 use vic::session::iv::IvEvent;
 use vic::session::vis::VisEvent;
@@ -97,14 +97,6 @@ proptest! {
         let took = lab.converge(ms(3000));
         println!("converged after {took:?}");
     }
-}
-
-/// State, without the counts of what was dropped.
-fn state(end: &impl std::fmt::Debug) -> String {
-    let text = format!("{end:?}");
-    let (before, rest) = text.split_once("statistics: Statistics {").unwrap();
-    let (_, after) = rest.split_once('}').unwrap();
-    format!("{before}{after}")
 }
 
 /// A good run, frame by frame; before each frame, the same with every single bit changed.

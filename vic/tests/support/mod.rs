@@ -11,6 +11,7 @@
 )]
 
 pub mod samples;
+pub mod script;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,6 +23,14 @@ use vic::{Code, ListId, Mac, Parameters, Refusal, Uuid, VifId};
 
 pub const IV_MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 pub const VIS_MAC: Mac = Mac([2, 0, 0, 0, 0, 2]);
+
+/// State, without the counts of what was dropped.
+pub fn state(end: &impl std::fmt::Debug) -> String {
+    let text = format!("{end:?}");
+    let (before, rest) = text.split_once("statistics: Statistics {").unwrap();
+    let (_, after) = rest.split_once('}').unwrap();
+    format!("{before}{after}")
+}
 
 pub fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
