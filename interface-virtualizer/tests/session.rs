@@ -100,10 +100,34 @@ fn a_refusal_is_told_and_carrier_follows_the_veth_and_the_grace() {
                 .contains("there is no vNIC nobody")
         );
         let twice = lab.iv(&["attach", "t-web1", "--profile", "web"]);
-        assert!(twice.contains("is another vNIC's already"), "{twice}");
+        assert!(twice.contains("belongs to vNIC t-web1 already"), "{twice}");
+        // The advice names the vNIC that is in the way, not the one that was asked for.
+        let uuid = lab.show().vnics[0].uuid.clone().unwrap();
+        let words = ["attach", "t-other", "--profile", "web", "--uuid", &uuid];
+        let twice = lab.iv(&words);
+        assert!(
+            twice.contains(&uuid) && twice.contains("`iv detach t-web1`"),
+            "{twice}"
+        );
         let missing = lab.iv(&["attach", "x", "--profile", "web", "--device", "t-none"]);
         assert!(missing.contains("there is no device t-none"), "{missing}");
         assert_eq!(lab.show().vnics.len(), 1);
+        lab.stop();
+    });
+}
+
+#[test]
+fn a_tap_that_was_detached_can_be_attached_again_at_once() {
+    in_a_lab(|lab: &mut Lab| {
+        lab.start(&[]);
+        for round in 0..30 {
+            let said = lab.iv(&["attach", "t-web1", "--profile", "web"]);
+            assert!(said.contains("enabled"), "round {round}: {said}");
+            assert!(lab.index("t-web1").is_some(), "round {round}: {said}");
+            let said = lab.iv(&["detach", "t-web1"]);
+            assert!(said.contains("is detached"), "round {round}: {said}");
+            assert_eq!(lab.index("t-web1"), None, "round {round}");
+        }
         lab.stop();
     });
 }

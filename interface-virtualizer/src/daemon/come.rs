@@ -294,6 +294,7 @@ impl Daemon {
             None => made.tap.is_some().then_some(true),
         };
         vnic.tap = made.tap;
+        vnic.tap_index = made.tap_index;
         if let Attachment::Device(name) = &vnic.config.attachment
             && !there
         {
@@ -363,10 +364,14 @@ impl Daemon {
             None => identity::new_uuid().map_err(|error| error.to_string())?,
         };
         *uuid = Some(known);
-        if let Some(what) = self.vnics.values().find_map(|vnic| vnic.shares(&config)) {
-            let name = &config.name;
+        let other = self
+            .vnics
+            .values()
+            .find_map(|vnic| Some((vnic.shares(&config)?, &vnic.config.name)));
+        if let Some((what, other)) = other {
             return Err(format!(
-                "{what} is another vNIC's already; `iv show` lists them, `iv detach {name}` takes one away"
+                "{what} belongs to vNIC {other} already; give another one, or take that vNIC away first: \
+                 `iv detach {other}`"
             ));
         }
         match &config.attachment {
