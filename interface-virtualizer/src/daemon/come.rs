@@ -37,7 +37,7 @@ const AT_ONCE: usize = 64;
 
 /// A guest that had a link before the start keeps it for so long while the switch is asked (ours): sessions are there
 /// within a second, and a guest with a second NIC is not to wait for long.
-const RETURN: Duration = Duration::from_secs(3);
+const RETURN: Duration = Duration::from_secs(5);
 
 /// A vNIC that is to be there from the start.
 struct Wish {
