@@ -7,4 +7,5 @@ pub mod config;
 pub mod core;
 pub mod daemon;
 pub mod life;
+mod mend;
 pub mod show;

@@ -32,6 +32,8 @@ pub(super) struct Vnic {
     pub(super) tap: Option<TapControl>,
     /// The kernel's number for that TAP: news of an earlier one of its name are not about it.
     pub(super) tap_index: Option<LinkIndex>,
+    /// Its guest has a link from before the start, and keeps it for a while unless the switch says otherwise.
+    pub(super) keeps_link: bool,
     /// What its guest was last shown.
     pub(super) shown: Option<bool>,
     /// The switch assigns its VIF; `None`: bound by hand.
@@ -84,6 +86,7 @@ impl Vnic {
             why_not: None,
             tap: None,
             tap_index: None,
+            keeps_link: false,
             shown: None,
             vic,
         }
