@@ -9,6 +9,7 @@
 mod support;
 
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 use support::{Faults, Lab, To, ms, uuid};
 use vic::session::Authentication;
 use vic::session::iv::IvEvent;
@@ -134,6 +135,68 @@ fn an_old_session_played_again_changes_nothing() {
                 .iter()
                 .any(|e| matches!(e, IvEvent::Lost(_)))
         );
+    }
+}
+
+/// The nonces of senders, of all PDUs in these frames.
+fn nonces(frames: &[(To, Vec<u8>)]) -> BTreeSet<[u8; 8]> {
+    let pdus = frames.iter().filter(|(_, octets)| octets.len() > 50);
+    pdus.map(|(_, octets)| octets[26..34].try_into().unwrap())
+        .collect()
+}
+
+#[test]
+fn sessions_of_one_process_share_no_nonce_and_none_can_be_played_again_in_another() {
+    for authentication in [Authentication::Open, keyed()] {
+        let mut lab = Lab::new(1, &authentication);
+        lab.attach(1);
+        let mut sessions: Vec<Vec<(To, Vec<u8>)>> = Vec::new();
+        for n in 0..8 {
+            lab.converge(ms(3000));
+            lab.run(ms(300));
+            // Both go on, and neither is started anew.
+            let why = Lab::refusal(if n % 2 == 0 {
+                Code::REPLACED
+            } else {
+                Code::SHUT
+            });
+            lab.vis.disconnect(lab.now, why);
+            lab.settle();
+            let ended = std::mem::take(&mut lab.record);
+            lab.run(ms(1));
+            let late = std::mem::take(&mut lab.record);
+            let opened = late.iter().position(|(to, octets)| {
+                *to == To::Vis && octets.len() > 50 && octets[34..42] == [0; 8]
+            });
+            let (old, new) = late.split_at(opened.unwrap_or(late.len()));
+            sessions.push([&ended, old].concat());
+            lab.record = new.to_vec();
+        }
+        lab.converge(ms(3000));
+        lab.run(ms(2000));
+        sessions.push(std::mem::take(&mut lab.record));
+        let mut all = BTreeSet::new();
+        for session in &sessions {
+            let own = nonces(session);
+            assert_eq!(own.len(), 2, "one of each end");
+            assert!(
+                own.iter().all(|nonce| all.insert(*nonce)),
+                "one comes again"
+            );
+        }
+        // Each of them in full, Close included, against the one that lives.
+        sessions.pop();
+        let told = (lab.iv_world.told.len(), lab.vis_world.told.len());
+        for (to, frame) in sessions.iter().flatten() {
+            lab.hand(*to, frame);
+        }
+        assert_eq!(lab.iv_world.told[told.0..], []);
+        let knocks = |event: &VisEvent| matches!(event, VisEvent::Admission(_));
+        assert!(lab.vis_world.told[told.1..].iter().all(knocks));
+        assert_eq!(lab.faults_left(), Vec::<String>::new());
+        lab.run(ms(2000));
+        assert_eq!(lab.iv_world.told[told.0..], [], "the session goes on");
+        assert_eq!(lab.faults_left(), Vec::<String>::new());
     }
 }
 

@@ -101,9 +101,8 @@ impl IvSession {
             self.vnics.unbind(uuid);
             let why = refusal(delete.code, delete.sentence);
             if let Some(record) = self.vnics.get_mut(uuid) {
-                if record.state == VnicState::Detaching && !record.asked {
-                    // Both ends had the same thought.
-                } else if record.state != VnicState::Detaching {
+                // One on its way out is past caring: both ends had the same thought.
+                if record.state != VnicState::Detaching {
                     record.state = match record.asked {
                         true => VnicState::Creating,
                         false => VnicState::Down(why.clone()),
