@@ -6,5 +6,6 @@ pub mod client;
 pub mod config;
 pub mod core;
 pub mod daemon;
+pub mod doctor;
 pub mod life;
 pub mod show;

@@ -1,5 +1,6 @@
 //! What `iv show` prints: one versioned document, as JSON or as a table.
 
+use doctor::LinkHealth;
 use niv::{Counters, Mac, VifId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -92,6 +93,9 @@ pub struct Session {
     pub term: Option<u64>,
     /// The link's MTU as both ends have it.
     pub mtu: Option<u16>,
+    /// How it goes. Whoever asks has the MTU proven anew: ask again to see what came of it.
+    #[serde(default)]
+    pub health: Option<LinkHealth>,
 }
 
 /// A port of another box, as it says of itself by LLDP. Nothing of it is proven.
