@@ -16,12 +16,23 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// How `iv attach` ends: [`crate::client::REFUSED`], [`crate::client::WAITING`].
+const ATTACH_ENDS: &str = "\
+Exit status:
+  0  the vNIC is enabled (with --no-wait: its device is there)
+  1  nothing was attached; the message says why
+  2  the command line is wrong
+  3  the switch refuses the vNIC or this host; the message says why and what to do
+  4  no switch has said yes or no within 5 seconds
+After 3 and 4 the vNIC is kept and comes up as soon as the switch takes it; `iv detach NAME` takes it away.";
+
 /// What `iv` can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Forward frames until stopped, in the foreground.
     Run(Run),
     /// Give a guest a vNIC: the switch assigns its VIF, by the port profile.
+    #[command(after_help = ATTACH_ENDS)]
     Attach(Attach),
     /// Take a guest's vNIC away.
     Detach(Detach),
@@ -98,6 +109,9 @@ pub struct Attach {
     /// The guest's MTU, in octets.
     #[arg(long)]
     pub mtu: Option<u32>,
+    /// Do not wait for the switch: it is enough that the device is there.
+    #[arg(long)]
+    pub no_wait: bool,
     /// Where the running `iv` listens.
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,

@@ -12,6 +12,11 @@ pub const PROGRAM: &str = "iv";
 /// The program's version.
 pub const RELEASE: &str = env!("CARGO_PKG_VERSION");
 
+/// What `iv attach` exits with when the vNIC is there and the switch refuses it, or this host.
+pub const REFUSED: u8 = 3;
+/// What it exits with when the vNIC is there and no switch has answered in time.
+pub const WAITING: u8 = 4;
+
 /// What may be asked of a running `iv`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -27,7 +32,12 @@ pub enum Request {
         json: bool,
     },
     /// One vNIC more.
-    Attach(Box<VnicSpec>),
+    Attach {
+        /// Which.
+        spec: Box<VnicSpec>,
+        /// Until the switch has said yes or no, up to a bound.
+        wait: bool,
+    },
     /// One vNIC less.
     Detach {
         /// What it is called.
@@ -59,7 +69,10 @@ pub fn profiles(show: &args::Show) -> Result<ExitCode, CommandError> {
 pub fn attach(attach: &args::Attach) -> Result<ExitCode, CommandError> {
     ask(
         attach.socket.as_deref(),
-        &Request::Attach(attach.spec().into()),
+        &Request::Attach {
+            spec: attach.spec().into(),
+            wait: !attach.no_wait,
+        },
     )
 }
 

@@ -1,11 +1,13 @@
 //! What `iv run` is to do: from a TOML file, or from the command line, which says the same in flags.
 
+mod place;
 mod vnic;
 
 pub use vnic::{Attachment, Binding, ByProfile, DEFAULT_MTU, VnicConfig, VnicSpec};
 
 use niv::{ListId, VifId};
 use packet_io::link::is_name;
+use place::Item;
 use serde::Deserialize;
 use std::collections::HashSet;
 use std::fs::File;
@@ -139,13 +141,13 @@ pub enum ConfigError {
         /// Which file.
         path: PathBuf,
     },
-    /// The file is not what we read.
-    #[error("{}: {source}", path.display())]
+    /// The file is not what we read, or contradicts itself: `FILE:LINE:COLUMN: what`.
+    #[error("{}:{source}", path.display())]
     Invalid {
         /// Which file.
         path: PathBuf,
         /// What and where.
-        source: Box<toml::de::Error>,
+        source: ParseError,
     },
     /// No device can be called that.
     #[error(
@@ -188,12 +190,9 @@ impl Config {
         if text.len() as u64 > MAX_FILE {
             return Err(ConfigError::TooLarge { path: path.into() });
         }
-        Self::parse(&text).map_err(|error| match error {
-            ParseError::Toml(source) => ConfigError::Invalid {
-                path: path.into(),
-                source,
-            },
-            ParseError::Other(error) => error,
+        Self::parse(&text).map_err(|source| ConfigError::Invalid {
+            path: path.into(),
+            source,
         })
     }
 
@@ -202,9 +201,18 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn parse(text: &str) -> Result<Self, ParseError> {
-        let config: Self = toml::from_str(text).map_err(|e| ParseError::Toml(Box::new(e)))?;
-        config.check().map_err(ParseError::Other)?;
-        Ok(config)
+        let config: Self = toml::from_str(text).map_err(|error| {
+            let start = vnic_at_fault(text, error.message());
+            let start = start.or_else(|| error.span().map(|span| span.start));
+            ParseError::at(text, start.unwrap_or(0), error.message())
+        })?;
+        match config.look() {
+            Ok(()) => Ok(config),
+            Err((item, error)) => {
+                let start = place::span(text, item).start;
+                Err(ParseError::at(text, start, &error.to_string()))
+            }
+        }
     }
 
     /// Refuses what two vNICs cannot share.
@@ -212,47 +220,58 @@ impl Config {
     /// # Errors
     /// Names what is given twice.
     pub fn check(&self) -> Result<(), ConfigError> {
+        self.look().map_err(|(_, error)| error)
+    }
+
+    /// The same, and what the error is about.
+    fn look(&self) -> Result<(), (Item<'static>, ConfigError)> {
         let mut seen = HashSet::new();
-        let mut once = |what: String| {
+        let mut once = |item: Item<'static>, what: String| {
             if seen.insert(what.clone()) {
                 Ok(())
             } else {
-                Err(ConfigError::Twice { what })
+                Err((item, ConfigError::Twice { what }))
             }
         };
-        device_name(&self.uplink)?;
-        once(format!("device {}", self.uplink))?;
-        for vnic in &self.vnics {
+        let named =
+            |item: Item<'static>, name: &str| device_name(name).map_err(|error| (item, error));
+        named(Item::Key("uplink"), &self.uplink)?;
+        once(Item::Key("uplink"), format!("device {}", self.uplink))?;
+        for (number, vnic) in self.vnics.iter().enumerate() {
+            let of = |key| Item::Of("vnic", number, key);
             match &vnic.binding {
-                Binding::Vif(vif) => once(format!("VIF {vif}"))?,
+                Binding::Vif(vif) => once(of("vif"), format!("VIF {vif}"))?,
                 Binding::Profile(ByProfile {
                     uuid: Some(uuid), ..
-                }) => once(format!("UUID {uuid}"))?,
+                }) => once(of("uuid"), format!("UUID {uuid}"))?,
                 Binding::Profile(_) => {}
             }
-            once(format!("the name {}", vnic.name))?;
+            once(of("name"), format!("the name {}", vnic.name))?;
+            let key = of(vnic.attachment.kind());
             match &vnic.attachment {
-                Attachment::Tap(name) | Attachment::Device(name) => device_name(name)?,
-                Attachment::Netns { ifname, .. } => device_name(ifname)?,
-            }
-            once(match &vnic.attachment {
-                Attachment::Tap(name) | Attachment::Device(name) => format!("device {name}"),
-                Attachment::Netns { path, ifname } => {
-                    format!("interface {ifname} in {}", path.display())
+                Attachment::Tap(name) | Attachment::Device(name) => {
+                    named(key, name)?;
+                    once(key, format!("device {name}"))?;
                 }
-            })?;
+                Attachment::Netns { path, ifname } => {
+                    named(of("ifname"), ifname)?;
+                    let what = format!("interface {ifname} in {}", path.display());
+                    once(key, what)?;
+                }
+            }
         }
-        for list in &self.lists {
-            once(format!("list {}", list.id))?;
+        for (number, list) in self.lists.iter().enumerate() {
+            let item = Item::Of("list", number, "id");
+            once(item, format!("list {}", list.id))?;
         }
-        self.vic_numbers.parameters()?;
+        let numbers = self.vic_numbers.parameters();
+        numbers.map_err(|error| (Item::Key("vic-numbers"), error))?;
         let by_hand = |vnic: &&VnicConfig| vnic.vif().is_some();
         if self.vic == Some(false)
             && let Some(vnic) = self.vnics.iter().find(|vnic| !by_hand(vnic))
         {
-            return Err(ConfigError::NoVic {
-                vnic: vnic.name.clone(),
-            });
+            let vnic = vnic.name.clone();
+            return Err((Item::Key("vic"), ConfigError::NoVic { vnic }));
         }
         Ok(())
     }
@@ -301,15 +320,41 @@ pub(crate) fn device_name(name: &str) -> Result<(), ConfigError> {
     }
 }
 
-/// Why a text is no configuration.
-#[derive(Debug, Error)]
-pub enum ParseError {
-    /// Not TOML of this shape; the message points at line and column.
-    #[error(transparent)]
-    Toml(Box<toml::de::Error>),
-    /// It contradicts itself.
-    #[error(transparent)]
-    Other(ConfigError),
+/// Where the vNIC stands that an error is about: of one that does not fit itself the parser says where the first
+/// stands. The key that is named first, if it has that, else its table.
+fn vnic_at_fault(text: &str, message: &str) -> Option<usize> {
+    #[derive(Deserialize)]
+    struct Written {
+        vnic: Vec<VnicSpec>,
+    }
+    let written: Written = toml::from_str(text).ok()?;
+    let at_fault = |spec| VnicConfig::try_from(spec).is_err_and(|why| why == message.trim_end());
+    let number = written.vnic.into_iter().position(at_fault)?;
+    let key = message.split('`').nth(1).unwrap_or_default();
+    Some(place::span(text, Item::Of("vnic", number, key)).start)
+}
+
+/// Why a text is no configuration, and where: `LINE:COLUMN: what`.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{line}:{column}: {what}")]
+pub struct ParseError {
+    /// From 1.
+    pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    /// What is wrong, and what was expected.
+    pub what: String,
+}
+
+impl ParseError {
+    fn at(text: &str, octet: usize, what: &str) -> Self {
+        let (line, column) = place::line_and_column(text, octet);
+        Self {
+            line,
+            column,
+            what: what.trim_end().to_owned(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -412,6 +457,52 @@ mod tests {
             let error = error.unwrap_err().to_string();
             assert!(error.contains(says), "{by}: {error}");
         }
+    }
+
+    #[test]
+    fn an_error_says_line_and_column_whatever_it_is_about() {
+        // The text of FILE begins with an empty line.
+        for (change, by, begins) in [
+            ("vif = 18", "vif = 17", "8:15: VIF 17 is given twice"),
+            ("vif = 18", "vif = 0", "8:15: "),
+            (
+                "\"tap-web1\"",
+                "\"eth1\"",
+                "6:15: device eth1 is given twice",
+            ),
+            ("\"eth1\"", "\"a/b\"", "2:18: `a/b` is no device's name"),
+            ("mtu = 9000", "mtu = \"9000\"", "11:15: "),
+            (
+                "mtu = 9000",
+                "mtu = 9",
+                "11:15: vNIC 18: `mtu` is 68 to 65535",
+            ),
+            ("mtu = 9000", "mtu 9000", "11:13: "),
+            ("mtu = 9000", "mut = 9000", "11:9: unknown field `mut`"),
+            (
+                "tap = \"tap-web1\"",
+                "",
+                "3:9: vNIC web1: give exactly one of",
+            ),
+            (
+                "netns = \"/run/netns/db\"",
+                "",
+                "7:9: vNIC 18: give exactly one of",
+            ),
+        ] {
+            let error = Config::parse(&FILE.replacen(change, by, 1)).unwrap_err();
+            assert!(error.to_string().starts_with(begins), "{by}: {error}");
+        }
+        let path = std::env::temp_dir().join(format!("iv-config-{}.toml", std::process::id()));
+        std::fs::write(
+            &path,
+            "uplink = \"eth1\"\nvic = false\n[[vnic]]\nname = \"a\"\nprofile = \"p\"\n",
+        )
+        .unwrap();
+        let error = Config::load(&path).unwrap_err().to_string();
+        std::fs::remove_file(&path).unwrap();
+        let begins = format!("{}:2:7: vNIC a has a `profile`", path.display());
+        assert!(error.starts_with(&begins), "{error}");
     }
 
     #[test]

@@ -8,4 +8,5 @@ pub mod core;
 pub mod daemon;
 pub mod doctor;
 pub mod life;
+mod mend;
 pub mod show;

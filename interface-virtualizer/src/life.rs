@@ -2,11 +2,12 @@
 //! session said and when: whether the guest sees carrier (design.md section 5.9), and why not.
 
 use crate::core::VnicError;
-use niv::VifId;
+use crate::mend::mend;
+use niv::{Mac, VifId};
 use std::time::{Duration, Instant};
 use vic::session::Peer;
 use vic::session::iv::IvEvent;
-use vic::{Name, Profile};
+use vic::{Code, Name, Profile, Refusal};
 
 /// The session with the switch.
 #[derive(Debug)]
@@ -18,7 +19,9 @@ pub struct Conversation {
     /// It ran out, and no session has come since that confirmed a vNIC.
     over: bool,
     /// Why a session was refused when that was last tried.
-    refusal: Option<String>,
+    refusal: Option<(Refusal, Mac)>,
+    /// What gets through to the switch and what should, in octets, while that is less.
+    narrow: Option<(u16, u16)>,
     catalogue: Vec<Profile>,
 }
 
@@ -27,7 +30,10 @@ enum State {
     /// There has been none yet.
     Opening,
     Up(Box<Peer>),
-    Lost(String),
+    Lost {
+        why: String,
+        at: Instant,
+    },
 }
 
 impl Conversation {
@@ -39,6 +45,7 @@ impl Conversation {
             deadline: None,
             over: true,
             refusal: None,
+            narrow: None,
             catalogue: Vec::new(),
         }
     }
@@ -50,19 +57,28 @@ impl Conversation {
                 self.state = State::Up(Box::new(peer.clone()));
                 self.deadline = None;
                 self.refusal = None;
+                self.narrow = None;
                 true
             }
             IvEvent::Lost(why) => {
-                self.state = State::Lost(why.to_string());
+                self.state = State::Lost {
+                    why: why.to_string(),
+                    at: now,
+                };
+                self.narrow = None;
                 self.over = false;
                 self.deadline = Some(now + self.grace);
                 true
             }
             IvEvent::Refused(said) => {
-                let why = format!("{} ({})", said.refusal, said.mac);
-                let news = self.refusal.as_ref() != Some(&why);
-                self.refusal = Some(why);
+                let refusal = (said.refusal.clone(), said.mac);
+                let news = self.refusal.as_ref() != Some(&refusal);
+                self.refusal = Some(refusal);
                 news
+            }
+            IvEvent::MtuProven { octets, wanted } => {
+                self.narrow = (octets < wanted).then_some((*octets, *wanted));
+                false
             }
             IvEvent::Catalogue(profiles) => {
                 self.catalogue.clone_from(profiles);
@@ -91,7 +107,7 @@ impl Conversation {
     pub const fn peer(&self) -> Option<&Peer> {
         match &self.state {
             State::Up(peer) => Some(peer),
-            State::Opening | State::Lost(_) => None,
+            State::Opening | State::Lost { .. } => None,
         }
     }
 
@@ -105,21 +121,58 @@ impl Conversation {
         match self.state {
             State::Opening => "opening",
             State::Up(_) => "up",
-            State::Lost(_) => "lost",
+            State::Lost { .. } => "lost",
         }
     }
 
-    /// Why there is no session.
-    pub fn why(&self) -> Option<String> {
-        let without = match &self.state {
-            State::Up(_) => return None,
-            State::Opening => "no switch has answered yet".to_owned(),
-            State::Lost(why) => format!("the session was lost: {why}"),
-        };
-        Some(match &self.refusal {
-            Some(refusal) => format!("{without}; refused: {refusal}"),
-            None => without,
-        })
+    /// Why there is no session, since when, and what that means for guests. `linked`: the uplink has a link, without
+    /// which guests have none either.
+    pub fn why(&self, now: Instant, linked: bool) -> Option<String> {
+        let refused = self.refusal.as_ref().map(|(refusal, mac)| {
+            let mend = mend(refusal.code).map_or_else(String::new, |mend| format!("; {mend}"));
+            format!("refused: {refusal} ({mac}){mend}")
+        });
+        match &self.state {
+            State::Up(_) => None,
+            State::Opening if !linked => Some("the uplink has no link".to_owned()),
+            State::Opening => Some(refused.unwrap_or_else(|| {
+                "no switch has answered yet: is a `vis` at the other end, with its port in `switchport mode vntag`?".to_owned()
+            })),
+            State::Lost { why, at } => {
+                let ago = now.saturating_duration_since(*at).as_secs();
+                let guests = match self.grace_left(now) {
+                    _ if !linked => "the uplink has no link, and so guests have none".to_owned(),
+                    Some(left) => format!("guests keep their link for {left} s more"),
+                    None => "the grace is over: guests have no link until it is back".to_owned(),
+                };
+                let refused = refused.map_or_else(String::new, |why| format!("; since then {why}"));
+                Some(format!("{why}, {ago} s ago; {guests}{refused}"))
+            }
+        }
+    }
+
+    /// For how many seconds guests keep their carrier without a session, begun ones counted.
+    pub fn grace_left(&self, now: Instant) -> Option<u64> {
+        let left = self.deadline?.saturating_duration_since(now);
+        Some(left.as_millis().div_ceil(1000) as u64)
+    }
+
+    /// For how many seconds the session has been lost.
+    pub fn lost_for(&self, now: Instant) -> Option<u64> {
+        match &self.state {
+            State::Lost { at, .. } => Some(now.saturating_duration_since(*at).as_secs()),
+            State::Opening | State::Up(_) => None,
+        }
+    }
+
+    /// Why there is no session, if one was refused when that was last tried.
+    pub fn refused(&self) -> Option<Code> {
+        self.refusal.as_ref().map(|(refusal, _)| refusal.code)
+    }
+
+    /// What gets through to the switch and what should, in octets, if that is less.
+    pub const fn narrow(&self) -> Option<(u16, u16)> {
+        self.narrow
     }
 }
 
@@ -141,7 +194,7 @@ pub struct Life {
     /// Created in this session.
     confirmed: bool,
     /// The vEth is down: why.
-    veth_down: Option<String>,
+    veth_down: Option<Refusal>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -150,8 +203,23 @@ enum Step {
     Waiting,
     Created,
     Enabled,
-    Down(String),
+    Down {
+        why: String,
+        /// As the switch said it; `None`: it was not the switch.
+        code: Option<Code>,
+    },
     Detaching,
+}
+
+/// What the switch has made of a vNIC so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It has said neither yes nor no.
+    Waiting,
+    /// Frames may pass.
+    Enabled,
+    /// It said no, or has taken its vEth down.
+    Refused,
 }
 
 impl Life {
@@ -186,9 +254,22 @@ impl Life {
         self.step == Step::Detaching
     }
 
-    /// Whether the switch has said yes or no.
-    pub const fn is_settled(&self) -> bool {
-        matches!(self.step, Step::Enabled | Step::Down(_))
+    /// What the switch has made of it.
+    pub const fn verdict(&self) -> Verdict {
+        match self.step {
+            Step::Enabled if self.veth_down.is_none() => Verdict::Enabled,
+            Step::Enabled | Step::Down { .. } => Verdict::Refused,
+            Step::Waiting | Step::Created | Step::Detaching => Verdict::Waiting,
+        }
+    }
+
+    /// What to do about the switch's no.
+    pub fn mend(&self) -> Option<&'static str> {
+        match &self.step {
+            Step::Down { code, .. } => mend((*code)?),
+            Step::Enabled => mend(self.veth_down.as_ref()?.code),
+            Step::Waiting | Step::Created | Step::Detaching => None,
+        }
     }
 
     /// Takes what the session said of this vNIC, or of itself, and how the data path took it. Whether
@@ -222,10 +303,11 @@ impl Life {
                 match applied {
                     Err(error) => {
                         self.vif = None;
-                        self.step = Step::Down(format!(
+                        let why = format!(
                             "the switch gave it VIF {vif}, which cannot be: {error}; on the switch, bind that VIF \
                              by hand too, or not here"
-                        ));
+                        );
+                        self.step = Step::Down { why, code: None };
                     }
                     Ok(()) if goes_on => {}
                     Ok(()) => {
@@ -238,12 +320,14 @@ impl Life {
             IvEvent::Enabled { vif, .. } if self.vif == Some(*vif) => self.step = Step::Enabled,
             IvEvent::Down { vif, why, .. } => {
                 self.vif = *vif;
-                self.step = Step::Down(why.to_string());
+                self.step = Step::Down {
+                    why: why.to_string(),
+                    code: Some(why.code),
+                };
             }
             IvEvent::Status { up, why, .. } => {
-                let without = || "the switch does not say why".to_owned();
-                let why = || why.as_ref().map_or_else(without, ToString::to_string);
-                self.veth_down = (!up).then(why);
+                let without = || Refusal::new(Code::FAILED, "the switch does not say why");
+                self.veth_down = (!up).then(|| why.clone().unwrap_or_else(without));
             }
             _ => {}
         }
@@ -253,8 +337,8 @@ impl Life {
     /// What people are told without being asked.
     fn told(&self) -> Option<String> {
         match &self.step {
-            Step::Down(why) => Some(why.clone()),
-            _ => self.veth_down.clone(),
+            Step::Down { why, .. } => Some(why.clone()),
+            _ => self.veth_down.as_ref().map(ToString::to_string),
         }
     }
 
@@ -270,28 +354,87 @@ impl Life {
             Step::Created => "created",
             Step::Enabled if self.veth_down.is_some() => "down",
             Step::Enabled => "enabled",
-            Step::Down(_) => "down",
+            Step::Down { .. } => "down",
             Step::Detaching => "detaching",
         }
     }
 
-    /// Why nothing passes, in a sentence.
-    pub fn why(&self, session: &Conversation) -> Option<String> {
-        match &self.step {
-            Step::Detaching => Some("it is being detached".into()),
-            Step::Down(why) => Some(why.clone()),
-            Step::Enabled if self.veth_down.is_some() => {
-                let why = self.veth_down.as_deref().unwrap_or_default();
-                Some(format!("its vEth is down: {why}"))
-            }
-            Step::Enabled if self.carrier(session) => None,
-            _ => session.why().or_else(|| {
-                let waits = match self.step {
-                    Step::Created => "the switch has given it a VIF and not yet enabled it",
-                    _ => "the switch has not answered yet",
-                };
-                Some(waits.into())
+    /// Why nothing passes, in a sentence. The uplink has a link.
+    pub fn why(&self, session: &Conversation, now: Instant) -> Option<String> {
+        match (&self.step, &self.veth_down) {
+            (Step::Detaching, _) => Some("it is being detached".into()),
+            (Step::Down { why, .. }, _) => Some(why.clone()),
+            (Step::Enabled, Some(why)) => Some(format!("its vEth is down: {why}")),
+            (Step::Enabled, None) if self.carrier(session) => None,
+            _ => Some(match (session.why(now, true), session.lost_for(now)) {
+                (Some(why), Some(_)) => format!("the session was lost: {why}"),
+                (Some(why), None) => why,
+                (None, _) if self.step == Step::Created => {
+                    "the switch has given it a VIF and not yet enabled it".into()
+                }
+                (None, _) => "the switch has not answered yet".into(),
             }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vic::frame::Direction;
+    use vic::session::SessionRefused;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn lost(at: Instant) -> Conversation {
+        let mut session = Conversation::new(30 * SECOND);
+        let why = Refusal::new(Code::HOLD_TIME, "nothing was heard for 900 ms");
+        session.on_event(&IvEvent::Lost(why), at);
+        session
+    }
+
+    #[test]
+    fn a_lost_session_says_why_since_when_and_how_long_guests_keep_their_link() {
+        let begun = Instant::now();
+        let mut session = lost(begun);
+        let why = session.why(begun + 7 * SECOND, true).unwrap();
+        let says = "hold_time: nothing was heard for 900 ms, 7 s ago; guests keep their link for 23 s more";
+        assert_eq!(why, says);
+        assert_eq!(session.grace_left(begun + 7 * SECOND), Some(23));
+        let why = session.why(begun + 7 * SECOND, false).unwrap();
+        assert!(!why.contains("keep their link"), "{why}");
+        session.timeout(begun + 30 * SECOND);
+        let why = session.why(begun + 40 * SECOND, true).unwrap();
+        assert!(why.contains("40 s ago; the grace is over"), "{why}");
+    }
+
+    #[test]
+    fn a_switch_that_refuses_has_answered() {
+        let mut session = Conversation::new(SECOND);
+        let now = Instant::now();
+        assert!(
+            session
+                .why(now, true)
+                .unwrap()
+                .contains("no switch has answered")
+        );
+        session.on_event(
+            &IvEvent::Refused(SessionRefused {
+                mac: Mac([2, 0, 0, 0, 0, 9]),
+                by: Direction::Down,
+                refusal: Refusal::new(Code::KEY_REQUIRED, "a key is required"),
+                authenticated: false,
+            }),
+            now,
+        );
+        let why = session.why(now, true).unwrap();
+        assert!(
+            why.starts_with("refused: key_required: a key is required"),
+            "{why}"
+        );
+        assert!(
+            why.contains("`key-file` here") && !why.contains("answered"),
+            "{why}"
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! What `iv show` prints: one versioned document, as JSON or as a table.
 
+use crate::life::Verdict;
 use doctor::LinkHealth;
 use niv::{Counters, Mac, VifId};
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,7 @@ pub struct Vnic {
     pub veth_name: Option<String>,
     /// Frames may pass.
     pub enabled: bool,
-    /// `waiting`, `created`, `enabled`, `down` or `detaching`.
+    /// `waiting`, `created`, `enabled` (frames pass), `down` or `detaching`.
     pub state: String,
     /// Why nothing passes, in a sentence.
     pub why: Option<String>,
@@ -72,13 +73,33 @@ pub struct Vnic {
     pub list_copies: u64,
 }
 
+impl Vnic {
+    /// Whether the guest sees a link; of somebody else's interface, whether the kernel sees one on it, since we
+    /// cannot set that.
+    pub fn link(&self) -> Option<bool> {
+        match self.kind.as_str() {
+            "device" => self.device.carrier,
+            _ => Some(self.carrier),
+        }
+    }
+}
+
 /// The session with the switch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Session {
     /// `opening`, `up` or `lost`.
     pub state: String,
-    /// Why it is not up, in a sentence.
+    /// Why it is not up, since when, and what that means for guests.
     pub why: Option<String>,
+    /// By what code a session was refused when that was last tried, if it was.
+    #[serde(default)]
+    pub refused: Option<String>,
+    /// For so many seconds it has been lost.
+    #[serde(default)]
+    pub lost_for: Option<u64>,
+    /// For so many seconds guests keep their link without it.
+    #[serde(default)]
+    pub grace_left: Option<u64>,
     /// What the switch is called.
     pub peer: Option<String>,
     /// Its program and version.
@@ -96,6 +117,9 @@ pub struct Session {
     /// How it goes. Whoever asks has the MTU proven anew: ask again to see what came of it.
     #[serde(default)]
     pub health: Option<LinkHealth>,
+    /// What gets through of that, in octets, where it is less.
+    #[serde(default)]
+    pub mtu_proven: Option<u16>,
 }
 
 /// A port of another box, as it says of itself by LLDP. Nothing of it is proven.
@@ -168,8 +192,12 @@ impl fmt::Display for Profiles {
 pub struct Look {
     /// What it is called.
     pub name: String,
-    /// The switch has said yes or no.
-    pub settled: bool,
+    /// What the switch said.
+    pub verdict: Verdict,
+    /// There is no session, since one end refuses the other.
+    pub session_refused: bool,
+    /// What to do about a no.
+    pub mend: Option<&'static str>,
     /// Its UUID.
     pub uuid: Option<String>,
     /// Its VIF.
@@ -188,17 +216,31 @@ impl fmt::Display for Look {
         if let Some(uuid) = &self.uuid {
             write!(f, " (UUID {uuid})")?;
         }
-        write!(f, " is attached, {}", self.state)?;
+        write!(f, " is attached, ")?;
+        match self.verdict {
+            Verdict::Refused => f.write_str("and the switch refuses it")?,
+            Verdict::Waiting | Verdict::Enabled => f.write_str(&self.state)?,
+        }
         if let Some(vif) = self.vif {
             write!(f, ", VIF {vif}")?;
         }
         if let Some(veth) = self.veth {
             write!(f, ", vEth {veth}")?;
         }
-        match &self.why {
-            Some(why) => write!(f, ": {why}"),
-            None => Ok(()),
+        if let Some(why) = &self.why {
+            write!(f, ": {why}")?;
         }
+        if let Some(mend) = self.mend {
+            write!(f, "; {mend}")?;
+        }
+        if self.verdict == Verdict::Enabled {
+            return Ok(());
+        }
+        write!(
+            f,
+            ". It is kept, and comes up when the switch takes it; `iv detach {}` takes it away",
+            self.name
+        )
     }
 }
 
@@ -209,6 +251,12 @@ pub struct Device {
     pub name: String,
     /// `up`, or why not.
     pub state: String,
+    /// The kernel sees a link on it; `None`: it is not in use, or a TAP, on which it sees what the guest sees.
+    #[serde(default)]
+    pub carrier: Option<bool>,
+    /// What others have changed about it so that frames may get lost, in sentences.
+    #[serde(default)]
+    pub meddled: Option<String>,
     /// The I/O mode obtained.
     pub mode: Option<String>,
     /// The least MTU it must have, in octets.
@@ -324,11 +372,12 @@ impl fmt::Display for Show {
         writeln!(f, "iv {}", self.version)?;
         writeln!(
             f,
-            "\n{:<16} {:>5} {:>5} {:<9} {:<7} {:<16} {:<17} {:>5} {:>12} {:>12} {:>10} {:>10}",
+            "\n{:<16} {:>5} {:>5} {:<9} {:<4} {:<7} {:<16} {:<17} {:>5} {:>12} {:>12} {:>10} {:>10}",
             "Name",
             "VIF",
             "vEth",
             "State",
+            "Link",
             "Kind",
             "Device",
             "Mode",
@@ -342,10 +391,12 @@ impl fmt::Display for Show {
         let mut row = |name: &str,
                        (vif, veth): (Option<u32>, Option<u32>),
                        state: &str,
+                       link: Option<bool>,
                        kind: &str,
                        device: &Device,
                        flow: &Flow| {
             let (vif, veth) = (number(vif), number(veth));
+            let link = link.map_or("-", |up| if up { "up" } else { "down" });
             let dropped: u64 = flow
                 .dropped
                 .values()
@@ -353,7 +404,7 @@ impl fmt::Display for Show {
                 .sum();
             writeln!(
                 f,
-                "{name:<16} {vif:>5} {veth:>5} {state:<9} {kind:<7} {:<16} {:<17} {:>5} {:>12} {:>12} {dropped:>10} {:>10}",
+                "{name:<16} {vif:>5} {veth:>5} {state:<9} {link:<4} {kind:<7} {:<16} {:<17} {:>5} {:>12} {:>12} {dropped:>10} {:>10}",
                 device.name,
                 device.mode.as_deref().unwrap_or("-"),
                 device.mtu,
@@ -362,10 +413,12 @@ impl fmt::Display for Show {
                 device.kernel_drops,
             )
         };
+        let uplink = &self.uplink.device;
         row(
             "(uplink)",
             (None, None),
-            "-",
+            if uplink.state == "up" { "up" } else { "down" },
+            Some(uplink.carrier == Some(true)),
             "uplink",
             &self.uplink.device,
             &self.uplink.counters,
@@ -375,12 +428,12 @@ impl fmt::Display for Show {
                 &vnic.name,
                 (vnic.vif.map(|vif| vif.get().into()), vnic.veth),
                 &vnic.state,
+                vnic.link(),
                 &vnic.kind,
                 &vnic.device,
                 &vnic.counters,
             )?;
         }
-        let uplink = &self.uplink.device;
         if uplink.state != "up" {
             writeln!(f, "uplink: {} is {}", uplink.name, uplink.state)?;
         }
@@ -394,8 +447,21 @@ impl fmt::Display for Show {
                 None => {}
             }
         }
+        let vnics = self.vnics.iter().map(|vnic| &vnic.device);
+        for device in std::iter::once(uplink).chain(vnics) {
+            if let Some(meddled) = &device.meddled {
+                writeln!(f, "{}: {meddled}", device.name)?;
+            }
+        }
         if let Some(session) = &self.session {
             writeln!(f, "\n{session}")?;
+            if let (Some(proven), Some(mtu)) = (session.mtu_proven, session.mtu) {
+                writeln!(
+                    f,
+                    "Look: the ends have an MTU of {mtu}, and frames of {proven} octets is all that gets through: raise \
+                     the MTU of what is between them"
+                )?;
+            }
         }
         for neighbour in &self.neighbours {
             writeln!(f, "Neighbour by LLDP: {neighbour}")?;

@@ -32,6 +32,7 @@ fn a_killed_iv_comes_back_with_its_vnics_their_devices_and_their_vifs() {
         );
         lab.frames_pass("t-web1", before.vnics[0].vif.unwrap());
 
+        let changes = lab.guest_carrier_changes("eth0");
         lab.kill();
         lab.start(&[]);
         lab.until("all are enabled", |show| {
@@ -46,6 +47,8 @@ fn a_killed_iv_comes_back_with_its_vnics_their_devices_and_their_vifs() {
         }
         let adopted = [lab.index("t-web1"), lab.index(&after.vnics[1].device.name)];
         assert_eq!(adopted, indices);
+        let after_start = lab.guest_carrier_changes("eth0");
+        assert_eq!(after_start, changes, "the guest does not see the restart");
         lab.frames_pass("t-web1", after.vnics[0].vif.unwrap());
 
         assert!(lab.iv(&["detach", "t-web1"]).contains("is detached"));
@@ -62,13 +65,21 @@ fn a_killed_iv_comes_back_with_its_vnics_their_devices_and_their_vifs() {
 fn a_refusal_is_told_and_carrier_follows_the_veth_and_the_grace() {
     in_a_lab(|lab: &mut Lab| {
         lab.start(&["grace = 3"]);
-        let said = lab.iv(&["attach", "t-web1", "--profile", "nope"]);
-        assert!(said.contains("there is no port-profile `nope`"), "{said}");
+        let (status, said) = lab.iv_status(&["attach", "t-web1", "--profile", "nope"]);
+        assert_eq!(status, Some(3), "{said}");
+        for part in [
+            "there is no port-profile `nope`",
+            "`iv profiles`",
+            "`iv detach t-web1`",
+        ] {
+            assert!(said.contains(part), "{said}");
+        }
         assert!(!lab.carrier("t-web1"));
         assert!(lab.iv(&["profiles"]).contains("web"));
         lab.iv(&["detach", "t-web1"]);
 
-        lab.iv(&["attach", "t-web1", "--profile", "web"]);
+        let (status, said) = lab.iv_status(&["attach", "t-web1", "--profile", "web"]);
+        assert_eq!(status, Some(0), "{said}");
         assert!(lab.carrier("t-web1"));
         let vif = lab.show().vnics[0].vif.unwrap();
         let why = Refusal::new(Code::SHUT, "an administrator shut veth1");
@@ -88,9 +99,21 @@ fn a_refusal_is_told_and_carrier_follows_the_veth_and_the_grace() {
                 .is_some_and(|session| session.state == "lost")
         });
         assert!(lab.carrier("t-web1"), "within the grace");
+        let table = lab.iv(&["show"]);
+        assert!(table.contains("guests keep their link for"), "{table}");
+        assert!(!table.contains("lost: the session was lost"), "{table}");
         lab.frames_go_up("t-web1", vif);
         lab.until("the grace is over", |show| !show.vnics[0].carrier);
         assert!(!lab.carrier("t-web1"));
+        assert_eq!(lab.show().vnics[0].state, "down");
+        let words = ["attach", "t-late", "--profile", "web"];
+        let (status, said) = lab.iv_status(&words);
+        assert_eq!(status, Some(4), "{said}");
+        assert!(said.contains("the grace is over"), "{said}");
+        let words = ["attach", "t-later", "--profile", "web", "--no-wait"];
+        assert_eq!(lab.iv_status(&words).0, Some(0));
+        lab.iv(&["detach", "t-late"]);
+        lab.iv(&["detach", "t-later"]);
         lab.vis.speak();
         lab.until("the session is back", |show| show.vnics[0].carrier);
         assert_eq!(lab.show().vnics[0].vif, Some(vif));
@@ -100,10 +123,34 @@ fn a_refusal_is_told_and_carrier_follows_the_veth_and_the_grace() {
                 .contains("there is no vNIC nobody")
         );
         let twice = lab.iv(&["attach", "t-web1", "--profile", "web"]);
-        assert!(twice.contains("is another vNIC's already"), "{twice}");
+        assert!(twice.contains("belongs to vNIC t-web1 already"), "{twice}");
+        // The advice names the vNIC that is in the way, not the one that was asked for.
+        let uuid = lab.show().vnics[0].uuid.clone().unwrap();
+        let words = ["attach", "t-other", "--profile", "web", "--uuid", &uuid];
+        let twice = lab.iv(&words);
+        assert!(
+            twice.contains(&uuid) && twice.contains("`iv detach t-web1`"),
+            "{twice}"
+        );
         let missing = lab.iv(&["attach", "x", "--profile", "web", "--device", "t-none"]);
         assert!(missing.contains("there is no device t-none"), "{missing}");
         assert_eq!(lab.show().vnics.len(), 1);
+        lab.stop();
+    });
+}
+
+#[test]
+fn a_tap_that_was_detached_can_be_attached_again_at_once() {
+    in_a_lab(|lab: &mut Lab| {
+        lab.start(&[]);
+        for round in 0..30 {
+            let said = lab.iv(&["attach", "t-web1", "--profile", "web"]);
+            assert!(said.contains("enabled"), "round {round}: {said}");
+            assert!(lab.index("t-web1").is_some(), "round {round}: {said}");
+            let said = lab.iv(&["detach", "t-web1"]);
+            assert!(said.contains("is detached"), "round {round}: {said}");
+            assert_eq!(lab.index("t-web1"), None, "round {round}");
+        }
         lab.stop();
     });
 }
@@ -120,11 +167,13 @@ fn an_iv_with_a_key_takes_no_switch_without() {
                 session.state == "opening" && why.contains("refused")
             })
         });
-        let said = lab.iv(&["attach", "t-web1", "--profile", "web"]);
+        let (status, said) = lab.iv_status(&["attach", "t-web1", "--profile", "web"]);
+        assert_eq!(status, Some(3), "{said}");
         assert!(
-            said.contains("waiting") && said.contains("refused"),
+            said.contains("waiting: refused") && said.contains("`key-file` here"),
             "{said}"
         );
+        assert!(!lab.iv(&["show"]).contains("has answered"));
         assert!(!lab.carrier("t-web1"));
         // What the switch does not know is gone at once.
         assert!(lab.iv(&["detach", "t-web1"]).contains("is detached"));
@@ -140,6 +189,9 @@ fn an_uplink_that_was_lost_comes_back_with_its_session() {
         let vif = lab.show().vnics[0].vif.unwrap();
         lab.delete("t-up");
         lab.until("the guest has no link", |show| !show.vnics[0].carrier);
+        let show = lab.show();
+        assert_eq!(show.vnics[0].state, "down");
+        assert_eq!(show.uplink.device.carrier, None);
         lab.cable();
         lab.vis.speak();
         lab.until("the session is back", |show| show.vnics[0].carrier);

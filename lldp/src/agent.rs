@@ -18,6 +18,10 @@ const FAST_COUNT: u8 = 4;
 /// Seconds for which what is said holds: four intervals may pass in silence (txTTL).
 const TTL: u16 = 121;
 
+/// A link that is away for less keeps its neighbours (ours; IEEE 802.1AB, 9.2.7.7 forgets them at once): a cable that was
+/// put back, or a NIC that was set anew, is no news. As long as nothing comes in nobody is misled.
+const BLIP: Duration = Duration::from_secs(5);
+
 /// LLDPDUs that are looked at: ten a second on average, twenty at once. A neighbour sends two a minute.
 const LOOK: Rate = Rate {
     each: Duration::from_millis(100),
@@ -90,6 +94,8 @@ pub struct Agent {
     /// Until when it holds that own LLDPDUs come back.
     hears_itself: Option<Duration>,
     up: bool,
+    /// When those who were there are forgotten, while the link is down.
+    forget: Option<Duration>,
     closed: bool,
     next: Duration,
     last: Option<Duration>,
@@ -110,6 +116,7 @@ impl Agent {
             table: Table::default(),
             hears_itself: None,
             up: true,
+            forget: None,
             closed: false,
             next: now,
             last: None,
@@ -164,6 +171,13 @@ impl Agent {
         while let Some(neighbour) = self.table.age(now) {
             self.tell(now, Event::Left(neighbour, Departure::Silence));
         }
+        if self.forget.is_some_and(|due| due <= now) {
+            self.forget = None;
+            self.hears_itself = None;
+            for neighbour in self.table.take_all() {
+                self.tell(now, Event::Left(neighbour, Departure::LinkDown));
+            }
+        }
         self.hears_itself = self.hears_itself.filter(|&until| until > now);
         self.advise(now);
         if self.up && self.next <= now {
@@ -174,21 +188,20 @@ impl Agent {
         }
     }
 
-    /// The device has a link, or has none.
+    /// The device has a link, or has none. Neighbours are forgotten when it has had none for some seconds.
     pub fn set_link(&mut self, now: Duration, up: bool) {
         if self.closed || self.up == up {
             return;
         }
         self.up = up;
         match up {
-            true => self.hurry(now),
+            true => {
+                self.forget = None;
+                self.hurry(now);
+            }
             false => {
                 self.out = None;
-                self.hears_itself = None;
-                for neighbour in self.table.take_all() {
-                    self.tell(now, Event::Left(neighbour, Departure::LinkDown));
-                }
-                self.advise(now);
+                self.forget = Some(now + BLIP);
             }
         }
     }
@@ -231,7 +244,10 @@ impl Agent {
         }
         let speak = self.up.then_some(self.next);
         let hear = self.table.next_expiry();
-        [speak, hear, self.hears_itself].into_iter().flatten().min()
+        [speak, hear, self.hears_itself, self.forget]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Who is there, longest known first; at most [`crate::MOST_NEIGHBOURS`].

@@ -131,10 +131,33 @@ fn a_silent_neighbour_is_forgotten_and_one_that_says_goodbye_at_once() {
 }
 
 #[test]
+fn a_link_that_blinks_keeps_its_neighbours_without_a_word() {
+    let mut agent = iv();
+    agent.handle_frame(seconds(1), &vis(2, KeyPolicy::Open));
+    while agent.poll_event().is_some() {}
+    for blink in 0..20 {
+        agent.set_link(seconds(2 + 6 * blink), false);
+        agent.handle_timeout(seconds(6 + 6 * blink));
+        agent.set_link(seconds(6 + 6 * blink), true);
+        agent.handle_frame(seconds(7 + 6 * blink), &vis(2, KeyPolicy::Open));
+        assert_eq!(agent.neighbours().len(), 1);
+    }
+    assert_eq!(agent.poll_event(), None);
+    agent.set_link(seconds(200), false);
+    agent.handle_timeout(seconds(205));
+    assert!(matches!(
+        agent.poll_event(),
+        Some(Event::Left(_, Departure::LinkDown))
+    ));
+}
+
+#[test]
 fn without_a_link_nobody_is_there_and_nothing_is_said() {
     let mut agent = iv();
     agent.handle_frame(seconds(1), &vis(2, KeyPolicy::Open));
     agent.set_link(seconds(2), false);
+    assert_eq!(agent.poll_timeout(), Some(seconds(7)));
+    agent.handle_timeout(seconds(7));
     assert_eq!((agent.neighbours().len(), agent.poll_timeout()), (0, None));
     agent.set_link(seconds(9), true);
     let times: Vec<u64> = run(&mut agent, seconds(39))

@@ -88,6 +88,12 @@ impl Formers {
         }
     }
 
+    /// The network namespace, by its inode, that a file of this name is about; `None`: it is none of these files.
+    pub fn namespace_of(file: &str) -> Option<u64> {
+        let (namespace, _device) = file.strip_suffix(".device")?.split_once('-')?;
+        namespace.parse().ok()
+    }
+
     fn path(&self, device: &str) -> PathBuf {
         // The kernel lets no slash into a name.
         let name = format!("{}-{device}.device", self.namespace);

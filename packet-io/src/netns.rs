@@ -9,6 +9,10 @@
     reason = "unshare(2): rustix marks it unsafe because of CLONE_FILES"
 )]
 
+mod living;
+
+pub use living::living;
+
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 use std::fs::File;
 use std::io;

@@ -5,6 +5,7 @@
 //! clean exit every device gets back the settings it had.
 
 mod balance;
+mod meddled;
 mod take;
 
 pub use balance::Balance;
@@ -110,6 +111,8 @@ enum State {
 struct Device {
     wanted: Wanted,
     state: State,
+    /// What others have changed about it.
+    meddled: Option<String>,
 }
 
 /// The devices of one worker.
@@ -154,7 +157,13 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
 
     fn insert(&mut self, wanted: Wanted, state: State) {
         self.by_name.insert(wanted.name.clone(), wanted.id);
-        self.devices.insert(wanted.id, Device { wanted, state });
+        let meddled = None;
+        let device = Device {
+            wanted,
+            state,
+            meddled,
+        };
+        self.devices.insert(device.wanted.id, device);
     }
 
     /// Takes every device that is there; many at the same time, the first alone since the others are
@@ -191,6 +200,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
 
     fn put(&mut self, id: PortId, taken: Option<Taken>) {
         if let Some(device) = self.devices.get_mut(&id) {
+            device.meddled = None;
             device.state = taken.map_or(State::Missing, |taken| State::InUse(Box::new(taken)));
         }
     }
@@ -295,6 +305,7 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
                     State::InUse(used) if used.info.index == info.index => {
                         let changed = used.info.carrier != info.carrier;
                         used.info = info.clone();
+                        self.look_for_meddling(id).await;
                         return changed.then_some(Change::Carrier {
                             id,
                             up: info.carrier,

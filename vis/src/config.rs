@@ -24,9 +24,10 @@ pub use effective::{Effective, MAX_LEVELS, Membership, State};
 pub use line::{Allow, Line, PortLine};
 pub use model::{
     AgingTime, Allowed, Binding, Config, Direction, Ethernet, EthernetId, Grace, Hold, InterfaceId,
-    MAX_PROFILES, Mtu, PortLines, PortMode, Veth, VethId, Vic, VicAuthentication, VicPort, Vlan,
+    MAX_PROFILES, Mtu, PortLines, PortMode, Retries, Rte, Subtype, Veth, VethId, Vic,
+    VicAuthentication, VicPort, Vlan,
 };
 pub use name::{
-    AclName, Description, DeviceName, Hostname, InvalidName, KeyFile, ProfileName, VlanName,
+    AclName, Description, DeviceName, Hostname, InvalidName, KeyFile, Oui, ProfileName, VlanName,
 };
 pub use read::{MAX_DIAGNOSTICS, MAX_FILE, MAX_LINE, parse, parse_bytes, parse_show};

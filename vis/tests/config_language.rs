@@ -284,3 +284,43 @@ fn a_port_says_for_itself_how_its_sessions_are_authenticated() {
     assert_eq!(Config::empty().vic.hold().as_millis(), 900);
     assert_eq!(Config::empty().vic.grace().as_secs(), 30);
 }
+
+#[test]
+fn the_protocols_numbers_are_what_lines_say_and_else_the_defaults() {
+    let lines = "vic subtype 600\nvic unacknowledged-subtype 601\nvic oui 00-1B-2c\nvic rte 12\nvic retries 8\n";
+    let (config, warnings) = read(lines);
+    assert!(warnings.is_empty());
+    let numbers = config.vic.parameters();
+    let expected = vic::Parameters {
+        subtype: 600,
+        unacknowledged_subtype: 601,
+        oui: [0, 0x1B, 0x2C],
+        rte: 12,
+        retries: 8,
+        ..vic::Parameters::default()
+    };
+    assert_eq!(numbers, expected);
+    for line in lines.lines() {
+        assert!(config.running_config().lines().any(|said| said == line));
+    }
+    // Taken back one by one, with the value or without.
+    let taken_back = "no vic subtype\nno vic unacknowledged-subtype 601\nno vic oui\nno vic rte 12\nno vic retries\n";
+    let (config, _) = read(&format!("{lines}{taken_back}"));
+    assert_eq!(config, Config::empty());
+    assert_eq!(config.vic.parameters(), vic::Parameters::default());
+}
+
+#[test]
+fn the_two_subtypes_never_are_the_same() {
+    for (lines, is_taken) in [
+        ("vic unacknowledged-subtype 1010\nvic subtype 1009\n", true),
+        ("vic subtype 700\nvic unacknowledged-subtype 700\n", false),
+        ("vic subtype 7\nvic unacknowledged-subtype 1008\n", false),
+        (
+            "vic unacknowledged-subtype 7\nvic subtype 1009\nno vic unacknowledged-subtype\n",
+            false,
+        ),
+    ] {
+        assert_eq!(vis::config::parse(lines, "t").is_ok(), is_taken, "{lines}");
+    }
+}

@@ -70,6 +70,17 @@ fn authentication() -> impl Strategy<Value = VicAuthentication> {
     ]
 }
 
+/// Around the two subtypes' defaults, where they can be in each other's way.
+fn vic_number() -> impl Strategy<Value = Line> {
+    prop_oneof![
+        maybe(number(1007..=1010)).prop_map(Line::VicSubtype),
+        maybe(number(1007..=1010)).prop_map(Line::VicUnacknowledgedSubtype),
+        maybe(text("[0-9a-fA-F]{2}(:[0-9a-f]{2}){2}")).prop_map(Line::VicOui),
+        maybe(number(0..=20)).prop_map(Line::VicRte),
+        maybe(number(0..=255)).prop_map(Line::VicRetries),
+    ]
+}
+
 /// Lines in the order and places in which people might say them.
 fn line() -> impl Strategy<Value = Line> {
     let port = || port_line().prop_map(Line::Port);
@@ -89,6 +100,7 @@ fn line() -> impl Strategy<Value = Line> {
         1 => maybe(authentication()).prop_map(Line::VicAuthentication),
         1 => maybe(number(1..=86_400)).prop_map(Line::VicGrace),
         1 => maybe(number(100..=60_000)).prop_map(Line::VicHold),
+        3 => vic_number(),
         2 => maybe(proptest::collection::btree_set(text("[a-f]{1,60}"), 1..9)).prop_map(Line::VicAllowed),
         12 => port(),
         1 => Just(Line::Exit),
@@ -122,6 +134,11 @@ mac address-table aging-time 600
 vic authentication key-file /etc/niv/key
 vic grace 60
 vic hold 500
+vic unacknowledged-subtype 1010
+vic subtype 1009
+vic oui 00:1b:2c
+vic rte 12
+vic retries 8
 vlan 10,20-30
 vlan 40
   name web

@@ -13,6 +13,7 @@ const VETH: &str = "the number of a vEth from 1 to 4096";
 const CHANNEL: &str = "a channel (VIF id) from 1 to 4095";
 const MTU: &str = "an MTU from 68 to 9216";
 const END: &str = "the end of the line";
+const VIC: &str = "`authentication`, `grace`, `hold`, `oui`, `retries`, `rte`, `subtype` or `unacknowledged-subtype`";
 const DEVICE: &str = "a device name of 1 to 15 characters";
 const AGING: &str = "seconds: 10 to 1000000, or 0 for never";
 const KEY_FILE: &str = "an absolute path of 1 to 255 characters";
@@ -60,12 +61,8 @@ const GROUPS: &[Group] = &[
             ("hostname a..b", 10, "a host name"),
             ("hostname é", 10, "a host name"),
             ("no hostname a", 13, END),
-            ("vic", 4, "`authentication`, `grace` or `hold`"),
-            (
-                "vic allowed port-profile a",
-                5,
-                "`authentication`, `grace` or `hold`",
-            ),
+            ("vic", 4, VIC),
+            ("vic allowed port-profile a", 5, VIC),
             ("vic authentication", 19, "`key-file` or `none`"),
             ("vic authentication key secret", 24, KEY_FILE),
             ("vic authentication key-file", 28, KEY_FILE),
@@ -77,7 +74,20 @@ const GROUPS: &[Group] = &[
             ("vic grace 86401", 11, "seconds from 1 to 86400"),
             ("vic hold 99", 10, "milliseconds from 100 to 60000"),
             ("vic hold 0.9", 10, "milliseconds from 100 to 60000"),
-            ("no vic", 7, "`authentication`, `grace` or `hold`"),
+            ("no vic", 7, VIC),
+            ("vic subtype 2", 13, "a subtype from 3 to 1023"),
+            ("vic subtype 1024", 13, "a subtype from 3 to 1023"),
+            (
+                "vic subtype 1009",
+                1,
+                "another one, as the two subtypes must differ",
+            ),
+            ("vic unacknowledged-subtype 1008", 1, "another one"),
+            ("vic oui 4e:49", 9, "three pairs of hexadecimal digits"),
+            ("vic oui 4e:49:+6", 9, "three pairs of hexadecimal digits"),
+            ("vic oui 4e:49:567", 9, "three pairs of hexadecimal digits"),
+            ("vic rte 21", 9, "an exponent from 0 to 20"),
+            ("vic retries 256", 13, "a number from 0 to 255"),
             ("vlan", 5, VLANS),
             ("vlan 0", 6, VLANS),
             ("vlan 4095", 6, VLANS),
@@ -299,7 +309,7 @@ const GROUPS: &[Group] = &[
             ),
             ("channel-group 1", 1, "`device`"),
             ("speed 1000", 1, "`device`"),
-            ("vic", 4, "`allowed`, `authentication`, `grace` or `hold`"),
+            ("vic", 4, "`allowed`, `authentication`, `grace`, `hold`"),
             ("vic allowed", 12, "`port-profile`"),
             ("vic allowed port-profile", 25, "names of 1 to 80 letters"),
             (

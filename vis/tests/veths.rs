@@ -359,6 +359,7 @@ fn another_address_or_mtu_is_judged_again() {
     hosts.attach_long(1, 1, "trunk", 1400);
     hosts.attach_long(1, 2, "trunk", 1400);
     hosts.attach(1, 3, "web");
+    hosts.attach(1, 4, "default");
     hosts.run(Duration::from_secs(2));
     let mut set = |n: u8, mac: Option<u8>, mtu| {
         let told = hosts.hosts[&1].told.len();
@@ -381,13 +382,113 @@ fn another_address_or_mtu_is_judged_again() {
     assert_eq!(
         (why.as_deref(), mac),
         (
-            Some("in_use: Vethernet3 has the address, with the same port-profile"),
+            Some("in_use: Vethernet3 has the address 02:00:00:01:00:02, in VLAN 1 too"),
             9
         )
     );
-    // One of another profile is in other VLANs.
-    assert_eq!(set(3, Some(2), None), (None, 2, 1500));
+    // Of another profile, but in a VLAN that the trunk carries.
+    let (why, mac, _) = set(3, Some(2), None);
+    assert!(why.unwrap().ends_with("in VLAN 10 too") && mac == 3);
+    // In no VLAN of the other's.
+    assert_eq!(set(4, Some(3), None), (None, 3, 1500));
     let (why, _, mtu) = set(1, None, Some(1501));
     let both = "mtu: the vNIC's MTU is 1501, and the link's of 1510 carries 1500 at most behind a VLAN tag";
     assert_eq!((why.as_deref(), mtu), (Some(both), 1400));
+}
+
+#[test]
+fn an_address_belongs_to_one_veth_of_a_vlan_from_its_creation_on() {
+    let mut hosts = Hosts::new(CONFIG);
+    hosts.attach(1, 1, "web");
+    hosts.run(SOON);
+    let address = hosts.record(1).mac;
+    // In the same VLAN, here or behind another host: not as long as the first one lives.
+    hosts.attach_with(1, 2, "web", address);
+    hosts.attach_with(2, 3, "web", address);
+    // In another VLAN it is another station.
+    hosts.attach_with(2, 4, "default", address);
+    hosts.run(SOON);
+    for (host, n) in [(1, 2), (2, 3)] {
+        let why = hosts.refusal(host, n).unwrap();
+        assert_eq!(why.code, Code::IN_USE);
+        assert!(why.sentence.as_str().contains("in VLAN 10 too"), "{why}");
+    }
+    assert!(hosts.passing(1, 1).is_some() && hosts.passing(2, 4).is_some());
+    hosts.detach(1, 1);
+    hosts.detach(1, 2);
+    hosts.run(Duration::from_secs(7));
+    assert!(hosts.passing(2, 3).is_some(), "it asked again");
+}
+
+#[test]
+fn a_veth_whose_profile_is_taken_from_its_port_is_disabled_and_comes_back_with_it() {
+    let mut hosts = Hosts::new(CONFIG);
+    hosts.attach(2, 1, "web");
+    hosts.attach(2, 2, "web");
+    hosts.attach(2, 3, "default");
+    hosts.run(SOON);
+    let before = hosts.passing(2, 1).unwrap();
+    let other = hosts.passing(2, 3).unwrap();
+    let text = CONFIG.replace("port-profile default web", "port-profile default");
+    hosts.configure(&text);
+    hosts.run(SOON);
+    assert!(
+        matches!(&hosts.record(1).stage, Stage::Disabled(why) if why.code == Code::PROFILE_NOT_ALLOWED)
+    );
+    assert_eq!(
+        (hosts.passing(2, 1), hosts.passing(2, 3)),
+        (None, Some(other))
+    );
+    assert_eq!(hosts.refusal(2, 1).unwrap().code, Code::PROFILE_NOT_ALLOWED);
+    let place = (ethernet(2), before.1);
+    assert!(
+        !hosts.published.taken.contains(&place),
+        "nothing of it is taken any more"
+    );
+    assert!(
+        !hosts
+            .published
+            .lists
+            .iter()
+            .any(|(link, members, _)| (*link, true) == (place.0, members.contains(&place.1)))
+    );
+    hosts.configure(CONFIG);
+    hosts.run(SOON);
+    assert_eq!(hosts.passing(2, 1), Some(before), "it had kept its id");
+}
+
+#[test]
+fn a_refusal_that_goes_on_is_told_by_name_and_ever_more_rarely() {
+    let mut hosts = Hosts::new(CONFIG);
+    hosts.attach(1, 1, "nobody");
+    hosts.attach(1, 2, "nobody");
+    hosts.run(Duration::from_secs(3600));
+    let of = |hosts: &Hosts, name: &str| -> Vec<String> {
+        let all = hosts.notices.iter().map(ToString::to_string);
+        all.filter(|said| said.contains(name)).collect()
+    };
+    for name in ["`tap1`", "`tap2`"] {
+        let said = of(&hosts, name);
+        // When it begins, after a minute and after ten more.
+        assert_eq!(said.len(), 3, "{said:#?}");
+        assert!(said[0].ends_with("there is no port-profile `nobody`"));
+        assert!(said[1].ends_with("times since this was said last)"));
+    }
+    hosts.detach(1, 1);
+    hosts.run(Duration::from_secs(120));
+    let said = of(&hosts, "`tap1`");
+    assert!(said[3].contains("is not refused any more"), "{said:#?}");
+    assert_eq!((said.len(), of(&hosts, "`tap2`").len()), (4, 3));
+}
+
+#[test]
+fn a_host_with_many_names_does_not_fill_the_log() {
+    let mut hosts = Hosts::new(CONFIG);
+    for n in 1..=200 {
+        hosts.attach(1, n, "nobody");
+    }
+    hosts.run(Duration::from_secs(30));
+    let alarms = hosts.notices.iter().filter(|notice| notice.is_alarm());
+    // 64 by name, and the others as one.
+    assert_eq!(alarms.count(), 65);
 }

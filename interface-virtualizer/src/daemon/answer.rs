@@ -2,8 +2,9 @@
 //! change things.
 
 use super::run::Daemon;
-use crate::client::{RELEASE, Request};
+use crate::client::{REFUSED, RELEASE, Request, WAITING};
 use crate::config::VnicSpec;
+use crate::life::Verdict;
 use crate::show::{Look, Profiles, Show};
 use control_socket::{Handler, Output, Peer};
 use serde::Serialize;
@@ -39,7 +40,7 @@ impl Daemon {
 }
 
 /// How long `iv attach` waits for the switch's yes or no (ours).
-const PATIENCE: Duration = Duration::from_secs(3);
+const PATIENCE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// Serves clients by asking the control loop.
@@ -55,16 +56,26 @@ impl Answers {
         answer.await.unwrap_or_else(|_| Err(stopping()))
     }
 
-    async fn attach(&self, spec: VnicSpec) -> Result<String, String> {
+    /// What to print and to exit with.
+    async fn attach(&self, spec: VnicSpec, wait: bool) -> Result<(String, u8), String> {
         let name = spec.name.clone().unwrap_or_default();
         self.ask(|reply| Ask::Attach(spec.into(), reply)).await?;
         let begun = Instant::now();
         loop {
             let look = self.ask(|reply| Ask::Look(name.clone(), reply)).await?;
-            if look.settled || begun.elapsed() > PATIENCE {
-                return Ok(format!("{look}\n"));
-            }
-            tokio::time::sleep(PAUSE).await;
+            let status = match look.verdict {
+                Verdict::Enabled => 0,
+                Verdict::Refused => REFUSED,
+                Verdict::Waiting if !wait => 0,
+                // A session that is refused may still be had: the other end may be between two of them.
+                Verdict::Waiting if begun.elapsed() < PATIENCE => {
+                    tokio::time::sleep(PAUSE).await;
+                    continue;
+                }
+                Verdict::Waiting if look.session_refused => REFUSED,
+                Verdict::Waiting => WAITING,
+            };
+            return Ok((format!("{look}\n"), status));
         }
     }
 }
@@ -91,7 +102,15 @@ impl Handler for Answers {
                 let profiles = self.ask(Ask::Profiles).await;
                 profiles.and_then(|profiles| printed(json, &profiles))
             }
-            Request::Attach(spec) => self.attach(*spec).await,
+            Request::Attach { spec, wait } => match self.attach(*spec, wait).await {
+                Ok((text, 0)) => Ok(text),
+                Ok((text, status)) => {
+                    // A client that went away needs no answer.
+                    let _ = out.err(&format!("iv {RELEASE}: {text}")).await;
+                    return status;
+                }
+                Err(error) => Err(error),
+            },
             Request::Detach { name } => {
                 let detached = self.ask(|reply| Ask::Detach(name.clone(), reply)).await;
                 detached.map(|()| format!("vNIC {name} is detached\n"))

@@ -25,7 +25,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -34,6 +34,10 @@ use vic::Uuid;
 
 /// Devices that are made at the same time at the start (ours): most of the time each waits for the kernel.
 const AT_ONCE: usize = 64;
+
+/// A guest that had a link before the start keeps it for so long while the switch is asked (ours): sessions are there
+/// within a second, and a guest with a second NIC is not to wait for long.
+const RETURN: Duration = Duration::from_secs(5);
 
 /// A vNIC that is to be there from the start.
 struct Wish {
@@ -184,6 +188,7 @@ impl Daemon {
             making: JoinSet::new(),
             file,
             keep_at: None,
+            kept_until: None,
         };
         match daemon.make_all().await {
             Ok(()) => Ok(daemon),
@@ -293,7 +298,15 @@ impl Daemon {
             Some(taken) => Some(taken.is_up()),
             None => made.tap.is_some().then_some(true),
         };
+        // An IV that was killed left the guest with a link: it need not see that another one goes on.
+        let goes_on = vnic.shown == Some(true) && made.taken.is_some() && !made.made;
+        let known = |vic: &Assigned| vic.life.vif().is_some();
+        if goes_on && vnic.vic.as_ref().is_some_and(known) {
+            vnic.keeps_link = true;
+            self.kept_until = Some(Instant::now() + RETURN);
+        }
         vnic.tap = made.tap;
+        vnic.tap_index = made.tap_index;
         if let Attachment::Device(name) = &vnic.config.attachment
             && !there
         {
@@ -363,10 +376,14 @@ impl Daemon {
             None => identity::new_uuid().map_err(|error| error.to_string())?,
         };
         *uuid = Some(known);
-        if let Some(what) = self.vnics.values().find_map(|vnic| vnic.shares(&config)) {
-            let name = &config.name;
+        let other = self
+            .vnics
+            .values()
+            .find_map(|vnic| Some((vnic.shares(&config)?, &vnic.config.name)));
+        if let Some((what, other)) = other {
             return Err(format!(
-                "{what} is another vNIC's already; `iv show` lists them, `iv detach {name}` takes one away"
+                "{what} belongs to vNIC {other} already; give another one, or take that vNIC away first: \
+                 `iv detach {other}`"
             ));
         }
         match &config.attachment {

@@ -7,7 +7,7 @@ use super::run::RunError;
 use super::vnic::{VNIC, Vnic};
 use crate::config::{Attachment, VnicConfig};
 use niv::{Mac, PortId};
-use packet_io::link::Links;
+use packet_io::link::{LinkIndex, Links};
 use packet_io::mailbox::Handle;
 use packet_io::supervise::{Taken, Taker, Wanted};
 use packet_io::tap::{self, TapControl};
@@ -47,6 +47,7 @@ pub(super) struct Made {
     /// The guest's address, as far as it is known.
     pub(super) mac: Option<Mac>,
     pub(super) tap: Option<TapControl>,
+    pub(super) tap_index: Option<LinkIndex>,
     /// For the supervisor: `None`, it is not there (yet).
     pub(super) taken: Option<Taken>,
     /// It was not there before.
@@ -94,6 +95,7 @@ impl Maker {
         let before = self.links.get(&plan.device).await?;
         let tap::Tap { mut port, control } = tap::open(&plan.device)?;
         let mut mac = None;
+        let mut index = None;
         if let Some(info) = self.links.get(&plan.device).await? {
             if info.mtu != vnic.mtu {
                 self.links.set_mtu(info.index, vnic.mtu).await?;
@@ -102,6 +104,7 @@ impl Maker {
                 self.links.set_mac(info.index, mac).await?;
             }
             mac = vnic.mac.or(info.mac);
+            index = Some(info.index);
         }
         port.capabilities.mtu = vnic.mtu;
         let id = plan.port;
@@ -117,6 +120,7 @@ impl Maker {
         Ok(Made {
             mac,
             tap: Some(control),
+            tap_index: index,
             made: before.is_none(),
             ..Made::default()
         })

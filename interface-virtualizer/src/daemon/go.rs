@@ -8,6 +8,7 @@ use crate::core::VnicId;
 use packet_io::worker::Worker;
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 /// VIFs that were given are kept together after so long (ours): many come at once.
@@ -73,21 +74,26 @@ impl Daemon {
             return;
         };
         let reply = vic.detached.take();
-        self.remove(id).await;
+        let closed = self.remove(id).await;
         let kept = self.keep().map_err(|error| error.to_string());
-        // The client may be gone by now.
-        let _ = reply.map(|reply| reply.send(kept));
+        let answer = async move {
+            // Until it is closed its name cannot be had again. A thread that panicked has closed it too.
+            if let Some(closed) = closed {
+                let _ = closed.await;
+            }
+            // The client may be gone by now.
+            let _ = reply.map(|reply| reply.send(kept));
+        };
+        tokio::spawn(answer);
     }
 
-    /// Takes a vNIC out of everything.
-    pub(super) async fn remove(&mut self, id: VnicId) {
-        let Some(vnic) = self.vnics.remove(&id) else {
-            return;
-        };
+    /// Takes a vNIC out of everything. A TAP is then being closed: what is returned ends when its name is free.
+    pub(super) async fn remove(&mut self, id: VnicId) -> Option<JoinHandle<()>> {
+        let vnic = self.vnics.remove(&id)?;
         self.turns.forget(id);
         let port = vnic.port();
         self.supervisor.remove(port).await;
-        let Some(vic) = &vnic.vic else { return };
+        let vic = vnic.vic.as_ref()?;
         if let Some(tap) = &vnic.tap
             && vic.made
             && let Err(error) = tap.remove_when_closed()
@@ -105,14 +111,15 @@ impl Daemon {
             port
         };
         // A worker that has ended holds nothing.
-        if let Ok(port) = self.worker.answer(remove).await {
-            let tap = vnic.tap;
-            tokio::task::spawn_blocking(|| drop((port, tap)));
-        }
+        let port = self.worker.answer(remove).await;
+        let tap = vnic.tap;
+        let is_tap = tap.is_some();
+        let closed = tokio::task::spawn_blocking(|| drop((port, tap)));
         if let Some(vic) = &mut self.vic {
             vic.by_uuid.remove(&uuid);
         }
         info!("vNIC {} is gone", vnic.config.name);
+        is_tap.then_some(closed)
     }
 
     async fn delete(&self, device: &str) {

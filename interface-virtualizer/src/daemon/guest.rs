@@ -1,8 +1,10 @@
 //! What guests see of the link: their carrier (design.md section 5.9).
 
 use super::run::{Daemon, RunError};
+use super::vnic::Assigned;
 use crate::config::Attachment;
 use crate::core::{Account, VnicId};
+use crate::life::Verdict;
 use niv::PortId;
 use tracing::warn;
 
@@ -36,7 +38,19 @@ impl Daemon {
         let session = &self.session;
         let vnic = self.vnics.get(&id);
         let vic = vnic.and_then(|vnic| vnic.vic.as_ref());
-        self.carrier.shown() && vic.is_none_or(|vic| vic.life.carrier(session))
+        let keeps = |vic: &Assigned| {
+            vic.life.verdict() == Verdict::Waiting && vnic.is_some_and(|vnic| vnic.keeps_link)
+        };
+        self.carrier.shown() && vic.is_none_or(|vic| vic.life.carrier(session) || keeps(vic))
+    }
+
+    /// Guests that had a link before the start see from now on what the switch says.
+    pub(super) async fn end_kept(&mut self) {
+        self.kept_until = None;
+        for vnic in self.vnics.values_mut() {
+            vnic.keeps_link = false;
+        }
+        self.show_carriers().await;
     }
 
     /// Lets a guest see whether there is a link, if that has changed.

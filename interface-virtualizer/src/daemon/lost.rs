@@ -76,12 +76,16 @@ impl Daemon {
 
     /// A TAP that somebody removed is let go of, and made again: its guest is to find it.
     pub(super) async fn on_tap_event(&mut self, event: &LinkEvent) {
-        let LinkEvent::Gone { name, .. } = event else {
+        let LinkEvent::Gone { name, index } = event else {
             return;
         };
         let Some(vnic) = self.vnics.values_mut().find(|vnic| vnic.is_tap(name)) else {
             return;
         };
+        // One of that name was detached before this one was attached.
+        if vnic.tap_index.is_some_and(|ours| ours != *index) {
+            return;
+        }
         // On its way out it is removed by us.
         if vnic.tap.take().is_none() || vnic.vic.as_ref().is_some_and(|vic| vic.life.is_detaching())
         {
@@ -99,6 +103,7 @@ impl Daemon {
             Ok(made) => {
                 if let Some(vnic) = self.vnics.get_mut(&id) {
                     vnic.tap = made.tap;
+                    vnic.tap_index = made.tap_index;
                     if let Some(vic) = &mut vnic.vic {
                         vic.mac = made.mac.or(vic.mac);
                     }

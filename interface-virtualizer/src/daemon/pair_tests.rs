@@ -117,7 +117,9 @@ impl Pair {
     }
 
     fn why(&self, number: u8) -> String {
-        let why = self.lives[&uuid(number)].1.why(&self.session);
+        let why = self.lives[&uuid(number)]
+            .1
+            .why(&self.session, self.origin + self.now);
         why.unwrap_or_default()
     }
 
@@ -179,7 +181,8 @@ impl Pair {
                     _ => None,
                 };
                 if about == Some(uuid) && life.on_event(&event, applied) {
-                    self.told.extend(life.why(&self.session));
+                    self.told
+                        .extend(life.why(&self.session, self.origin + self.now));
                 }
             }
             if let IvEvent::Detached { uuid } = event {

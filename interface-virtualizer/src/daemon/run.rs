@@ -5,7 +5,7 @@ use super::attach::AttachError;
 use super::carrier::Carrier;
 use super::device::{Made, Maker};
 use super::session::{Note, Vic};
-use super::state::{StateError, StateFile};
+use super::state::{self, StateError, StateFile};
 use super::turns::Turns;
 use super::vnic::{Vnic, ring};
 use super::{Link, identity};
@@ -117,6 +117,8 @@ pub(super) struct Daemon {
     pub(super) file: StateFile,
     /// When what changed has to be kept.
     pub(super) keep_at: Option<Instant>,
+    /// Until when guests that had a link before the start keep it while the switch is asked.
+    pub(super) kept_until: Option<Instant>,
 }
 
 async fn serve(config: Config, path: PathBuf) -> Result<(), RunError> {
@@ -134,6 +136,8 @@ async fn serve(config: Config, path: PathBuf) -> Result<(), RunError> {
         Answers { ask },
     ));
     let folder = state_folder(&path);
+    let swept = folder.clone();
+    tokio::task::spawn_blocking(move || state::sweep(&swept));
     let formers = Formers::in_folder(&folder, links.namespace())?;
     let (notes, mut noted) = mpsc::unbounded_channel::<Note>();
     let mut daemon = Daemon::start(config, links, formers, &folder, notes).await?;
@@ -175,10 +179,17 @@ async fn serve(config: Config, path: PathBuf) -> Result<(), RunError> {
             }
             () = at(daemon.session.deadline()) => {
                 if daemon.session.timeout(Instant::now()) {
-                    info!("the session is lost for too long: the vNICs are without a link");
+                    if daemon.carrier.shown() {
+                        warn!(
+                            "no session on {} for {} s: guests see no link until it is back",
+                            daemon.config.uplink,
+                            daemon.config.grace().as_secs()
+                        );
+                    }
                     daemon.show_carriers().await;
                 }
             }
+            () = at(daemon.kept_until) => daemon.end_kept().await,
             () = at(daemon.keep_at) => daemon.keep_and_warn(),
             () = turn_due => {
                 if let Some((id, _)) = turn {
@@ -234,10 +245,13 @@ impl Daemon {
     }
 
     async fn on_uplink(&mut self, up: bool) {
-        info!(
-            "the uplink is {}: so are the vNICs",
-            if up { "up" } else { "down" }
-        );
+        let uplink = &self.config.uplink;
+        match up {
+            true => info!(
+                "the uplink {uplink} has a link again; guests see theirs where the switch lets them"
+            ),
+            false => warn!("the uplink {uplink} has no link: guests see none"),
+        }
         self.show_carriers().await;
     }
 

@@ -377,7 +377,7 @@ impl Daemon {
         let Some(vic) = &mut vnic.vic else { return };
         let (vif, before) = (vic.life.vif(), vic.life.word());
         let news = vic.life.on_event(&event, applied);
-        if news && let Some(why) = vic.life.why(&self.session) {
+        if news && let Some(why) = vic.life.why(&self.session, Instant::now()) {
             warn!("vNIC {name}: {why}");
         }
         match &event {
@@ -411,8 +411,12 @@ impl Daemon {
                     false => ", which has proven nothing",
                 }
             ),
+            // That its link is gone has been said, or is about to be.
+            IvEvent::Lost(_) if self.uplink_carrier() != Some(true) => {
+                info!("the session on {uplink} is lost with its link");
+            }
             IvEvent::Lost(why) => warn!(
-                "the session on {uplink} is lost: {why}; while the uplink has its own, guests keep their link for {} s",
+                "the session on {uplink} is lost: {why}; guests keep their link for {} s",
                 self.config.grace().as_secs()
             ),
             IvEvent::Refused(said) => {

@@ -2,13 +2,15 @@
 
 use crate::config::VnicSpec;
 use niv::VifId;
-use packet_io::whole_file;
+use packet_io::former::Formers;
+use packet_io::{netns, whole_file};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
-use tracing::warn;
+use tracing::{debug, info, warn};
 
 /// The version of the file's layout.
 const VERSION: u32 = 1;
@@ -115,9 +117,83 @@ impl StateFile {
     }
 }
 
+/// Removes what is kept of network namespaces that are gone: nothing of it can come back, and their numbers are given
+/// again. Where it cannot be proven that one is gone everything stays.
+pub(super) fn sweep(folder: &Path) {
+    // Listed first: of a namespace that is made meanwhile nothing is among them.
+    let about = files_by_namespace(folder);
+    if !about.is_empty()
+        && let Some(living) = netns::living()
+    {
+        remove_all_but(&living, about);
+    }
+}
+
+fn files_by_namespace(folder: &Path) -> Vec<(u64, PathBuf)> {
+    let files = fs::read_dir(folder).into_iter().flatten().flatten();
+    let about = files.filter_map(|file| {
+        let name = file.file_name();
+        let name = name.to_str()?;
+        let namespace = namespace_of(name).or_else(|| Formers::namespace_of(name))?;
+        Some((namespace, file.path()))
+    });
+    about.collect()
+}
+
+/// The network namespace that a file of this name is about, if it is one of a [`StateFile`].
+fn namespace_of(file: &str) -> Option<u64> {
+    let name = file
+        .strip_suffix(".json")
+        .or_else(|| file.strip_suffix(".unreadable"))?;
+    let (namespace, _uplink) = name.strip_prefix("iv-")?.split_once('-')?;
+    namespace.parse().ok()
+}
+
+fn remove_all_but(living: &BTreeSet<u64>, about: Vec<(u64, PathBuf)>) {
+    for (namespace, path) in about {
+        if living.contains(&namespace) {
+            continue;
+        }
+        match fs::remove_file(&path) {
+            Ok(()) => info!(
+                "{} is removed: its network namespace is gone",
+                path.display()
+            ),
+            // Another `iv` may have been quicker.
+            Err(error) => debug!("{}: {error}", path.display()),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_is_kept_of_namespaces_that_are_gone_is_removed() {
+        let folder = std::env::temp_dir().join(format!("iv-sweep-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let gone = ["iv-8-eth1.json", "iv-8-eth-1.unreadable", "8-eth1.device"];
+        let stay = [
+            "iv-7-eth1.json",
+            "7-eth1.device",
+            "iv-x-eth1.json",
+            "vis.redb",
+            "iv.sock",
+            "8",
+            "iv-8",
+        ];
+        for name in gone.iter().chain(&stay) {
+            fs::write(folder.join(name), "{}").unwrap();
+        }
+        remove_all_but(&BTreeSet::from([7]), files_by_namespace(&folder));
+        let left: BTreeSet<_> = fs::read_dir(&folder)
+            .unwrap()
+            .map(|file| file.unwrap().file_name().into_string().unwrap())
+            .collect();
+        assert_eq!(left, stay.iter().map(|&name| name.to_owned()).collect());
+        fs::remove_dir_all(&folder).unwrap();
+    }
 
     #[test]
     fn what_was_kept_is_found_again_and_what_is_broken_is_put_aside() {

@@ -6,6 +6,7 @@ use super::vnic::Vnic;
 use crate::client::RELEASE;
 use crate::config::{Binding, with_tags};
 use crate::core::{Account, UPLINK, VnicId};
+use crate::life::Verdict;
 use crate::show::{self, Look, Profiles, SCHEMA, Show};
 use doctor::LinkHealth;
 use link_control::Heard;
@@ -13,6 +14,7 @@ use niv::{Counters, PortId};
 use packet_io::supervise::{Balance, Status, SuperviseError};
 use packet_io::worker::{Passed, Worker};
 use std::collections::HashMap;
+use std::time::Instant;
 
 impl Daemon {
     pub(super) async fn show(&self) -> Result<Show, SuperviseError> {
@@ -65,10 +67,13 @@ impl Daemon {
     }
 
     fn session_view(&self, health: Option<LinkHealth>) -> show::Session {
-        let peer = self.session.peer();
+        let (peer, now) = (self.session.peer(), Instant::now());
         show::Session {
             state: self.session.word().into(),
-            why: self.session.why(),
+            why: self.session.why(now, self.uplink_carrier() == Some(true)),
+            refused: self.session.refused().map(|code| code.to_string()),
+            lost_for: self.session.lost_for(now),
+            grace_left: self.session.grace_left(now),
             peer: peer.map(|peer| peer.name.to_string()),
             software: peer.and_then(|peer| Some(peer.software.as_ref()?.to_string())),
             identity: peer.map(|peer| peer.identity.to_string()),
@@ -77,6 +82,7 @@ impl Daemon {
             term: peer.map(|peer| peer.term),
             mtu: peer.map(|peer| peer.mtu),
             health,
+            mtu_proven: self.session.narrow().map(|(octets, _)| octets),
         }
     }
 
@@ -120,7 +126,7 @@ impl Daemon {
             Some(Status::InUse { .. }) | None => None,
         };
         let uplink = || {
-            let down = "the uplink has no link".to_owned();
+            let down = format!("the uplink {} has no link", self.config.uplink);
             (!self.carrier.shown()).then_some(down)
         };
         let Some(vic) = &vnic.vic else {
@@ -130,8 +136,13 @@ impl Daemon {
         };
         let why = why_not()
             .or_else(uplink)
-            .or_else(|| vic.life.why(&self.session));
-        (vic.life.word().into(), why)
+            .or_else(|| vic.life.why(&self.session, Instant::now()));
+        let word = match vic.life.word() {
+            // By the switch; here nothing passes all the same.
+            "enabled" if why.is_some() => "down",
+            word => word,
+        };
+        (word.into(), why)
     }
 
     pub(super) fn look(&self, name: &str) -> Result<Look, String> {
@@ -143,7 +154,9 @@ impl Daemon {
         let vic = vnic.vic.as_ref();
         Ok(Look {
             name: name.into(),
-            settled: vic.is_none_or(|vic| vic.life.is_settled()),
+            verdict: vic.map_or(Verdict::Enabled, |vic| vic.life.verdict()),
+            session_refused: self.session.peer().is_none() && self.session.refused().is_some(),
+            mend: vic.and_then(|vic| vic.life.mend()),
             uuid: vic.map(|vic| vic.uuid.to_string()),
             vif: vic.and_then(|vic| vic.life.vif()),
             veth: vic.and_then(|vic| Some(vic.life.veth()?.number)),
@@ -157,7 +170,9 @@ impl Daemon {
             return Err("every vNIC is bound by hand, and the switch is not asked".into());
         }
         let catalogue = self.session.catalogue();
-        if let (true, Some(why)) = (catalogue.is_empty(), self.session.why()) {
+        let linked = self.uplink_carrier() == Some(true);
+        let why = self.session.why(Instant::now(), linked);
+        if let (true, Some(why)) = (catalogue.is_empty(), why) {
             return Err(format!("no switch has told its profiles: {why}"));
         }
         let profile = |profile: &vic::Profile| show::Profile {
@@ -186,11 +201,17 @@ impl Daemon {
             None if view.mode.is_none() => "missing".into(),
             Some(Status::InUse { .. }) | None => "up".into(),
         };
+        let carrier = match self.supervisor.status(id) {
+            Some(Status::InUse { carrier, .. }) => Some(carrier),
+            _ => None,
+        };
         let queue = view.passed.unwrap_or_default().queue;
         let balance = balance.unwrap_or_default();
         show::Device {
             name: name.into(),
             state,
+            carrier,
+            meddled: self.supervisor.meddled(id).map(str::to_owned),
             mode: view.mode.map(str::to_owned),
             mtu,
             kernel_buffers: queue.buffers,

@@ -7,6 +7,7 @@ use crate::life::Life;
 use niv::{Mac, PortId, VifId};
 use packet_io::afpacket::PacketOptions;
 use packet_io::device::Role;
+use packet_io::link::LinkIndex;
 use packet_io::supervise::Wanted;
 use packet_io::tap::TapControl;
 use packet_io::worker::PortUse;
@@ -29,6 +30,10 @@ pub(super) struct Vnic {
     pub(super) why_not: Option<String>,
     /// Where we hold the descriptor; `None` for other kinds, and for a TAP that cannot be opened again.
     pub(super) tap: Option<TapControl>,
+    /// The kernel's number for that TAP: news of an earlier one of its name are not about it.
+    pub(super) tap_index: Option<LinkIndex>,
+    /// Its guest has a link from before the start, and keeps it for a while unless the switch says otherwise.
+    pub(super) keeps_link: bool,
     /// What its guest was last shown.
     pub(super) shown: Option<bool>,
     /// The switch assigns its VIF; `None`: bound by hand.
@@ -80,6 +85,8 @@ impl Vnic {
             device,
             why_not: None,
             tap: None,
+            tap_index: None,
+            keeps_link: false,
             shown: None,
             vic,
         }

@@ -164,6 +164,13 @@ impl Lab {
             .concat()
     }
 
+    /// What `iv` prints and exits with.
+    pub(crate) fn iv_status(&self, words: &[&str]) -> (Option<i32>, String) {
+        let output = self.command(words).output().unwrap();
+        let texts = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        (output.status.code(), texts.concat())
+    }
+
     /// What `iv` prints for each name, all asked at the same time.
     pub(crate) fn iv_each(
         &self,
@@ -245,6 +252,17 @@ impl Lab {
     pub(crate) fn guest_namespace(&self) -> String {
         let fd = self.guest.as_fd().as_raw_fd();
         format!("/proc/{}/fd/{fd}", std::process::id())
+    }
+
+    /// How often the carrier of an interface of the guest has come or gone; it is up now.
+    pub(crate) fn guest_carrier_changes(&self, device: &str) -> u32 {
+        let look = async |links: &packet_io::link::Links| {
+            let info = links.require(device).await.unwrap();
+            links.set_up(info.index, true).await.unwrap();
+            links.require(device).await.unwrap()
+        };
+        let inside = || BlockingLinks::open().unwrap().run(look);
+        self.guest.run(inside).unwrap().carrier_changes
     }
 
     /// How many descriptors `iv` has open.

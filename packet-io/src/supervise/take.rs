@@ -17,7 +17,7 @@ use crate::port::{Capabilities, Receive};
 use crate::worker::{Forward, Worker};
 use futures_util::StreamExt;
 use futures_util::stream;
-use niv::PortId;
+use niv::{Mac, PortId};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -56,6 +56,8 @@ pub struct Taken {
     pub(super) _claim: Claim,
     pub(super) prepared: PreparedDevice,
     pub(super) info: LinkInfo,
+    /// The address it had when it was taken.
+    pub(super) mac: Option<Mac>,
     pub(super) capabilities: Capabilities,
     pub(super) baseline: LinkStats,
     /// What others of this process hand to the device.
@@ -197,6 +199,7 @@ impl<F: Forward + Send + 'static> Taker<F> {
             Ok((capabilities, info, baseline)) => Ok(Taken {
                 _claim: claim,
                 prepared: device,
+                mac: info.mac,
                 info,
                 capabilities,
                 baseline,

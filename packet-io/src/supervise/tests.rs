@@ -1,6 +1,6 @@
 use super::*;
 use crate::dispatch::Outgoing;
-use crate::link::{BlockingLinks, VethEnd, Watch};
+use crate::link::{BlockingLinks, LinkInfo, VethEnd, Watch};
 use crate::netns::NetNs;
 use crate::port::RxFrame;
 use crate::privileged::privileged;
@@ -35,13 +35,29 @@ fn wanted(mtu: u32) -> Vec<Wanted> {
     }]
 }
 
-fn state_folder() -> PathBuf {
-    let name = format!(
-        "packet-io-supervise-{}-{:?}",
-        std::process::id(),
-        std::thread::current().id()
-    );
-    std::env::temp_dir().join(name)
+/// A folder that goes with the test.
+struct StateFolder(PathBuf);
+
+impl StateFolder {
+    fn new() -> Self {
+        let name = format!(
+            "packet-io-supervise-{}-{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        );
+        Self(std::env::temp_dir().join(name))
+    }
+
+    fn files(&self) -> usize {
+        std::fs::read_dir(&self.0).unwrap().count()
+    }
+}
+
+impl Drop for StateFolder {
+    fn drop(&mut self) {
+        // What is not there need not be removed.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
 
 /// Runs `body` on a thread inside a fresh namespace, with a worker.
@@ -85,7 +101,8 @@ fn a_device_is_taken_when_it_appears_and_again_after_it_vanished() {
     privileged(|| {
         in_a_namespace(async |links, worker| {
             let mut watch = links.watch().unwrap();
-            let formers = Formers::in_folder(&state_folder(), links.namespace()).unwrap();
+            let folder = StateFolder::new();
+            let formers = Formers::in_folder(&folder.0, links.namespace()).unwrap();
             let ring = PacketOptions::default();
             let mut supervisor =
                 Supervisor::start(links.clone(), worker, wanted(1510), ring, formers)
@@ -113,8 +130,7 @@ fn a_device_is_taken_when_it_appears_and_again_after_it_vanished() {
             .await;
             supervisor.restore().await;
             assert_eq!(links.require("t-dev").await.unwrap().mtu, 1500);
-            assert_eq!(std::fs::read_dir(state_folder()).unwrap().count(), 0);
-            std::fs::remove_dir(state_folder()).unwrap();
+            assert_eq!(folder.files(), 0);
         });
     });
 }
@@ -124,7 +140,8 @@ fn a_device_that_will_not_do_is_refused_at_start_and_left_as_it_was() {
     privileged(|| {
         in_a_namespace(async |links, worker| {
             make(links).await;
-            let formers = Formers::in_folder(&state_folder(), links.namespace()).unwrap();
+            let folder = StateFolder::new();
+            let formers = Formers::in_folder(&folder.0, links.namespace()).unwrap();
             let ring = PacketOptions::default();
             let refused =
                 Supervisor::start(links.clone(), worker, wanted(100_000), ring, formers).await;
@@ -140,8 +157,8 @@ fn a_device_that_will_not_do_is_refused_at_start_and_left_as_it_was() {
 fn devices_are_added_many_at_once_and_given_back_one_by_one() {
     privileged(|| {
         in_a_namespace(async |links, worker| {
-            let folder = state_folder();
-            let formers = Formers::in_folder(&folder, links.namespace()).unwrap();
+            let folder = StateFolder::new();
+            let formers = Formers::in_folder(&folder.0, links.namespace()).unwrap();
             let ring = PacketOptions {
                 slots: 128,
                 ..PacketOptions::default()
@@ -202,8 +219,78 @@ fn devices_are_added_many_at_once_and_given_back_one_by_one() {
             assert!(!info.up && !info.promiscuous);
             let left = worker.answer(|w| w.passed(PortId(0))).await.unwrap();
             assert_eq!(left, None);
-            assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
-            std::fs::remove_dir(&folder).unwrap();
+            assert_eq!(folder.files(), 0);
+        });
+    });
+}
+
+async fn started(
+    links: &Links,
+    worker: Handle<Worker<Sink>>,
+    folder: &StateFolder,
+) -> Supervisor<Sink> {
+    let formers = Formers::in_folder(&folder.0, links.namespace()).unwrap();
+    let ring = PacketOptions::default();
+    Supervisor::start(links.clone(), worker, wanted(1510), ring, formers)
+        .await
+        .unwrap()
+}
+
+#[test]
+fn a_device_that_comes_back_has_the_carrier_it_was_taken_with() {
+    privileged(|| {
+        in_a_namespace(async |links, worker| {
+            let folder = StateFolder::new();
+            let mut supervisor = started(links, worker, &folder).await;
+            make(links).await;
+            // What the kernel said of it first is older than what it says when the device is taken.
+            let event = LinkEvent::Changed(links.require("t-dev").await.unwrap());
+            assert!(matches!(&event, LinkEvent::Changed(info) if !info.carrier));
+            let change = supervisor.on_event(&event).await;
+            assert_eq!(change, Some(Change::Carrier { id: ID, up: true }));
+            supervisor.restore().await;
+        });
+    });
+}
+
+#[test]
+fn what_others_change_about_a_device_in_use_is_told_and_it_stays_promiscuous() {
+    privileged(|| {
+        in_a_namespace(async |links, worker| {
+            make(links).await;
+            let folder = StateFolder::new();
+            let mut supervisor = started(links, worker, &folder).await;
+            let info = links.require("t-dev").await.unwrap();
+            assert!(info.promiscuous && supervisor.meddled(ID).is_none());
+            // An event from before it was made ready is no news.
+            let older = LinkInfo {
+                mtu: 1500,
+                promiscuous: false,
+                ..info.clone()
+            };
+            supervisor.on_event(&LinkEvent::Changed(older)).await;
+            assert_eq!(supervisor.meddled(ID), None);
+
+            let mac = Mac([2, 0, 0, 0, 0, 0x77]);
+            links.set_mtu(info.index, 1400).await.unwrap();
+            links.set_mac(info.index, mac).await.unwrap();
+            links.set_promiscuous(info.index, false).await.unwrap();
+            let now = links.require("t-dev").await.unwrap();
+            supervisor.on_event(&LinkEvent::Changed(now)).await;
+            let said = supervisor.meddled(ID).unwrap();
+            assert!(
+                said.contains("lowered to 1400") && said.contains("1510"),
+                "{said}"
+            );
+            assert!(said.contains(&mac.to_string()), "{said}");
+            assert!(links.require("t-dev").await.unwrap().promiscuous);
+
+            links.set_mtu(info.index, 1510).await.unwrap();
+            links.set_mac(info.index, info.mac.unwrap()).await.unwrap();
+            let now = links.require("t-dev").await.unwrap();
+            supervisor.on_event(&LinkEvent::Changed(now)).await;
+            assert_eq!(supervisor.meddled(ID), None);
+            supervisor.restore().await;
         });
     });
 }

@@ -20,6 +20,7 @@ mod svif_space;
 mod tiny_iv;
 mod veth_counters;
 mod vic;
+mod vic_numbers;
 
 pub(crate) use accounts::settle_accounts;
 
@@ -150,6 +151,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(vic::attach),
+    },
+    Scenario {
+        name: "vic-numbers",
+        about: "ends with the same subtypes, OUI and timers of their own meet, and others do not",
+        needs: &[],
+        demo: false,
+        run: Run::Own(vic_numbers::numbers),
     },
     Scenario {
         name: "vic-restart",

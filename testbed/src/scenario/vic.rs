@@ -240,7 +240,10 @@ pub(super) fn attach(binaries: &Binaries, report: &Report) -> Result<()> {
         "--ifname",
         "eth9",
     ];
-    lab.daemon("h1")?.ask(&words)?;
+    // Its exit status says that it was refused.
+    check(lab.daemon("h1")?.ask(&words).is_err(), || {
+        "`iv attach` ends well though its profile is not there".to_owned()
+    })?;
     let end = Instant::now() + WITHIN;
     let why = loop {
         let why = vnic(&mut lab, "g3")?.and_then(|v| v.get("why")?.as_str().map(str::to_owned));

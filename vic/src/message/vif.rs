@@ -120,7 +120,7 @@ pub struct VifCounters {
     pub to_octets: u64,
     /// Frames of the vNIC that went up the link.
     pub from_frames: u64,
-    /// Octets of them.
+    /// Octets of all that came from the guest, those of dropped frames too.
     pub from_octets: u64,
     /// Of the frames handed to the vNIC, those that were copies by a list.
     pub list_copies: u64,

@@ -43,6 +43,16 @@ fn text(answer: &Answer) -> String {
     out
 }
 
+/// `1 frame`, `2 frames`, `0 entries`
+pub(crate) fn counted(n: impl TryInto<u64>, what: &str) -> String {
+    let n = n.try_into().unwrap_or(u64::MAX);
+    match (n, what.strip_suffix('y')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some(stem)) => format!("{n} {stem}ies"),
+        (_, None) => format!("{n} {what}s"),
+    }
+}
+
 /// `runt 2, vif_not_owned 3`
 fn by_name(counts: &BTreeMap<String, u64>) -> String {
     let counts: Vec<String> = counts

@@ -3,11 +3,12 @@
 use super::grammar::Mode;
 use super::line::{Allow, Line, PortLine};
 use super::model::{
-    Allowed, Binding, Config, Direction, EthernetId, InterfaceId, MAX_PROFILES, PortLines, VethId,
-    VicAuthentication, Vlan,
+    Allowed, Binding, Config, Direction, EthernetId, InterfaceId, MAX_PROFILES, PortLines, Subtype,
+    VethId, Vic, VicAuthentication, Vlan,
 };
 use super::name::{DeviceName, ProfileName};
 use niv::{VlanId, VlanSet};
+use vic::Parameters;
 
 /// What the lines that follow are about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -71,6 +72,15 @@ pub enum Conflict {
     /// No more fit.
     #[error("there are {MAX_PROFILES} port profiles, which is the limit: expected one of those")]
     TooManyProfiles,
+    /// What is acknowledged must be told from what is not.
+    #[error(
+        "VIC would send everything under subtype {0}: expected another one, as the two subtypes must differ \
+        (change the one that is in the way first)"
+    )]
+    SameSubtypes(u16),
+    /// The other subtype has it unless something is said.
+    #[error("1008 is the subtype of what is acknowledged: expected another one")]
+    AcknowledgedSubtype,
     /// The line is not about anything in this context.
     #[error(
         "this line does not belong to the configuration: expected one that configures something"
@@ -132,6 +142,13 @@ impl Config {
             }
             Line::VicGrace(grace) => self.vic.grace = grace,
             Line::VicHold(hold) => self.vic.hold = hold,
+            Line::VicSubtype(subtype) => {
+                self.subtypes(subtype, self.vic.unacknowledged_subtype)?;
+            }
+            Line::VicUnacknowledgedSubtype(subtype) => self.subtypes(self.vic.subtype, subtype)?,
+            Line::VicOui(oui) => self.vic.oui = oui,
+            Line::VicRte(rte) => self.vic.rte = rte,
+            Line::VicRetries(retries) => self.vic.retries = retries,
             Line::Exit | Line::End => return Ok(Context::Config),
             Line::VlanName(_)
             | Line::Device(_)
@@ -193,6 +210,29 @@ impl Config {
             }
             _ => self.vic.authentication = authentication,
         }
+    }
+
+    /// Each line is judged with what the others say by then, and so must any text be that says the outcome. For the two
+    /// defaults swapped there is no such text, whichever line comes first: that is refused.
+    fn subtypes(
+        &mut self,
+        acknowledged: Option<Subtype>,
+        other: Option<Subtype>,
+    ) -> Result<(), Conflict> {
+        let vic = Vic {
+            subtype: acknowledged,
+            unacknowledged_subtype: other,
+            ..self.vic.clone()
+        };
+        let numbers = vic.parameters();
+        if numbers.subtype == numbers.unacknowledged_subtype {
+            return Err(Conflict::SameSubtypes(numbers.subtype));
+        }
+        if numbers.unacknowledged_subtype == Parameters::default().subtype {
+            return Err(Conflict::AcknowledgedSubtype);
+        }
+        self.vic = vic;
+        Ok(())
     }
 
     fn check_device(&self, id: EthernetId, device: Option<&DeviceName>) -> Result<(), Conflict> {

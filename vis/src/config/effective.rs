@@ -136,6 +136,11 @@ impl Config {
         Some(self.resolve(self.profiles.get(name)?).membership)
     }
 
+    /// Which VLANs a port is in that says these lines.
+    pub fn membership(&self, lines: &PortLines) -> Membership {
+        self.resolve(lines).membership
+    }
+
     fn resolve(&self, own: &PortLines) -> Resolved {
         let mut missing = Vec::new();
         let mut levels = vec![own];

@@ -214,12 +214,26 @@ const VIC: Node = word(
     "vic",
     "The control protocol between switch and interface virtualizers",
 )
-.then(&[VIC_AUTHENTICATION, VIC_GRACE, VIC_HOLD]);
+.then(&[
+    VIC_AUTHENTICATION,
+    VIC_GRACE,
+    VIC_HOLD,
+    VIC_OUI,
+    VIC_RETRIES,
+    VIC_RTE,
+    VIC_SUBTYPE,
+    VIC_UNACKNOWLEDGED_SUBTYPE,
+]);
 const VIC_ETHERNET: Node = word("vic", "The control protocol on this port").then(&[
     VIC_ALLOWED,
     VIC_AUTHENTICATION,
     VIC_GRACE,
     VIC_HOLD,
+    VIC_OUI,
+    VIC_RETRIES,
+    VIC_RTE,
+    VIC_SUBTYPE,
+    VIC_UNACKNOWLEDGED_SUBTYPE,
 ]);
 
 const NO_ALLOWED: Build = |_| Some(Line::VicAllowed(None));
@@ -260,6 +274,44 @@ const VIC_HOLD: Node = word("hold", "After what silence a host is taken for gone
     .then(&[value(Kind::Hold, "Milliseconds")
         .line(|values| Some(Line::VicHold(Some(values.take()?))))
         .no(NO_HOLD)]);
+
+const NO_SUBTYPE: Build = |_| Some(Line::VicSubtype(None));
+const VIC_SUBTYPE: Node = word("subtype", "ECP's subtype of what is acknowledged")
+    .no(NO_SUBTYPE)
+    .then(&[value(Kind::Subtype, "The subtype")
+        .line(|values| Some(Line::VicSubtype(Some(values.take()?))))
+        .no(NO_SUBTYPE)]);
+
+const NO_UNACKNOWLEDGED_SUBTYPE: Build = |_| Some(Line::VicUnacknowledgedSubtype(None));
+const VIC_UNACKNOWLEDGED_SUBTYPE: Node = word(
+    "unacknowledged-subtype",
+    "ECP's subtype of what is not acknowledged",
+)
+.no(NO_UNACKNOWLEDGED_SUBTYPE)
+.then(&[value(Kind::Subtype, "The subtype")
+    .line(|values| Some(Line::VicUnacknowledgedSubtype(Some(values.take()?))))
+    .no(NO_UNACKNOWLEDGED_SUBTYPE)]);
+
+const NO_OUI: Build = |_| Some(Line::VicOui(None));
+const VIC_OUI: Node = word("oui", "What a payload starts with")
+    .no(NO_OUI)
+    .then(&[value(Kind::Oui, "Three octets")
+        .line(|values| Some(Line::VicOui(Some(values.take()?))))
+        .no(NO_OUI)]);
+
+const NO_RTE: Build = |_| Some(Line::VicRte(None));
+const VIC_RTE: Node = word("rte", "ECP waits 10 us * 2^N for an acknowledgement")
+    .no(NO_RTE)
+    .then(&[value(Kind::Rte, "N")
+        .line(|values| Some(Line::VicRte(Some(values.take()?))))
+        .no(NO_RTE)]);
+
+const NO_RETRIES: Build = |_| Some(Line::VicRetries(None));
+const VIC_RETRIES: Node = word("retries", "How often ECP repeats what is not acknowledged")
+    .no(NO_RETRIES)
+    .then(&[value(Kind::Retries, "How often")
+        .line(|values| Some(Line::VicRetries(Some(values.take()?))))
+        .no(NO_RETRIES)]);
 
 const fn port(line: PortLine) -> Option<Line> {
     Some(Line::Port(line))

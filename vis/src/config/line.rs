@@ -1,10 +1,10 @@
 //! What one line means, once it has been matched.
 
 use super::model::{
-    AgingTime, Binding, Direction, EthernetId, Grace, Hold, Mtu, PortMode, VethId,
-    VicAuthentication,
+    AgingTime, Binding, Direction, EthernetId, Grace, Hold, Mtu, PortMode, Retries, Rte, Subtype,
+    VethId, VicAuthentication,
 };
-use super::name::{AclName, Description, DeviceName, Hostname, ProfileName, VlanName};
+use super::name::{AclName, Description, DeviceName, Hostname, Oui, ProfileName, VlanName};
 use crate::control::show::ShowRequest;
 use niv::{VlanId, VlanSet};
 use std::collections::BTreeSet;
@@ -45,6 +45,16 @@ pub enum Line {
     VicGrace(Option<Grace>),
     /// `vic hold MILLISECONDS`
     VicHold(Option<Hold>),
+    /// `vic subtype N`
+    VicSubtype(Option<Subtype>),
+    /// `vic unacknowledged-subtype N`
+    VicUnacknowledgedSubtype(Option<Subtype>),
+    /// `vic oui X`
+    VicOui(Option<Oui>),
+    /// `vic rte N`
+    VicRte(Option<Rte>),
+    /// `vic retries N`
+    VicRetries(Option<Retries>),
     /// `vic allowed port-profile NAME...`: these too.
     VicAllowed(Option<BTreeSet<ProfileName>>),
     /// What profiles and interfaces have in common.

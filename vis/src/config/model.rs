@@ -3,12 +3,15 @@
 //! An absent value means that the line is absent: what holds then is said by the profile inherited, or
 //! by the language (see [`super::Effective`]).
 
-use super::name::{AclName, Description, DeviceName, Hostname, KeyFile, ProfileName, VlanName};
+use super::name::{
+    AclName, Description, DeviceName, Hostname, KeyFile, Oui, ProfileName, VlanName,
+};
 use niv::{VifId, VlanId, VlanSet};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
+use vic::Parameters;
 
 /// Port profiles, at most.
 pub const MAX_PROFILES: usize = 1024;
@@ -106,6 +109,16 @@ pub struct Vic {
     pub grace: Option<Grace>,
     /// `vic hold MILLISECONDS`
     pub hold: Option<Hold>,
+    /// `vic subtype N`
+    pub subtype: Option<Subtype>,
+    /// `vic unacknowledged-subtype N`. Never the same as the other one.
+    pub unacknowledged_subtype: Option<Subtype>,
+    /// `vic oui X`
+    pub oui: Option<Oui>,
+    /// `vic rte N`
+    pub rte: Option<Rte>,
+    /// `vic retries N`
+    pub retries: Option<Retries>,
 }
 
 impl Vic {
@@ -116,7 +129,23 @@ impl Vic {
 
     /// How long a session lasts in silence.
     pub fn hold(&self) -> Duration {
-        Duration::from_millis(self.hold.unwrap_or(Hold::DEFAULT).0.into())
+        self.parameters().hold
+    }
+
+    /// The protocol's numbers: what no line says is as [`Parameters::default`] has it.
+    pub fn parameters(&self) -> Parameters {
+        let mut all = Parameters::default();
+        all.subtype = self.subtype.map_or(all.subtype, Subtype::get);
+        all.unacknowledged_subtype = self
+            .unacknowledged_subtype
+            .map_or(all.unacknowledged_subtype, Subtype::get);
+        all.oui = self.oui.as_ref().map_or(all.oui, Oui::octets);
+        all.rte = self.rte.map_or(all.rte, Rte::get);
+        all.retries = self.retries.map_or(all.retries, Retries::get);
+        all.hold = self
+            .hold
+            .map_or(all.hold, |hold| Duration::from_millis(hold.0.into()));
+        all
     }
 }
 
@@ -374,14 +403,31 @@ number!(
     "those are 100 to 60000 milliseconds"
 );
 
+number!(
+    /// A subtype of ECP. 1 and 2 are other protocols' (VDP, PE-CSP).
+    Subtype(u16),
+    3..=1023,
+    "subtype of ECP",
+    "those are 3 to 1023"
+);
+number!(
+    /// ECP waits `10 us * 2^rte` for an acknowledgement.
+    Rte(u8),
+    0..=20,
+    "RTE",
+    "those are 0 to 20"
+);
+number!(
+    /// How often ECP repeats what is not acknowledged.
+    Retries(u8),
+    0..=255,
+    "number of repetitions",
+    "those are 0 to 255"
+);
+
 impl Grace {
     /// When nothing is said (design.md section 5.9).
     pub const DEFAULT: Self = Self(30);
-}
-
-impl Hold {
-    /// When nothing is said: below one second (design.md section 6).
-    pub const DEFAULT: Self = Self(900);
 }
 
 impl AgingTime {

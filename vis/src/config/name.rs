@@ -98,6 +98,12 @@ name!(
     "an absolute path of 1 to 255 characters without spaces"
 );
 name!(
+    /// What a payload of the control protocol starts with: three octets.
+    Oui,
+    |text| oui_octets(text).is_some(),
+    "three pairs of hexadecimal digits such as 4e:49:56"
+);
+name!(
     /// A remark for people.
     Description,
     |text| (1..=254).contains(&text.len())
@@ -105,6 +111,23 @@ name!(
         && text.chars().all(is_printable),
     "a text of 1 to 254 octets without control characters"
 );
+
+impl Oui {
+    /// The octets.
+    pub fn octets(&self) -> [u8; 3] {
+        oui_octets(self.as_str()).unwrap_or_default()
+    }
+}
+
+fn oui_octets(text: &str) -> Option<[u8; 3]> {
+    let pair = |pair: &str| {
+        // `from_str_radix` takes a sign.
+        let is_pair = pair.len() == 2 && pair.bytes().all(|digit| digit.is_ascii_hexdigit());
+        is_pair.then(|| u8::from_str_radix(pair, 16).ok()).flatten()
+    };
+    let octets: Option<Vec<u8>> = text.split([':', '-']).map(pair).collect();
+    octets?.try_into().ok()
+}
 
 fn is_word(text: &str, max: usize) -> bool {
     (1..=max).contains(&text.len())

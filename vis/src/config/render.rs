@@ -1,6 +1,6 @@
 //! The configuration as lines that lead back to it.
 
-use super::model::{Allowed, Config, PortLines, VicAuthentication};
+use super::model::{Allowed, Config, PortLines, Vic, VicAuthentication};
 use super::name::ProfileName;
 use niv::{VlanId, VlanSet};
 use std::collections::BTreeSet;
@@ -34,6 +34,7 @@ impl Config {
         if let Some(milliseconds) = self.vic.hold {
             writeln!(out, "vic hold {milliseconds}")?;
         }
+        self.vic.write_numbers(out)?;
         let unnamed: VlanSet = self
             .vlans
             .iter()
@@ -75,6 +76,28 @@ impl Config {
                 )?;
             }
             veth.lines.write(out)?;
+        }
+        Ok(())
+    }
+}
+
+impl Vic {
+    fn write_numbers(&self, out: &mut String) -> fmt::Result {
+        // In this order no line has the other subtype's number: the other one is never this one's default.
+        if let Some(subtype) = self.unacknowledged_subtype {
+            writeln!(out, "vic unacknowledged-subtype {subtype}")?;
+        }
+        if let Some(subtype) = self.subtype {
+            writeln!(out, "vic subtype {subtype}")?;
+        }
+        if let Some(oui) = &self.oui {
+            writeln!(out, "vic oui {oui}")?;
+        }
+        if let Some(rte) = self.rte {
+            writeln!(out, "vic rte {rte}")?;
+        }
+        if let Some(retries) = self.retries {
+            writeln!(out, "vic retries {retries}")?;
         }
         Ok(())
     }

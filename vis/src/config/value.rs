@@ -1,7 +1,9 @@
 //! The values a line can hold: how each is read, and how it is asked for.
 
-use super::model::{AgingTime, EthernetId, Grace, Hold, Mtu, VethId};
-use super::name::{AclName, Description, DeviceName, Hostname, KeyFile, ProfileName, VlanName};
+use super::model::{AgingTime, EthernetId, Grace, Hold, Mtu, Retries, Rte, Subtype, VethId};
+use super::name::{
+    AclName, Description, DeviceName, Hostname, KeyFile, Oui, ProfileName, VlanName,
+};
 use niv::{VifId, VlanId, VlanSet};
 use std::collections::BTreeSet;
 
@@ -87,6 +89,14 @@ values! {
     Grace(Grace), "<1-86400>", "seconds from 1 to 86400", number32;
     /// A hold time.
     Hold(Hold), "<100-60000>", "milliseconds from 100 to 60000", number32;
+    /// A subtype of ECP.
+    Subtype(Subtype), "<3-1023>", "a subtype from 3 to 1023", number32;
+    /// The exponent of ECP's timer.
+    Rte(Rte), "<0-20>", "an exponent from 0 to 20", number32;
+    /// A number of repetitions.
+    Retries(Retries), "<0-255>", "a number from 0 to 255", number32;
+    /// Three octets.
+    Oui(Oui), "XX:XX:XX", Oui::RULE, name;
     /// A file with a key.
     KeyFile(KeyFile), "PATH", KeyFile::RULE, name;
     /// Port profiles, to the end of the line.

@@ -17,7 +17,7 @@ pub struct Total {
 /// ones of `niv`; those that have not been met are absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Every frame, once.
+    /// Every frame that came in, once, whatever became of it: also those that were dropped then.
     pub received: Total,
     /// Sent to one destination.
     pub forwarded: u64,

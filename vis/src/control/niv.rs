@@ -142,8 +142,8 @@ pub struct NivVif {
     pub vif: Option<VifId>,
     /// Its vEth.
     pub veth: InterfaceId,
-    /// `by_hand`, or a stage of the protocol: `creating`, `waiting_for_lists`, `enabling`, `enabled`, `disabled`,
-    /// `absent`, `away`, `detached`.
+    /// `by_hand`, or a stage of the protocol: `creating`, `waiting_for_lists`, `enabling`, `enabled`, `disabling`,
+    /// `disabled`, `absent`, `away`, `detached`.
     pub state: String,
     /// Seconds since it is so.
     pub since: Option<u64>,

@@ -7,6 +7,7 @@ use super::count::Counting;
 use super::forward::Switching;
 use super::inbox::Inbox;
 use super::sessions::{Sessions, SessionsError};
+use crate::cli::text::counted;
 use crate::client::{PROGRAM, RELEASE};
 use crate::config::{Config, EthernetId, InterfaceId};
 use crate::store::blocks::Blocks;
@@ -151,7 +152,11 @@ async fn serve(config: Config, path: &Path, store: &Path) -> Result<(), RunError
 
     let mut daemon = Daemon::start(config, links, path, store).await?;
     let (ethernets, veths) = (daemon.config.ethernets.len(), daemon.config.veths.len());
-    info!("ready: {ethernets} ethernet interfaces, {veths} vEths");
+    info!(
+        "ready: {}, {}",
+        counted(ethernets, "ethernet interface"),
+        counted(veths, "vEth")
+    );
 
     let mut care = tokio::time::interval(CARE);
     let result = loop {
@@ -249,7 +254,8 @@ impl Daemon {
             .worker
             .answer(move |worker| Seen::of(worker, &links))
             .await?;
-        self.alarms.raise(seen);
+        let expecting = self.registry.expecting();
+        self.alarms.raise(self.now(), seen, expecting);
         self.tell_counts().await
     }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 use vic::session::vis::{VisEvent, VisLimits, VisSession};
 use vic::session::{Authentication, Capabilities, EndConfig, Health, Statistics};
-use vic::{Code, Name, Parameters, Refusal, Uuid};
+use vic::{Code, Name, Refusal, Uuid};
 
 /// The sessions of all NIV ports.
 pub(super) struct Sessions {
@@ -179,10 +179,7 @@ impl Sessions {
         let unset = Authentication::Unset;
         let authentication = self.authentications.get(&id).unwrap_or(&unset).clone();
         let end = EndConfig {
-            parameters: Parameters {
-                hold: config.vic.hold(),
-                ..Parameters::default()
-            },
+            parameters: config.vic.parameters(),
             mac: socket.mac(),
             identity: self.identity,
             name: self.name.clone(),

@@ -5,8 +5,11 @@ use super::compile::port_id;
 use super::forward::Switching;
 use super::run::Daemon;
 use crate::client::{PROGRAM, RELEASE};
-use crate::config::{Effective, EthernetId, InterfaceId, Membership, PortLines, State, VethId};
+use crate::config::{
+    Config, Effective, EthernetId, InterfaceId, Membership, PortLines, State, VethId,
+};
 use crate::control::counts::{Counts, KernelCounts};
+use crate::control::niv::NivRequest;
 use crate::control::show::{
     Account, Answer, Interface, MacEntry, MacKind, SCHEMA, ShowConservation, ShowInterface,
     ShowMacAddressTable, ShowRequest, ShowRunningConfig, ShowVersion, ShowVlan, VlanEntry,
@@ -23,6 +26,11 @@ enum LookError {
     /// Nothing has that name.
     #[error("there is no {0}; `vis show interface` lists those there are")]
     NoInterface(InterfaceId),
+    /// It has vEths of its own, not others behind it.
+    #[error(
+        "{0} is no NIV port (`switchport mode vntag`); `vis show niv link` lists those there are"
+    )]
+    NotNiv(InterfaceId),
     /// The worker or the kernel does not answer.
     #[error(transparent)]
     Devices(#[from] SuperviseError),
@@ -45,6 +53,9 @@ impl Daemon {
             && self.effective(interface).is_none()
         {
             return Err(LookError::NoInterface(interface));
+        }
+        if let ShowRequest::Niv(request) = &request {
+            exists(&self.said, *request)?;
         }
         Ok(match request {
             ShowRequest::Conservation => Answer::Conservation(self.conservation().await?),
@@ -278,6 +289,8 @@ impl Daemon {
         })
     }
 
+    /// Ports that are down are listed too, whatever holds them down: it is their place that is asked for, as nxos
+    /// answers. `show interface` says whether they forward.
     fn vlans(&self) -> ShowVlan {
         let members: Vec<(InterfaceId, Membership)> = self
             .interfaces()
@@ -329,6 +342,21 @@ impl Daemon {
     }
 }
 
+/// Whether the link that is asked about is one: an empty table would say that there is nothing on it.
+fn exists(said: &Config, request: NivRequest) -> Result<(), LookError> {
+    let (NivRequest::Vif(Some(id)) | NivRequest::List(Some(id))) = request else {
+        return Ok(());
+    };
+    let link = InterfaceId::Ethernet(id);
+    match said.effective_ethernet(id) {
+        None => Err(LookError::NoInterface(link)),
+        Some(effective) if effective.membership != Membership::Vntag => {
+            Err(LookError::NotNiv(link))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
 fn kernel_counts(balance: &Balance) -> KernelCounts {
     KernelCounts {
         rx_packets: balance.kernel.rx_packets,
@@ -338,5 +366,28 @@ fn kernel_counts(balance: &Balance) -> KernelCounts {
         taken: balance.passed.taken,
         ring_dropped: balance.passed.queue.dropped,
         handed: balance.passed.handed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+
+    #[test]
+    fn there_is_nothing_to_see_on_a_link_that_is_none() {
+        let text =
+            "interface ethernet 1\n switchport mode vntag\ninterface ethernet 2\n device b\n";
+        let said = parse(text, "t").unwrap().0;
+        for request in [NivRequest::Vif, NivRequest::List] {
+            let of = |id: u32| {
+                let answer = exists(&said, request(Some(id.try_into().unwrap())));
+                answer.map_err(|error| error.to_string())
+            };
+            assert_eq!(of(1), Ok(()));
+            assert!(of(2).unwrap_err().starts_with("Ethernet2 is no NIV port"));
+            assert!(of(9).unwrap_err().starts_with("there is no Ethernet9"));
+            assert!(exists(&said, request(None)).is_ok());
+        }
     }
 }

@@ -13,7 +13,9 @@ pub mod blocks;
 use crate::veth::{Kept, KeptUuid};
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 use std::collections::BTreeMap;
+use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -123,8 +125,12 @@ impl Store {
             source,
         };
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(system)?;
+            // A folder that is there is somebody's choice.
+            let mut make = DirBuilder::new();
+            make.recursive(true).mode(0o700);
+            make.create(folder).map_err(system)?;
         }
+        for_its_owner_only(path).map_err(system)?;
         let unreadable = |source| StoreError::Unreadable {
             path: path.to_owned(),
             source: Box::new(source),
@@ -196,6 +202,18 @@ impl Drop for Store {
             // It has said what went wrong.
             let _ = thread.join();
         }
+    }
+}
+
+/// It names every vNIC and whose it is, and who writes it says which vNIC gets which vEth. An empty file is a new store.
+fn for_its_owner_only(path: &Path) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false).mode(0o600);
+    let file = options.open(path)?;
+    let mode = file.metadata()?.permissions().mode() & 0o7777;
+    match mode & !0o600 {
+        0 => Ok(()),
+        _ => file.set_permissions(Permissions::from_mode(mode & 0o600)),
     }
 }
 
@@ -321,6 +339,21 @@ mod tests {
         let (store, after) = Store::open(&path, b).unwrap();
         assert_eq!(after.veths, [(a, kept(3))]);
         assert_eq!(after.identity, a, "it is still the same switch");
+        drop(store);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn only_its_owner_reads_and_writes_it_also_if_it_was_open_to_others() {
+        let folder = folder("mode");
+        let path = folder.join("vis.redb");
+        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
+        drop(Store::open(&path, Uuid([1; 16])).unwrap());
+        assert_eq!((mode(&path), mode(&folder)), (0o600, 0o700));
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        let (store, contents) = Store::open(&path, Uuid([2; 16])).unwrap();
+        assert_eq!(mode(&path), 0o600);
+        assert_eq!(contents.identity, Uuid([1; 16]), "and it is the same store");
         drop(store);
         std::fs::remove_dir_all(folder).unwrap();
     }

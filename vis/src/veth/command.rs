@@ -38,6 +38,8 @@ pub enum Command {
     },
     /// Have frames of this VIF pass.
     Enable(VifId),
+    /// Have none of them pass any more.
+    Disable(VifId, Refusal),
     /// Take this VIF away.
     Delete(VifId, Refusal),
     /// Say how its vEth is.
@@ -97,6 +99,7 @@ impl Command {
             Self::Refuse { ask, why } => drop(session.refuse(now, ask, why)),
             Self::Answer { ask, done } => drop(session.answer(now, ask, done)),
             Self::Enable(vif) => drop(session.enable(now, vif)),
+            Self::Disable(vif, why) => drop(session.disable(now, vif, why)),
             Self::Delete(vif, why) => drop(session.delete(now, vif, why)),
             Self::Status { vif, down } => drop(session.status(now, vif, down.is_none(), down)),
             Self::Quiesced(vif) => drop(session.vif_quiesced(now, vif)),

@@ -1,12 +1,12 @@
 //! A vNIC asks for its vEth.
 
 use super::command::Command;
-use super::events::TELL_EVERY;
+use super::link::Subject;
 use super::notice::Notice;
 use super::record::{Place, Record, Stage};
 use super::registry::{MAX_DETACHED, Registry};
 use crate::config::{EthernetId, InterfaceId, Membership, ProfileName, VethId};
-use niv::{Counters, Mac, VifId};
+use niv::{Counters, Mac, VifId, VlanSet};
 use std::time::Duration;
 use vic::message::VifCreate;
 use vic::session::vis::Ask;
@@ -82,6 +82,7 @@ impl Registry {
             return refuse(Code::UNKNOWN_PROFILE, sentence);
         };
         self.room_for_tags(link, &profile, create.mtu)?;
+        self.address_is_free(link, create.uuid, &profile, create.mac)?;
         let peer = self.links.get(&link).and_then(|link| link.peer.as_ref());
         let record = self.records.get(&create.uuid);
         let elsewhere = record.and_then(Record::home).filter(|home| *home != link);
@@ -123,8 +124,52 @@ impl Registry {
         Err(Refusal::new(Code::MTU, sentence))
     }
 
-    /// Whether a vNIC may have another address or MTU. An address that another one with the same profile has, and so in
-    /// the same VLANs, would take that one's frames away.
+    /// An address that another vNIC has in one of the same VLANs would take that one's frames away (docs/vic.md
+    /// section 7). A vNIC of the same IV that it has not asked for again is not in the way: it is that IV's to
+    /// say whether it is there at all.
+    fn address_is_free(
+        &self,
+        link: EthernetId,
+        uuid: Uuid,
+        profile: &ProfileName,
+        mac: Mac,
+    ) -> Result<(), Refusal> {
+        let number = |uuid| self.records.get(&uuid).map(|record| record.number);
+        let mut own = None;
+        for (&other, record) in &self.records {
+            let home = record.home();
+            let is_forgotten = home == Some(link) && matches!(record.stage, Stage::Absent { .. });
+            if other == uuid || record.mac != mac || home.is_none() || is_forgotten {
+                continue;
+            }
+            let own = own.get_or_insert_with(|| self.vlans(number(uuid), profile));
+            let theirs = self.vlans(Some(record.number), &record.profile);
+            if let Some(vlan) = theirs.intersection(own).iter().next() {
+                let other = InterfaceId::Veth(record.number);
+                let sentence = format!("{other} has the address {mac}, in VLAN {vlan} too");
+                return Err(Refusal::new(Code::IN_USE, sentence));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every VLAN that the vEth is or would be in, defined or not.
+    fn vlans(&self, number: Option<VethId>, profile: &ProfileName) -> VlanSet {
+        let said = number.and_then(|number| self.said.veths.get(&number));
+        let mut lines = said.map(|veth| veth.lines.clone()).unwrap_or_default();
+        lines.inherit.get_or_insert_with(|| profile.clone());
+        match self.said.membership(&lines) {
+            Membership::Vntag => VlanSet::EMPTY,
+            Membership::Access { vlan } => VlanSet::range(vlan, vlan),
+            Membership::Trunk { native, allowed } => {
+                let mut vlans = *allowed;
+                vlans.insert(native);
+                vlans
+            }
+        }
+    }
+
+    /// Whether a vNIC may have another address or MTU.
     pub(super) fn may_change(
         &self,
         link: EthernetId,
@@ -133,24 +178,17 @@ impl Registry {
         mtu: Option<u16>,
     ) -> Result<(), Refusal> {
         let uuid = self.places.get(&Place { link, vif });
-        let Some(record) = uuid.and_then(|uuid| self.records.get(uuid)) else {
+        let found = uuid.and_then(|&uuid| Some((uuid, self.records.get(&uuid)?)));
+        let Some((uuid, record)) = found else {
             let sentence = format!("VIF {vif} is no vEth's");
             return Err(Refusal::new(Code::UNKNOWN_VIF, sentence));
         };
         if let Some(mtu) = mtu {
             self.room_for_tags(link, &record.profile, mtu)?;
         }
-        let holder = self.records.values().find(|other| {
-            let beside = other.number != record.number && other.home().is_some();
-            beside && Some(other.mac) == mac && other.profile == record.profile
-        });
-        match holder {
+        match mac {
+            Some(mac) => self.address_is_free(link, uuid, &record.profile, mac),
             None => Ok(()),
-            Some(other) => {
-                let other = InterfaceId::Veth(other.number);
-                let sentence = format!("{other} has the address, with the same port-profile");
-                Err(Refusal::new(Code::IN_USE, sentence))
-            }
         }
     }
 
@@ -226,7 +264,7 @@ impl Registry {
         }
     }
 
-    /// Counts, and tells people, though not of the same all the time: IVs ask again.
+    /// Counts, and tells people: IVs ask again every 5 s.
     pub(super) fn tell_refused(
         &mut self,
         now: Duration,
@@ -235,18 +273,15 @@ impl Registry {
         uuid: Uuid,
         why: Refusal,
     ) {
-        let record = self.links.entry(link).or_default();
-        record.vnics_refused += 1;
-        let told = record.told.filter(|(_, code)| *code == why.code);
-        if told.is_none_or(|(at, _)| at + TELL_EVERY <= now) {
-            record.told = Some((now, why.code));
-            self.notices.push_back(Notice::VnicRefused {
-                link,
-                name,
-                uuid,
-                why,
-            });
-        }
+        self.links.entry(link).or_default().vnics_refused += 1;
+        let subject = Subject::Vnic(uuid, name.clone(), why.code);
+        let notice = Notice::VnicRefused {
+            link,
+            name,
+            uuid,
+            why,
+        };
+        self.tell(now, link, subject, notice);
     }
 
     /// The profiles that may be asked for on this link. Those whose names do not fit a message are left out.

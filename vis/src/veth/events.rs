@@ -1,10 +1,11 @@
 //! What sessions say, and what becomes of vEths by it.
 
 use super::command::{Command, Report};
-use super::link::LastRefusal;
+use super::link::{LastRefusal, Subject};
 use super::notice::Notice;
 use super::record::{Place, Record, Stage};
 use super::registry::Registry;
+use super::repeats::Say;
 use crate::config::{EthernetId, InterfaceId};
 use niv::VifId;
 use std::collections::BTreeMap;
@@ -12,9 +13,6 @@ use std::time::Duration;
 use vic::session::Peer;
 use vic::session::vis::{Ask, MoveStep, VisError, VisEvent};
 use vic::{Code, Refusal, Uuid};
-
-/// How often people are told of the same.
-pub(super) const TELL_EVERY: Duration = Duration::from_secs(1);
 
 impl Registry {
     /// What a session on `link` said.
@@ -30,15 +28,13 @@ impl Registry {
                     at: now,
                     said: said.clone(),
                 });
-                self.notices.push_back(Notice::SessionRefused(link, said));
+                let subject = Subject::Session(said.mac, said.refusal.code);
+                self.tell(now, link, subject, Notice::SessionRefused(link, said));
             }
             VisEvent::Create { ask, create, .. } => self.create(now, link, ask, create),
             VisEvent::Enabled(vif) => self.enabled(now, link, vif, Ok(())),
             VisEvent::EnableRefused { vif, why } => self.enabled(now, link, vif, Err(why)),
-            VisEvent::Disabled(vif) => {
-                let why = Refusal::new(Code::NOT_ALLOWED, "the switch has it disabled");
-                self.enabled(now, link, vif, Err(why));
-            }
+            VisEvent::Disabled(vif) => self.disabled(now, link, vif),
             VisEvent::VifGone { vif, uuid, why } => self.vif_gone(now, link, vif, uuid, why),
             VisEvent::Set { ask, vif, mac, mtu } => {
                 let done = self.may_change(link, vif, mac, mtu);
@@ -75,7 +71,7 @@ impl Registry {
                         octets,
                         wanted,
                     };
-                    self.notices.push_back(small);
+                    self.tell(now, link, Subject::Mtu(octets), small);
                 }
             }
         }
@@ -98,12 +94,40 @@ impl Registry {
 
     /// Not for every list: it is the link that is out of them.
     fn tell_no_list(&mut self, now: Duration, link: EthernetId, why: Refusal) {
+        self.links.entry(link).or_default().lists_refused += 1;
+        let subject = Subject::List(why.code);
+        self.tell(now, link, subject, Notice::NoList(link, why));
+    }
+
+    /// Says what goes on, though not all the time.
+    pub(super) fn tell(
+        &mut self,
+        now: Duration,
+        link: EthernetId,
+        subject: Subject,
+        notice: Notice,
+    ) {
         let record = self.links.entry(link).or_default();
-        record.lists_refused += 1;
-        let told = record.told_of_lists;
-        if told.is_none_or(|at| at + TELL_EVERY <= now) {
-            record.told_of_lists = Some(now);
-            self.notices.push_back(Notice::NoList(link, why));
+        let notice = match record.repeats.happened(now, &subject, 1) {
+            Say::First => notice,
+            Say::Again(times) => Notice::Again(Box::new(notice), times),
+            Say::Nothing => return,
+            Say::Full => match record.others.happened(now, &(), 1) {
+                Say::First => Notice::Others(link, 1),
+                Say::Again(times) => Notice::Others(link, times),
+                Say::Nothing | Say::Full => return,
+            },
+        };
+        self.notices.push_back(notice);
+    }
+
+    /// Says what has not happened for a while.
+    pub(super) fn tell_what_is_over(&mut self, now: Duration) {
+        for (&link, record) in &mut self.links {
+            let over = record.repeats.quiet(now).into_iter();
+            self.notices
+                .extend(over.map(|(subject, times)| Notice::Over(link, subject, times)));
+            record.others.quiet(now);
         }
     }
 
@@ -134,6 +158,9 @@ impl Registry {
         record.deadline = None;
         record.since = now;
         record.sessions += 1;
+        record
+            .repeats
+            .forget(|subject| matches!(subject, Subject::Session(..)));
         record.peer = Some(peer.clone());
         for record in on_link(&mut self.records, link) {
             // Another host has no right to the vEths of the one before.
@@ -188,6 +215,11 @@ impl Registry {
                 record.told = None;
                 record.enter(now, Stage::WaitingForLists);
                 let (number, name) = (record.number, record.name.clone());
+                if let Some(link) = self.links.get_mut(&link) {
+                    let of_it =
+                        |subject: &Subject| matches!(subject, Subject::Vnic(of, ..) if *of == uuid);
+                    link.repeats.forget(of_it);
+                }
                 self.places.insert(place, uuid);
                 self.changed.insert(uuid);
                 self.notices.push_back(Notice::Attached {
@@ -230,6 +262,10 @@ impl Registry {
         let Some(record) = self.at(link, vif) else {
             return;
         };
+        if matches!(record.stage, Stage::Disabling(_)) {
+            // An answer to what was asked before: VifDisable is on its way.
+            return;
+        }
         let before = std::mem::replace(&mut record.carried, outcome.is_ok());
         let changed = before != record.carried;
         let number = record.number;
@@ -237,10 +273,22 @@ impl Registry {
             Ok(()) => record.enter(now, Stage::Enabled),
             Err(why) => {
                 record.enter(now, Stage::Disabled(why.clone()));
-                self.notices.push_back(Notice::NotEnabled(number, why));
+                let subject = Subject::NotEnabled(number, why.code);
+                self.tell(now, link, subject, Notice::NotEnabled(number, why));
             }
         }
         self.unsettled |= changed;
+    }
+
+    /// The IV lets no more of its frames pass, as it was told.
+    fn disabled(&mut self, now: Duration, link: EthernetId, vif: VifId) {
+        if let Some(record) = self.at(link, vif)
+            && let Stage::Disabling(why) = &record.stage
+        {
+            let why = why.clone();
+            record.enter(now, Stage::Disabled(why));
+            self.unsettled = true;
+        }
     }
 
     fn vif_gone(&mut self, now: Duration, link: EthernetId, vif: VifId, uuid: Uuid, why: Refusal) {

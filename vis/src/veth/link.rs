@@ -1,8 +1,11 @@
 //! What is known of one link.
 
+use super::repeats::Repeats;
+use crate::config::VethId;
+use niv::Mac;
 use std::time::Duration;
 use vic::session::Peer;
-use vic::{Refusal, Uuid};
+use vic::{Code, Name, Refusal, Uuid};
 
 /// A NIV port, and the session on it.
 #[derive(Clone, Debug, Default)]
@@ -31,10 +34,25 @@ pub struct LinkRecord {
     pub(super) identity: Option<Uuid>,
     /// Until when vEths are kept without a session.
     pub(super) deadline: Option<Duration>,
-    /// When people were last told that lists cannot be had.
-    pub(super) told_of_lists: Option<Duration>,
-    /// When people were last told that a vNIC is refused here, and why.
-    pub(super) told: Option<(Duration, vic::Code)>,
+    /// What people are told of again and again.
+    pub(super) repeats: Repeats<Subject>,
+    /// And what there is no room for in it, as one thing.
+    pub(super) others: Repeats<()>,
+}
+
+/// What people are told of again and again, on one link.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// An IV of this address is refused a session, or refuses one.
+    Session(Mac, Code),
+    /// A vNIC is refused its vEth.
+    Vnic(Uuid, Name, Code),
+    /// A vEth's frames do not pass.
+    NotEnabled(VethId, Code),
+    /// A list cannot be had.
+    List(Code),
+    /// Only so many octets get through.
+    Mtu(u16),
 }
 
 impl LinkRecord {

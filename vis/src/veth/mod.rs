@@ -25,13 +25,15 @@ mod lists;
 mod notice;
 mod record;
 mod registry;
+mod repeats;
 mod settle;
 
 pub use command::{Command, Report};
 pub use kept::{Kept, KeptUuid};
-pub use link::{LastRefusal, LinkRecord};
+pub use link::{LastRefusal, LinkRecord, Subject};
 pub use lists::{ListView, Lists, SetOfVifs};
 pub use notice::Notice;
 pub use record::{Place, Record, Stage};
 pub use registry::{Departures, MAX_DETACHED, Registry};
+pub use repeats::{QUIET, Repeats, Say};
 pub use settle::Verdict;

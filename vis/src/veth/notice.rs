@@ -1,5 +1,7 @@
 //! What people should know of.
 
+use super::link::Subject;
+use crate::cli::text::counted;
 use crate::config::{EthernetId, InterfaceId, VethId};
 use std::fmt;
 use vic::session::{Peer, SessionRefused};
@@ -53,6 +55,12 @@ pub enum Notice {
         /// What should.
         wanted: u16,
     },
+    /// It goes on, and happened so often since this was said last.
+    Again(Box<Notice>, u64),
+    /// It has not happened for a while, and did so often in all.
+    Over(EthernetId, Subject, u64),
+    /// More goes wrong on a link than is told one by one.
+    Others(EthernetId, u64),
     /// The number that a vEth had is another's now, by configuration.
     Renumbered {
         /// What it was.
@@ -66,10 +74,14 @@ pub enum Notice {
 
 impl Notice {
     /// It calls for somebody to do something.
-    pub const fn is_alarm(&self) -> bool {
+    pub fn is_alarm(&self) -> bool {
+        if let Self::Again(notice, _) = self {
+            return notice.is_alarm();
+        }
         matches!(
             self,
             Self::SessionRefused(..)
+                | Self::Others(..)
                 | Self::VnicRefused { .. }
                 | Self::NotEnabled(..)
                 | Self::NoList(..)
@@ -153,6 +165,46 @@ impl fmt::Display for Notice {
                 "{}: only {octets} of {wanted} octets get through: is there a switch in between, or \
                  an MTU too small?",
                 link(id)
+            ),
+            Self::Again(notice, 1) => write!(f, "{notice} (once more since this was said last)"),
+            Self::Again(notice, times) => {
+                write!(f, "{notice} ({times} times since this was said last)")
+            }
+            Self::Over(id, subject, times) => {
+                let times = counted(*times, "time");
+                match subject {
+                    Subject::Session(mac, code) => write!(
+                        f,
+                        "{}: {mac} is not refused a session any more ({code}; {times} in all)",
+                        link(id)
+                    ),
+                    Subject::Vnic(uuid, name, code) => write!(
+                        f,
+                        "{}: vNIC `{name}` ({uuid}) is not refused any more ({code}; {times} in all)",
+                        link(id)
+                    ),
+                    Subject::NotEnabled(number, code) => write!(
+                        f,
+                        "{}: nothing more is said against its frames ({code}; {times} in all)",
+                        veth(number)
+                    ),
+                    Subject::List(code) => write!(
+                        f,
+                        "{}: no more lists are refused ({code}; {times} in all)",
+                        link(id)
+                    ),
+                    Subject::Mtu(octets) => write!(
+                        f,
+                        "{}: no more is heard of only {octets} octets that get through ({times} in all)",
+                        link(id)
+                    ),
+                }
+            }
+            Self::Others(id, times) => write!(
+                f,
+                "{}: more is refused than is told one by one, {}; `vis show niv link` counts it",
+                link(id),
+                counted(*times, "time")
             ),
             Self::Renumbered { was, is, uuid } => write!(
                 f,

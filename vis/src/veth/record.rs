@@ -70,6 +70,8 @@ pub enum Stage {
     Enabling,
     /// Frames pass.
     Enabled,
+    /// Its IV was told to let none of its frames pass any more.
+    Disabling(Refusal),
     /// Its IV would not let frames pass, or does not any more.
     Disabled(Refusal),
     /// Its IV is not heard, and has until then to come back and ask for it again.
@@ -91,6 +93,7 @@ impl Stage {
             Self::WaitingForLists => "waiting_for_lists",
             Self::Enabling => "enabling",
             Self::Enabled => "enabled",
+            Self::Disabling(_) => "disabling",
             Self::Disabled(_) => "disabled",
             Self::Absent { .. } => "absent",
             Self::Away(_) => "away",
@@ -130,9 +133,19 @@ impl Record {
         self.place.is_some() && (self.carried || coming)
     }
 
-    /// Its IV is being told to let its frames pass, and has not said that it does.
+    /// Its IV is being told to let its frames pass or to stop them, and has not said that it does: they may come.
     pub(super) fn is_opening(&self) -> bool {
-        self.place.is_some() && !self.carried && self.stage == Stage::Enabling
+        let between = matches!(self.stage, Stage::Enabling | Stage::Disabling(_));
+        self.place.is_some() && !self.carried && between
+    }
+
+    /// Its IV may be forwarding for it already, by what a switch told it before.
+    pub(super) fn is_awaited(&self) -> bool {
+        let on_its_way = matches!(
+            self.stage,
+            Stage::Absent { .. } | Stage::Creating { .. } | Stage::WaitingForLists
+        );
+        self.place.is_some() && !self.carried && on_its_way
     }
 
     pub(super) fn enter(&mut self, now: Duration, stage: Stage) {
@@ -163,6 +176,7 @@ impl Record {
             Stage::Enabling => {
                 Some("enabling: its interface virtualizer is to let frames pass".into())
             }
+            Stage::Disabling(why) => Some(format!("disabling: {why}")),
             Stage::Disabled(why) => Some(format!("disabled: {why}")),
             Stage::Absent { .. } => {
                 Some("absent: its interface virtualizer has not asked for it again".into())

@@ -163,7 +163,9 @@ impl Registry {
         self.unsettled = true;
     }
 
-    /// The configuration is another one.
+    /// The configuration is another one. vEths whose profile may not be asked for any more where they are have their
+    /// frames stopped, and may come back by another configuration; what else is another is the switch's matter
+    /// ([`Registry::overlay`]).
     pub fn configure(&mut self, said: Arc<Config>) {
         self.free = unsaid(&said);
         self.free.retain(|id| !self.numbers.contains_key(id));
@@ -212,6 +214,7 @@ impl Registry {
                 self.commands.push_back((place.link, delete));
             }
         }
+        self.tell_what_is_over(now);
         self.unsettled |= self.lists.timeout().is_some_and(|due| due <= now);
     }
 
@@ -225,7 +228,10 @@ impl Registry {
             let link = self.links.get(&record.place?.link)?;
             link.peer.as_ref().map(|_| deadline)
         });
-        links.chain(absent).chain(self.lists.timeout()).min()
+        let told = self.links.values();
+        let told = told.flat_map(|link| [link.repeats.timeout(), link.others.timeout()]);
+        let all = links.chain(absent).chain(told.flatten());
+        all.chain(self.lists.timeout()).min()
     }
 
     /// The next thing a session is to do. In this order, link by link.
@@ -334,6 +340,14 @@ impl Registry {
     pub fn numbered(&self, number: VethId) -> Option<(Uuid, &Record)> {
         let uuid = self.numbers.get(&number)?;
         Some((*uuid, self.records.get(uuid)?))
+    }
+
+    /// The links with vEths that have a place there and take no part in the switch, because their IV has not asked for
+    /// them again since the switch was started, or is on its way to.
+    pub fn expecting(&self) -> BTreeSet<EthernetId> {
+        let records = self.records.values();
+        let awaited = records.filter(|record| record.is_awaited());
+        awaited.filter_map(|record| record.home()).collect()
     }
 
     /// The links that have or had a session.

@@ -4,10 +4,10 @@ use super::command::Command;
 use super::lists::SetOfVifs;
 use super::record::Stage;
 use super::registry::Registry;
-use crate::config::{Config, EthernetId, VethId};
+use crate::config::{Config, EthernetId, InterfaceId, VethId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use vic::Refusal;
+use vic::{Code, Refusal};
 
 /// Whether a vEth forwards, as far as configuration says; else why not.
 pub type Verdict = Result<(), Refusal>;
@@ -98,6 +98,35 @@ impl Registry {
                     };
                     self.commands.push_back((place.link, status));
                 }
+            }
+        }
+        self.obey_permissions(now);
+    }
+
+    /// Has frames of vEths stopped that may not be where they are any more, and those let pass that may again. The
+    /// lists without and with them are made when it is settled next.
+    fn obey_permissions(&mut self, now: Duration) {
+        for record in self.records.values_mut() {
+            let Some(place) = record.place else { continue };
+            let port = self.said.ethernets.get(&place.link);
+            let allowed = port.is_some_and(|port| port.vic.allows(record.profile.as_str()));
+            match &record.stage {
+                Stage::Enabling | Stage::Enabled if !allowed => {
+                    let (link, profile) = (InterfaceId::Ethernet(place.link), &record.profile);
+                    let sentence = format!("{link} may not ask for the port-profile `{profile}`");
+                    let why = Refusal::new(Code::PROFILE_NOT_ALLOWED, sentence);
+                    record.carried = false;
+                    record.told = None;
+                    record.enter(now, Stage::Disabling(why.clone()));
+                    let disable = Command::Disable(place.vif, why);
+                    self.commands.push_back((place.link, disable));
+                    self.unsettled = true;
+                }
+                Stage::Disabled(why) if allowed && why.code == Code::PROFILE_NOT_ALLOWED => {
+                    record.enter(now, Stage::WaitingForLists);
+                    self.unsettled = true;
+                }
+                _ => {}
             }
         }
     }

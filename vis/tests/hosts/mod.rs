@@ -155,9 +155,17 @@ impl Hosts {
     }
 
     pub(crate) fn attach_long(&mut self, host: u32, n: u8, profile: &str, mtu: u16) {
+        self.attach_as(host, n, profile, mtu, Mac([2, 0, 0, 1, 0, n]));
+    }
+
+    pub(crate) fn attach_with(&mut self, host: u32, n: u8, profile: &str, mac: Mac) {
+        self.attach_as(host, n, profile, 1500, mac);
+    }
+
+    fn attach_as(&mut self, host: u32, n: u8, profile: &str, mtu: u16, mac: Mac) {
         let vnic = Vnic {
             uuid: uuid(n),
-            mac: Mac([2, 0, 0, 1, 0, n]),
+            mac,
             name: format!("tap{n}").parse().unwrap(),
             profile: profile.parse().unwrap(),
             mtu,
@@ -167,6 +175,11 @@ impl Hosts {
         };
         let iv = &mut self.hosts.get_mut(&host).unwrap().iv;
         iv.attach(self.now, vnic).unwrap();
+    }
+
+    pub(crate) fn configure(&mut self, text: &str) {
+        self.said = Arc::new(parse(text, "t").unwrap().0);
+        self.registry.configure(self.said.clone());
     }
 
     pub(crate) fn detach(&mut self, host: u32, n: u8) {

@@ -1,5 +1,6 @@
 //! `show niv`: a layout of our own.
 
+use super::counted;
 use crate::config::InterfaceId;
 use crate::control::niv::{NivLink, ShowNivLink, ShowNivList, ShowNivVif};
 use niv::VifId;
@@ -43,18 +44,19 @@ fn write_link(out: &mut String, link: &NivLink) -> fmt::Result {
     }
     writeln!(
         out,
-        "  {} VIFs, {} ids free; {} vNICs refused; {} lists, {} ids free, {} not had",
-        link.vifs.used,
-        link.vifs.free,
-        link.vnics_refused,
-        link.lists.used,
-        link.lists.free,
+        "  {}, {} free; {} refused; {}, {} free, {} not had",
+        counted(link.vifs.used, "VIF"),
+        counted(link.vifs.free, "id"),
+        counted(link.vnics_refused, "vNIC"),
+        counted(link.lists.used, "list"),
+        counted(link.lists.free, "id"),
         link.lists_refused
     )?;
     writeln!(
         out,
-        "  {} sessions, {} refused",
-        link.sessions, link.refused
+        "  {}, {} refused",
+        counted(link.sessions, "session"),
+        link.refused
     )?;
     if let Some(why) = &link.last_refusal {
         writeln!(out, "  Last refused: {why}")?;
@@ -65,8 +67,11 @@ fn write_link(out: &mut String, link: &NivLink) -> fmt::Result {
     if let Some(frames) = &link.frames {
         writeln!(
             out,
-            "  Link control: {} frames sent, {} taken, {} not taken, of those {} not authentic",
-            frames.sent, frames.taken, frames.not_taken, frames.unauthentic
+            "  Link control: {} sent, {} taken, {} not taken, of those {} not authentic",
+            counted(frames.sent, "frame"),
+            frames.taken,
+            frames.not_taken,
+            frames.unauthentic
         )?;
     }
     for neighbour in &link.neighbours {
