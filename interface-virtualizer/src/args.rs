@@ -40,6 +40,8 @@ pub enum Command {
     Profiles(Show),
     /// Print what the running `iv` sees: uplink, session, vNICs, counters.
     Show(Show),
+    /// Say what is wrong, and which command mends it. Changes nothing.
+    Doctor(crate::doctor::Doctor),
 }
 
 /// `iv run`

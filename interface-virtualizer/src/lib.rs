@@ -6,6 +6,7 @@ pub mod client;
 pub mod config;
 pub mod core;
 pub mod daemon;
+pub mod doctor;
 pub mod life;
 mod mend;
 pub mod show;

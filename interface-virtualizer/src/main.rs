@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Command::Show(show) => client::show(&show).map_err(Box::<dyn Error>::from),
         Command::Profiles(show) => client::profiles(&show).map_err(Box::<dyn Error>::from),
         Command::Attach(attach) => client::attach(&attach).map_err(Box::<dyn Error>::from),
+        Command::Doctor(doctor) => Ok(doctor.run()),
         Command::Detach(detach) => client::detach(&detach).map_err(Box::<dyn Error>::from),
     };
     result.unwrap_or_else(|error| {

@@ -1,6 +1,7 @@
 //! What `iv show` prints: one versioned document, as JSON or as a table.
 
 use crate::life::Verdict;
+use doctor::LinkHealth;
 use niv::{Counters, Mac, VifId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -113,6 +114,9 @@ pub struct Session {
     pub term: Option<u64>,
     /// The link's MTU as both ends have it.
     pub mtu: Option<u16>,
+    /// How it goes. Whoever asks has the MTU proven anew: ask again to see what came of it.
+    #[serde(default)]
+    pub health: Option<LinkHealth>,
     /// What gets through of that, in octets, where it is less.
     #[serde(default)]
     pub mtu_proven: Option<u16>,

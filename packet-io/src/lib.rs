@@ -12,6 +12,7 @@ pub mod capture;
 pub mod counter_file;
 pub mod device;
 pub mod dispatch;
+pub mod driver;
 pub mod faults;
 pub mod former;
 mod interface;

@@ -62,6 +62,24 @@ const JUDGES: &[Judge] = &[
         way: Way::Install,
     },
     Judge {
+        package: "iproute2",
+        program: "ip",
+        used_by: "doctor: the commands that findings name",
+        way: Way::Install,
+    },
+    Judge {
+        package: "nftables",
+        program: "nft",
+        used_by: "doctor: the commands that findings name",
+        way: Way::Install,
+    },
+    Judge {
+        package: "procps",
+        program: "sysctl",
+        used_by: "doctor: the commands that findings name",
+        way: Way::Install,
+    },
+    Judge {
         package: "python3",
         program: "python3",
         used_by: "judge-tiny-iv: a second interface virtualizer, which shares no code with ours",

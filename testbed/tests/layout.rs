@@ -22,6 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("packet-io", &["niv"]),
     ("control-socket", &[]),
     ("link-control", &["niv", "vic", "lldp", "packet-io"]),
+    ("doctor", &["vic", "packet-io", "control-socket"]),
     (
         "interface-virtualizer",
         &[
@@ -31,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "lldp",
             "packet-io",
             "control-socket",
+            "doctor",
             "link-control",
         ],
     ),
@@ -43,6 +45,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "lldp",
             "packet-io",
             "control-socket",
+            "doctor",
             "link-control",
         ],
     ),
@@ -79,6 +82,7 @@ const SANS_IO: &[&str] = &[
     "niv/src",
     "vic/src",
     "lldp/src",
+    "doctor/src/judge",
     "interface-virtualizer/src/core",
     "vis/src/switch",
     "vis/src/edge",

@@ -6,6 +6,7 @@ pub mod client;
 pub mod config;
 pub mod control;
 pub mod daemon;
+pub mod doctor;
 pub mod edge;
 pub mod store;
 pub mod switch;

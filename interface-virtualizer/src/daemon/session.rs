@@ -6,6 +6,7 @@ use super::{Link, identity};
 use crate::client::RELEASE;
 use crate::config::{Binding, Config};
 use crate::core::{UPLINK, VnicError, VnicId};
+use doctor::LinkHealth;
 use link_control::{Heard, LinkControl, announcement, frame_size, key};
 use lldp::Role;
 use niv::{ListId, Mac};
@@ -110,6 +111,17 @@ impl Vic {
     /// Who is heard on the uplink by LLDP; `None`: it is not announced.
     pub(super) async fn heard(&self) -> Option<Heard> {
         self.control.heard(UPLINK).await
+    }
+
+    /// How the session goes; the link's MTU is proven anew.
+    pub(super) async fn examine(&self) -> Option<LinkHealth> {
+        let look = |session: &mut IvSession, now| {
+            let health = session.health(now);
+            session.prove_mtu(now);
+            health
+        };
+        let health = self.control.with(UPLINK, look).await.flatten()?;
+        Some(health.into())
     }
 
     /// The uplink has gained or lost its link.

@@ -8,6 +8,7 @@ use crate::config::{Binding, with_tags};
 use crate::core::{Account, UPLINK, VnicId};
 use crate::life::Verdict;
 use crate::show::{self, Look, Profiles, SCHEMA, Show};
+use doctor::LinkHealth;
 use link_control::Heard;
 use niv::{Counters, PortId};
 use packet_io::supervise::{Balance, Status, SuperviseError};
@@ -31,6 +32,10 @@ impl Daemon {
             Some(vic) => vic.heard().await,
             None => None,
         };
+        let health = match &self.vic {
+            Some(vic) => vic.examine().await,
+            None => None,
+        };
         let mut views = views.into_iter();
         let uplink = views.next().unwrap_or_default();
         let largest = self.vnics.values().map(|vnic| vnic.config.mtu).max();
@@ -48,7 +53,7 @@ impl Daemon {
                 ),
                 counters: (&uplink.counters).into(),
             },
-            session: self.vic.as_ref().map(|_| self.session_view()),
+            session: self.vic.as_ref().map(|_| self.session_view(health)),
             neighbours: heard.as_ref().map(neighbours).unwrap_or_default(),
             advice: heard.and_then(|heard| heard.advice),
             vnics: self
@@ -61,7 +66,7 @@ impl Daemon {
         })
     }
 
-    fn session_view(&self) -> show::Session {
+    fn session_view(&self, health: Option<LinkHealth>) -> show::Session {
         let (peer, now) = (self.session.peer(), Instant::now());
         show::Session {
             state: self.session.word().into(),
@@ -76,6 +81,7 @@ impl Daemon {
             authenticated: peer.map(|peer| peer.authenticated),
             term: peer.map(|peer| peer.term),
             mtu: peer.map(|peer| peer.mtu),
+            health,
             mtu_proven: self.session.narrow().map(|(octets, _)| octets),
         }
     }

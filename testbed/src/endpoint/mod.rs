@@ -4,6 +4,7 @@
 pub(crate) mod flood;
 pub(crate) mod frame;
 pub(crate) mod ping;
+pub(crate) mod relay;
 pub(crate) mod stream;
 pub(crate) mod trunk;
 pub(crate) mod watch;

@@ -4,6 +4,7 @@ mod accounts;
 mod bridge;
 mod churn;
 mod control_survives;
+mod doctor;
 mod forwarding;
 mod hairpin_rate;
 mod held_lab;
@@ -164,6 +165,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(vic::restart),
+    },
+    Scenario {
+        name: "doctor",
+        about: "each thing that is broken is named by `doctor`, with the command that mends it, which does",
+        needs: &[Need::Tool("ip"), Need::Tool("nft"), Need::Tool("sysctl")],
+        demo: false,
+        run: Run::Own(doctor::doctor),
     },
     Scenario {
         name: "scale-links",

@@ -4,7 +4,7 @@ use super::end::End;
 use super::prober::Prober;
 use super::replay::{ReplayWindow, Seen};
 use super::transaction::{Came, Inbox, Outbox, is_transaction};
-use super::{Peer, bucket::Bucket};
+use super::{Health, Peer, bucket::Bucket};
 use crate::ecp::{self, Operation};
 use crate::frame::{self, Addresses, Direction, Envelope, Pdu};
 use crate::identity::Nonce;
@@ -242,6 +242,19 @@ impl<C> Conversation<C> {
     pub(crate) fn take_mtu(&mut self) -> Option<(u16, u16)> {
         let found = self.prober.take_found()?;
         Some((found, self.prober.wanted()))
+    }
+
+    /// How the conversation goes.
+    pub(crate) const fn health(&self, now: Duration) -> Health {
+        Health {
+            silent: now.saturating_sub(self.heard),
+            mtu: self.prober.known(),
+        }
+    }
+
+    /// Has the MTU proven anew.
+    pub(crate) const fn prove_mtu(&mut self, now: Duration) {
+        self.prober.renew(now);
     }
 
     /// Whether the peer was not heard for too long.

@@ -137,6 +137,28 @@ pub struct SessionRefused {
     pub authenticated: bool,
 }
 
+/// How a session goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// So long ago the last frame of the peer was taken.
+    pub silent: Duration,
+    /// What the link carries.
+    pub mtu: LinkMtu,
+}
+
+/// What Probes found of a link, in octets behind the Ethernet header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkMtu {
+    /// The MTU that both ends have.
+    pub wanted: u16,
+    /// So much was answered; 0: nothing yet.
+    pub proven: u16,
+    /// Nothing longer was answered, however often it was tried.
+    pub limit: u16,
+    /// No search is under way.
+    pub settled: bool,
+}
+
 /// What an end did with frames, since it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Statistics {

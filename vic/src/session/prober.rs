@@ -1,5 +1,6 @@
 //! How long a frame the link really carries.
 
+use crate::session::LinkMtu;
 use crate::timers::{PROBE, PROBE_AGAIN};
 use core::time::Duration;
 
@@ -9,6 +10,9 @@ const TRIES: u8 = 5;
 const PRECISION: u16 = 8;
 /// The smallest size that is tried.
 const LEAST: u16 = 128;
+/// Tried first when the announced size does not get through: what guests with an MTU of 1,500 need, with VNTag and a
+/// VLAN tag of theirs. So it is known soon whether the link is of use at all (ours).
+const ORDINARY: u16 = 1510;
 
 /// Looks for the largest frame that is answered, from the announced size downwards.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +47,23 @@ impl Prober {
 
     pub(crate) const fn wanted(&self) -> u16 {
         self.wanted
+    }
+
+    /// Looks again, where all is known. A search under way goes on, and one that fell short begins anew by itself.
+    pub(crate) const fn renew(&mut self, now: Duration) {
+        if self.at.is_none() {
+            *self = Self::new(now, self.wanted);
+        }
+    }
+
+    /// What is known by now.
+    pub(crate) const fn known(&self) -> LinkMtu {
+        LinkMtu {
+            wanted: self.wanted,
+            proven: self.proven,
+            limit: self.limit,
+            settled: self.resting || self.at.is_none(),
+        }
     }
 
     /// The size to try now, if one is due.
@@ -85,7 +106,11 @@ impl Prober {
             self.found = Some(self.proven);
         } else {
             let least = self.proven.max(LEAST);
-            self.trying = least + (self.limit - least).div_ceil(2);
+            self.trying = if (least + 1..self.limit).contains(&ORDINARY) {
+                ORDINARY
+            } else {
+                least + (self.limit - least).div_ceil(2)
+            };
             self.at = Some(now);
         }
     }
@@ -103,6 +128,7 @@ impl Prober {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     fn found(wanted: u16, carried: u16) -> (u16, usize) {
         let mut prober = Prober::new(Duration::ZERO, wanted);
@@ -138,6 +164,42 @@ mod tests {
             assert!(sent < 100);
         }
         assert_eq!(found(9216, 100).0, 0);
+    }
+
+    #[test]
+    fn whether_ordinary_guests_fit_is_known_after_two_sizes() {
+        for (carried, fits) in [(1509, false), (1510, true)] {
+            let mut prober = Prober::new(Duration::ZERO, u16::MAX);
+            let mut sizes = BTreeSet::new();
+            while sizes.len() < 3 {
+                let now = prober.timeout().unwrap();
+                let Some(size) = prober.due(now) else {
+                    continue;
+                };
+                sizes.insert(size);
+                if size <= carried {
+                    prober.answered(now, size);
+                }
+            }
+            let known = prober.known();
+            assert_eq!(known.proven >= 1510, fits, "{known:?}");
+            assert_eq!(known.limit < 1510, !fits, "{known:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_proven_is_forgotten_when_it_is_to_be_proven_anew() {
+        let mut prober = Prober::new(Duration::ZERO, 9216);
+        prober.due(Duration::ZERO);
+        prober.answered(Duration::ZERO, 9216);
+        assert!(prober.known().settled && prober.known().proven == 9216);
+        let now = Duration::from_secs(60);
+        prober.renew(now);
+        assert!(!prober.known().settled && prober.known().proven == 0);
+        assert_eq!(prober.due(now), Some(9216));
+        // In the middle of a search nothing begins anew.
+        prober.renew(now);
+        assert_eq!(prober.due(now), None);
     }
 
     #[test]

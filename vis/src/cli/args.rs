@@ -28,6 +28,8 @@ pub enum Command {
     Show(Show),
     /// Read a configuration file and say what is wrong with it
     Check(Check),
+    /// Say what is wrong, and which command mends it; changes nothing
+    Doctor(crate::doctor::Doctor),
 }
 
 /// `vis run`

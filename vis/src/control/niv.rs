@@ -1,6 +1,7 @@
 //! `show niv`: links, the VIFs on them, and the lists that interface virtualizers hold.
 
 use crate::config::{EthernetId, InterfaceId};
+use doctor::LinkHealth;
 use niv::{ListId, Mac, VifId};
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,9 @@ pub struct NivLink {
     pub lists_refused: u64,
     /// Octets after the EtherType that got through.
     pub mtu_proven: Option<u16>,
+    /// How the session goes. Whoever asks has the MTU proven anew: ask again to see what came of it.
+    #[serde(default)]
+    pub health: Option<LinkHealth>,
     /// VIFs in use by the protocol, and ids that are free.
     pub vifs: Used,
     /// Lists the IV holds, and ids that are free.

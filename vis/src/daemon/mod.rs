@@ -12,6 +12,7 @@ mod run;
 mod sessions;
 mod view;
 
+pub(crate) use compile::wanted;
 pub use link_control::key::KeyError;
 pub use run::{RunError, run};
 pub use sessions::SessionsError;

@@ -87,6 +87,7 @@ impl Daemon {
             vnics_refused: record.vnics_refused,
             lists_refused: record.lists_refused,
             mtu_proven: record.mtu_proven.map(|(octets, _)| octets),
+            health: account.and_then(|account| account.health).map(Into::into),
             vifs: Used {
                 used: records.filter(on_it).count(),
                 free: account.map_or(0, |account| account.free_vifs),

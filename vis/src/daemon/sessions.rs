@@ -20,7 +20,7 @@ use std::path::Path;
 use std::time::Duration;
 use tracing::{info, warn};
 use vic::session::vis::{VisEvent, VisLimits, VisSession};
-use vic::session::{Authentication, Capabilities, EndConfig, Statistics};
+use vic::session::{Authentication, Capabilities, EndConfig, Health, Statistics};
 use vic::{Code, Name, Refusal, Uuid};
 
 /// The sessions of all NIV ports.
@@ -48,6 +48,7 @@ pub(super) struct Account {
     pub(super) statistics: Statistics,
     pub(super) free_vifs: usize,
     pub(super) free_lists: usize,
+    pub(super) health: Option<Health>,
 }
 
 impl Sessions {
@@ -243,14 +244,17 @@ impl Sessions {
         });
     }
 
-    /// What the session of a port says of itself; `None`: there is none.
+    /// What the session of a port says of itself; `None`: there is none. Its MTU is proven anew.
     pub(super) async fn account(&self, link: EthernetId) -> Option<Account> {
-        let look = |session: &mut VisSession, _| {
+        let look = |session: &mut VisSession, now| {
             let (free_vifs, free_lists) = session.free_ids();
+            let health = session.health(now);
+            session.prove_mtu(now);
             Account {
                 statistics: session.statistics(),
                 free_vifs,
                 free_lists,
+                health,
             }
         };
         self.control.with(port_id(link), look).await

@@ -11,7 +11,7 @@ pub use event::{IvEvent, Vnic, VnicError, VnicState};
 use super::conversation::{Conversation, Heard};
 use super::end::{End, version_refusal};
 use super::work::Work;
-use super::{EndConfig, Peer, SessionRefused, Statistics};
+use super::{EndConfig, Health, Peer, SessionRefused, Statistics};
 use crate::frame::{Direction, FrameError, Pdu, Received};
 use crate::identity::{Nonce, Uuid};
 use crate::message::{
@@ -384,6 +384,21 @@ impl IvSession {
         match &self.phase {
             Phase::Up(conversation) => Some(&conversation.peer),
             Phase::Opening(_) | Phase::Closed => None,
+        }
+    }
+
+    /// How the session goes, while there is one.
+    pub fn health(&self, now: Duration) -> Option<Health> {
+        match &self.phase {
+            Phase::Up(conversation) => Some(conversation.health(now)),
+            Phase::Opening(_) | Phase::Closed => None,
+        }
+    }
+
+    /// Has the link's MTU proven anew, if that is not being done: [`IvSession::health`] says what comes of it.
+    pub fn prove_mtu(&mut self, now: Duration) {
+        if let Phase::Up(conversation) = &mut self.phase {
+            conversation.prove_mtu(now);
         }
     }
 

@@ -13,7 +13,7 @@ pub use vif::VifState;
 use super::conversation::{Conversation, Heard};
 use super::end::{End, version_refusal};
 use super::work::Work;
-use super::{EndConfig, Peer, SessionRefused, Statistics};
+use super::{EndConfig, Health, Peer, SessionRefused, Statistics};
 use crate::frame::{Direction, FrameError, Pdu, Received};
 use crate::identity::Nonce;
 use crate::message::{
@@ -465,6 +465,18 @@ impl VisSession {
     /// How many VIF ids and list ids are free.
     pub fn free_ids(&self) -> (usize, usize) {
         (self.vif_ids.free(), self.list_ids.free())
+    }
+
+    /// How the session goes, while there is one.
+    pub fn health(&self, now: Duration) -> Option<Health> {
+        Some(self.conversation.as_deref()?.health(now))
+    }
+
+    /// Has the link's MTU proven anew, if that is not being done: [`VisSession::health`] says what comes of it.
+    pub fn prove_mtu(&mut self, now: Duration) {
+        if let Some(conversation) = self.conversation.as_deref_mut() {
+            conversation.prove_mtu(now);
+        }
     }
 
     /// What became of frames so far.

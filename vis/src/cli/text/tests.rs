@@ -262,6 +262,7 @@ fn niv_answers() -> [Answer; 3] {
         vnics_refused: 3,
         lists_refused: 4,
         mtu_proven: Some(1510),
+        health: None,
         vifs: Used {
             used: 2,
             free: 4093,

@@ -1,0 +1,199 @@
+//! `iv doctor`: what is wrong on this host, and which command mends it. What `iv` knows goes into the facts of the crate
+//! `doctor`, which judges them.
+
+use crate::client::{PROGRAM, RELEASE, Request};
+use crate::config::{Config, with_tags};
+use crate::show::{Show, Vnic};
+use ::doctor::facts::{ConfigFile, Link, Role, Running, Session, Wanted};
+use ::doctor::judge::judge;
+use ::doctor::look::{Answer, Question, look, question};
+use clap::Args;
+use control_socket::print;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Where a configuration is if nobody says where (`docs/deployment.md`).
+const USUAL_FILE: &str = "/etc/niv/iv.toml";
+/// vNICs that do not work, named one by one (ours).
+const MOST_VNICS: usize = 8;
+
+/// `iv doctor`
+#[derive(Debug, Default, Args)]
+pub struct Doctor {
+    /// The device that leads to the switch. Not said: the one of the running `iv`, or of the file.
+    #[arg(long, value_name = "DEVICE")]
+    pub uplink: Option<String>,
+    /// The TOML file that `iv run` is given. Not said: /etc/niv/iv.toml, if it is there.
+    #[arg(long, value_name = "FILE", conflicts_with = "uplink")]
+    pub config: Option<PathBuf>,
+    /// One JSON document, for programs.
+    #[arg(long)]
+    pub json: bool,
+    /// Where the running `iv` listens.
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+impl Doctor {
+    /// Looks, judges and prints. 0: all is well; 1: something is broken; 2: nothing is known to be, and something could
+    /// not be looked at.
+    pub fn run(self) -> ExitCode {
+        let json = self.json;
+        let report = judge(&look(self.question(), ask_all));
+        let text = match json {
+            // It has no map whose keys are no strings.
+            true => serde_json::to_string_pretty(&report).unwrap_or_default() + "\n",
+            false => report.to_string(),
+        };
+        print(&text);
+        ExitCode::from(report.status.exit_code())
+    }
+
+    fn question(self) -> Question {
+        let usual = Path::new(USUAL_FILE);
+        let guessed = self.config.is_none() && self.uplink.is_none();
+        let file = match self.config {
+            Some(file) => Some(file),
+            None if guessed && usual.exists() => Some(usual.to_owned()),
+            None => None,
+        };
+        let mut wanted = Vec::new();
+        let config = file.map(|path| {
+            let faults = match Config::load(&path) {
+                Ok(config) => {
+                    let mtu = config.uplink_mtu();
+                    wanted.push(uplink(config.uplink, mtu));
+                    Vec::new()
+                }
+                Err(error) => vec![error.to_string()],
+            };
+            ConfigFile {
+                path: path.display().to_string(),
+                faults,
+                check: None,
+            }
+        });
+        if let Some(device) = self.uplink {
+            wanted.push(uplink(device, Config::default().uplink_mtu()));
+        }
+        Question {
+            program: PROGRAM,
+            release: RELEASE,
+            makes_taps: true,
+            config,
+            wanted,
+            guessed,
+            socket: self.socket,
+        }
+    }
+}
+
+fn uplink(device: String, mtu: u32) -> Wanted {
+    Wanted {
+        device,
+        role: Role::Uplink,
+        mtu,
+    }
+}
+
+fn ask_all(client: &mut control_socket::Client) -> Result<Answer, String> {
+    question(client, &Request::Show { json: true }).map(answer)
+}
+
+/// What the running daemon says, as facts.
+fn answer(show: Show) -> Answer {
+    let device = show.uplink.device;
+    let refused = match device.state.as_str() {
+        "up" | "missing" | "without a link" => None,
+        why => Some(why.to_owned()),
+    };
+    let session = show.session.map(|session| {
+        let up = session.state == "up";
+        let name = session.peer.unwrap_or_else(|| "an unnamed switch".into());
+        Session {
+            peer: up.then_some(name),
+            why: session.why.filter(|_| !up),
+            health: session.health.filter(|_| up),
+        }
+    });
+    // What is said of the uplink need not be said of each vNIC again.
+    let works = device.state == "up" && session.as_ref().is_none_or(|s| s.peer.is_some());
+    let down = match works {
+        true => down(&show.vnics),
+        false => Vec::new(),
+    };
+    let taps = show.vnics.iter().filter(|vnic| vnic.kind == "tap");
+    let neighbours = show.neighbours.iter();
+    let neighbours = neighbours.map(|one| (one.to_string(), one.role.clone()));
+    let link = Link {
+        device: device.name.clone(),
+        mode: device.mode,
+        refused,
+        session,
+        neighbours: neighbours.collect(),
+        advice: show.advice,
+    };
+    Answer {
+        wanted: vec![uplink(device.name, device.mtu.max(with_tags(0)))],
+        running: Running {
+            links: vec![link],
+            down,
+            taps: taps.map(|vnic| vnic.device.name.clone()).collect(),
+            ..Running::default()
+        },
+    }
+}
+
+/// vNICs that do not work, and why.
+fn down(vnics: &[Vnic]) -> Vec<(String, String)> {
+    let amiss = vnics
+        .iter()
+        .filter_map(|vnic| Some((vnic, vnic.why.as_ref()?)));
+    let mut named: Vec<_> = amiss
+        .clone()
+        .take(MOST_VNICS)
+        .map(|(vnic, why)| (vnic.name.clone(), format!("frames do not pass: {why}")))
+        .collect();
+    let others = amiss.count().saturating_sub(MOST_VNICS);
+    if others > 0 {
+        let says = format!("{others} vNICs more do not pass frames");
+        named.push(("vNICs".to_owned(), says));
+    }
+    named
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_faulty_file_is_said_with_the_place_of_the_fault() {
+        let file = std::env::temp_dir().join(format!("iv-doctor-{}.toml", std::process::id()));
+        std::fs::write(&file, "uplink = \"eth1\"\nuplnk = 3\n").unwrap();
+        let doctor = Doctor {
+            config: Some(file.clone()),
+            ..Doctor::default()
+        };
+        let question = doctor.question();
+        std::fs::remove_file(&file).unwrap();
+        let [fault] = &question.config.unwrap().faults[..] else {
+            panic!("one fault");
+        };
+        assert!(
+            fault.contains("line 2") && fault.contains("uplnk"),
+            "{fault}"
+        );
+        assert!(question.wanted.is_empty());
+    }
+
+    #[test]
+    fn the_uplink_needs_room_for_tags() {
+        let doctor = Doctor {
+            uplink: Some("eth1".into()),
+            ..Doctor::default()
+        };
+        let question = doctor.question();
+        assert_eq!(question.wanted, [uplink("eth1".into(), 1510)]);
+        assert!(!question.guessed);
+    }
+}
