@@ -6,11 +6,15 @@
 )]
 
 pub mod cases;
+mod traffic;
+
+pub use traffic::traffic;
 
 use interface_virtualizer::core::{Account, UPLINK, Virtualizer};
-use niv::{Counters, ListId, Mac, PortId, Slot, VifId, VlanId, Weight};
+use niv::{Counters, DropReason, ListId, Mac, PortId, Slot, VifId, VlanId, Weight};
 use packet_io::counter_file::Leftover;
 use packet_io::dispatch::Dispatcher;
+use packet_io::worker::Forward;
 use packet_io::{
     BURST, Capabilities, Checksum, Offload, Outgoing, Refusal, RxFrame, Segmentation,
     SegmentationKind, Transmit, TxFrame,
@@ -18,6 +22,7 @@ use packet_io::{
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 use vic::Uuid;
 use vis::store::blocks::{Blocks, layout};
 use vis::switch::{
@@ -188,6 +193,19 @@ impl Host {
     }
 }
 
+impl Forward for Host {
+    fn begin(&mut self, _now: Instant) {}
+
+    fn frame(&mut self, port: PortId, index: u16, frame: &RxFrame<'_>, out: &mut Vec<Outgoing>) {
+        self.iv.receive(port, index, frame, out);
+    }
+
+    fn fate(&mut self, copy: &Outgoing, weight: Weight, fate: Result<(), DropReason>) {
+        assert_eq!(fate, Ok(()));
+        self.iv.fate(copy, weight, fate);
+    }
+}
+
 /// What an [`Exchange`] is made from.
 pub fn topology(near: u16, far: u16) -> Topology {
     let link = |device: PortId, kind| LinkPlan {
@@ -314,6 +332,27 @@ impl Exchange {
     /// Has what changed kept, as at the end of a round.
     pub fn keep(&mut self) {
         self.switch.keep(&mut self.blocks);
+    }
+}
+
+impl Forward for Exchange {
+    fn begin(&mut self, _now: Instant) {
+        self.switch.attend(&self.snapshot, self.now);
+    }
+
+    fn frame(&mut self, port: PortId, index: u16, frame: &RxFrame<'_>, out: &mut Vec<Outgoing>) {
+        self.switch
+            .receive(&self.snapshot, self.now, port, index, frame, out);
+    }
+
+    fn fate(&mut self, copy: &Outgoing, weight: Weight, fate: Result<(), DropReason>) {
+        assert_eq!(fate, Ok(()));
+        self.switch.sent(copy.account, weight);
+    }
+
+    fn end(&mut self) -> Duration {
+        self.keep();
+        Duration::from_millis(1)
     }
 }
 

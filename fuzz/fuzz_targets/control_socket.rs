@@ -1,3 +1,3 @@
-//! libFuzzer's way into [`fuzz::control_socket`].
-#![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::control_socket(data));
+//! libFuzzer's way into [`fuzz::control_socket`]; built without it, runs the files that are named.
+#![cfg_attr(fuzzing, no_main)]
+fuzz::entry_point!(control_socket);

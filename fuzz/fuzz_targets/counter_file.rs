@@ -1,3 +1,3 @@
-//! libFuzzer's way into [`fuzz::counter_file`].
-#![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::counter_file(data));
+//! libFuzzer's way into [`fuzz::counter_file`]; built without it, runs the files that are named.
+#![cfg_attr(fuzzing, no_main)]
+fuzz::entry_point!(counter_file);

@@ -1,3 +1,3 @@
-//! libFuzzer's way into [`fuzz::frame_edit`].
-#![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::frame_edit(data));
+//! libFuzzer's way into [`fuzz::frame_edit`]; built without it, runs the files that are named.
+#![cfg_attr(fuzzing, no_main)]
+fuzz::entry_point!(frame_edit);

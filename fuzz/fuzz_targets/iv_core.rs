@@ -1,3 +1,3 @@
-//! libFuzzer's way into [`fuzz::iv_core`].
-#![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::iv_core(data));
+//! libFuzzer's way into [`fuzz::iv_core`]; built without it, runs the files that are named.
+#![cfg_attr(fuzzing, no_main)]
+fuzz::entry_point!(iv_core);

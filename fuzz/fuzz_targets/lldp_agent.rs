@@ -1,3 +1,3 @@
-//! libFuzzer's way into [`fuzz::lldp_agent`].
-#![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::lldp_agent(data));
+//! libFuzzer's way into [`fuzz::lldp_agent`]; built without it, runs the files that are named.
+#![cfg_attr(fuzzing, no_main)]
+fuzz::entry_point!(lldp_agent);

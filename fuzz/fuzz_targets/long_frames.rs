@@ -1,3 +1,3 @@
-//! libFuzzer's way into [`fuzz::long_frames`].
-#![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::long_frames(data));
+//! libFuzzer's way into [`fuzz::long_frames`]; built without it, runs the files that are named.
+#![cfg_attr(fuzzing, no_main)]
+fuzz::entry_point!(long_frames);

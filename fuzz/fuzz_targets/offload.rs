@@ -1,3 +1,3 @@
-//! libFuzzer's way into [`fuzz::offload`].
-#![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::offload(data));
+//! libFuzzer's way into [`fuzz::offload`]; built without it, runs the files that are named.
+#![cfg_attr(fuzzing, no_main)]
+fuzz::entry_point!(offload);

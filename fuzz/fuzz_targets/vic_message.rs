@@ -1,3 +1,3 @@
-//! libFuzzer's way into [`fuzz::vic_message`].
-#![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::vic_message(data));
+//! libFuzzer's way into [`fuzz::vic_message`]; built without it, runs the files that are named.
+#![cfg_attr(fuzzing, no_main)]
+fuzz::entry_point!(vic_message);

@@ -1,3 +1,3 @@
-//! libFuzzer's way into [`fuzz::vic_session`].
-#![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::vic_session(data));
+//! libFuzzer's way into [`fuzz::vic_session`]; built without it, runs the files that are named.
+#![cfg_attr(fuzzing, no_main)]
+fuzz::entry_point!(vic_session);

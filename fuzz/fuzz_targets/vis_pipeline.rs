@@ -1,3 +1,3 @@
-//! libFuzzer's way into [`fuzz::vis_pipeline`].
-#![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::vis_pipeline(data));
+//! libFuzzer's way into [`fuzz::vis_pipeline`]; built without it, runs the files that are named.
+#![cfg_attr(fuzzing, no_main)]
+fuzz::entry_point!(vis_pipeline);

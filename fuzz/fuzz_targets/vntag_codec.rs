@@ -1,3 +1,3 @@
-//! libFuzzer's way into [`fuzz::vntag_codec`].
-#![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::vntag_codec(data));
+//! libFuzzer's way into [`fuzz::vntag_codec`]; built without it, runs the files that are named.
+#![cfg_attr(fuzzing, no_main)]
+fuzz::entry_point!(vntag_codec);

@@ -1,6 +1,9 @@
 //! The configuration file of the switch.
 
-use vis::config::{Diagnostic, MAX_DIAGNOSTICS, parse_bytes};
+use crate::marks::{is_looking, mark, variant};
+use vis::config::grammar::Mode;
+use vis::config::tree::walk;
+use vis::config::{Line, Diagnostic, MAX_DIAGNOSTICS, parse_bytes};
 
 const NAME: &str = "fuzz.conf";
 
@@ -11,6 +14,10 @@ const NAME: &str = "fuzz.conf";
 pub fn configuration(data: &[u8]) {
     match parse_bytes(data, NAME) {
         Ok((config, warnings)) => {
+            if is_looking() {
+                accepted(data);
+                mark("with a warning", !warnings.is_empty());
+            }
             for warning in &warnings {
                 has_a_place(data, warning);
             }
@@ -31,6 +38,7 @@ pub fn configuration(data: &[u8]) {
         Err(faults) => {
             assert!((1..=MAX_DIAGNOSTICS).contains(&faults.len()));
             for fault in &faults {
+                mark("fault", known_fault(&fault.to_string()));
                 has_a_place(data, fault);
             }
         }
@@ -49,4 +57,39 @@ fn has_a_place(data: &[u8], diagnostic: &Diagnostic) {
     assert!(line.is_some(), "{diagnostic}");
     let length = line.map_or(0, |line| String::from_utf8_lossy(line).chars().count());
     assert!((1..=length + 1).contains(&place.column), "{diagnostic}");
+}
+
+/// Which lines there are in an accepted file.
+fn accepted(data: &[u8]) {
+    const MODES: [Mode; 5] = [
+        Mode::Config,
+        Mode::Vlan,
+        Mode::Profile,
+        Mode::Ethernet,
+        Mode::Veth,
+    ];
+    for line in String::from_utf8_lossy(data).lines() {
+        let mut readings = MODES.iter().map(|mode| walk(mode.commands(), line.trim()));
+        match readings.find_map(Result::ok) {
+            Some(Line::Port(line)) => mark("accepted Port", variant(&line)),
+            Some(line) => mark("accepted", variant(&line)),
+            None => {}
+        }
+    }
+}
+
+/// The words of a fault that are the same whatever is at fault.
+fn known_fault(said: &str) -> &'static str {
+    const KNOWN: [&str; 8] = [
+        "unknown",
+        "ambiguous",
+        "incomplete",
+        "is not a",
+        "belongs",
+        "UTF-8",
+        "bound",
+        "inherit",
+    ];
+    let known = KNOWN.iter().find(|part| said.contains(**part));
+    known.copied().unwrap_or("other")
 }

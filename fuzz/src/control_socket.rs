@@ -4,6 +4,7 @@ use bytes::BytesMut;
 use control_socket::frame::{
     Chunk, End, Frame, Hello, Kind, MAX_FROM_CLIENT, MAX_FROM_DAEMON, Refusal, parse, write,
 };
+use crate::marks::{mark, mark_variant};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 
@@ -29,15 +30,17 @@ pub fn control_socket(data: &[u8]) {
         (!piece.is_empty()).then_some(piece)
     });
     assert_eq!(read(pieces, limit), whole);
+    mark_variant("end", &whole.end);
     for frame in &whole.frames {
         assert!(frame.body.len() < limit);
+        mark_variant("frame", &frame.kind);
         match frame.kind {
             Kind::Hello => read_again::<Hello>(frame),
             Kind::Chunk => read_again::<Chunk>(frame),
             Kind::End => read_again::<End>(frame),
             Kind::Refusal => read_again::<Refusal>(frame),
             Kind::Request => {
-                let _ = frame.read::<String>();
+                mark("Request of text", frame.read::<String>().is_ok());
             }
         }
     }
@@ -75,6 +78,7 @@ fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>, limit: usize) -> Heard {
 
 fn read_again<T: Serialize + DeserializeOwned + PartialEq + Debug>(frame: &Frame) {
     let Ok(value) = frame.read::<T>() else { return };
+    mark_variant("read", &value);
     let mut buffer = BytesMut::new();
     // Escapes may make it longer than it was.
     if write(&mut buffer, frame.kind, &value, 6 * MAX_FROM_DAEMON).is_ok() {

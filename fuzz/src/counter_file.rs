@@ -1,5 +1,6 @@
 //! Files of counters that another process left.
 
+use crate::marks::{mark, mark_variant};
 use packet_io::counter_file::parse;
 use vic::Uuid;
 use vis::store::blocks::{layout, totals};
@@ -13,9 +14,14 @@ pub fn counter_file(data: &[u8]) {
     let good = layout.header_octets(7);
     let behind: Vec<u8> = good.iter().chain(data).copied().collect();
     for octets in [data, &behind[..]] {
-        let Ok(blocks) = parse(octets, &layout, 7) else {
-            continue;
+        let blocks = match parse(octets, &layout, 7) {
+            Ok(blocks) => blocks,
+            Err(why) => {
+                mark_variant("refused", &why);
+                continue;
+            }
         };
+        mark("blocks", blocks.len());
         assert_eq!(
             (octets.len() - good.len()) % blocks.len().max(1),
             0,

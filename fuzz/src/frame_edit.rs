@@ -1,5 +1,6 @@
 //! Sequences of edits in place, beside a model that splices a vector.
 
+use crate::marks::{is_looking, mark, variant};
 use vntag::{ETag, EditError, FrameMut, Gather, Tag, VlanTag, VnTag};
 
 /// `data` is the headroom (one octet), how many edits there are (one octet, 0..=7 of it), nine octets
@@ -57,6 +58,11 @@ fn one<T: Tag + PartialEq + std::fmt::Debug>(
         1 => (T::LEN, None, edited.pop::<T>().map(|_| ())),
         _ => (T::LEN, Some(tag), edited.rewrite(tag).map(|_| ())),
     };
+    if is_looking() {
+        let edit = ["push", "pop", "rewrite"].get(usize::from(what_to_do)).copied();
+        let fate = done.as_ref().map_or_else(variant, |()| "done".into());
+        mark(edit.unwrap_or_default(), format_args!("{} {fate}", variant(&tag)));
+    }
     match done {
         Ok(()) => {
             let expected = gathered(&before, 12 + removed, inserted);

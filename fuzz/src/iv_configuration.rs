@@ -1,6 +1,7 @@
 //! The configuration file of the interface virtualizer.
 
 use interface_virtualizer::config::Config;
+use crate::marks::{is_looking, mark};
 use std::collections::BTreeSet;
 
 /// `data` is the file; what is no UTF-8 is refused before it gets here.
@@ -13,6 +14,9 @@ pub fn iv_configuration(data: &[u8]) {
     };
     match Config::parse(text) {
         Ok(config) => {
+            if is_looking() {
+                accepted(&config);
+            }
             assert!(config.check().is_ok());
             let by_hand = || config.vnics.iter().filter_map(|vnic| vnic.vif());
             let vifs: BTreeSet<_> = by_hand().collect();
@@ -26,9 +30,28 @@ pub fn iv_configuration(data: &[u8]) {
             }
         }
         Err(error) => {
+            mark("fault", "placed");
             let lines = text.matches('\n').count() + 1;
             assert!((1..=lines).contains(&error.line), "{error}");
             assert!(error.column >= 1 && !error.what.is_empty(), "{error}");
         }
+    }
+}
+
+fn accepted(config: &Config) {
+    let said = [
+        ("vic", config.vic.is_some()),
+        ("key_file", config.key_file.is_some()),
+        ("grace", config.grace.is_some()),
+        ("long_frames", config.long_frames.is_some()),
+        ("lists", !config.lists.is_empty()),
+        ("no vNIC", config.vnics.is_empty()),
+        ("two vNICs", config.vnics.len() > 1),
+        ("by hand", config.vnics.iter().any(|vnic| vnic.vif().is_some())),
+        ("by VIC", config.vnics.iter().any(|vnic| vnic.vif().is_none())),
+        ("mac", config.vnics.iter().any(|vnic| vnic.mac.is_some())),
+    ];
+    for (name, _) in said.iter().filter(|(_, there)| *there) {
+        mark("accepted", name);
     }
 }

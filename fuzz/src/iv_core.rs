@@ -2,6 +2,7 @@
 
 use crate::device::Device;
 use crate::input::{Input, Received};
+use crate::marks::{is_looking, mark, mark_counters};
 use crate::naive::{self, Tag};
 use interface_virtualizer::core::{Account, UPLINK, Virtualizer, VnicId};
 use niv::{Imbalance, ListId, PortId, VifId};
@@ -26,6 +27,9 @@ pub fn iv_core(data: &[u8]) {
         devices,
     };
     while lab.step(&mut input).is_some() {}
+    if is_looking() {
+        mark_counters(&lab.iv.total());
+    }
 }
 
 struct Lab {
@@ -49,6 +53,7 @@ impl Lab {
                 let taken = self.vifs.iter().any(|&(other, _)| other == number);
                 let added = self.iv.add(vif);
                 assert_eq!(added.is_err(), taken);
+                mark("VIF taken", taken);
                 if let Ok(id) = added {
                     assert_eq!(usize::from(id.0), self.vifs.len());
                     self.vifs.push((number, true));
@@ -103,6 +108,7 @@ impl Lab {
     fn went_up(&self, sender: VnicId, frame: &RxFrame<'_>, copies: &[Outgoing]) {
         assert!(copies.len() <= 1, "a vNIC's frame left more than once");
         for copy in copies {
+            mark("up", if frame.vlan.is_some() { "with a VLAN tag" } else { "plain" });
             assert_eq!(copy.port, UPLINK, "between vNICs");
             let wire = octets(frame, copy);
             let vif = self.vifs.get(usize::from(sender.0));
@@ -147,6 +153,7 @@ impl Lab {
         let got: Vec<u16> = copies.iter().map(|copy| copy.port.0).collect();
         assert_eq!(got.len(), expected.len(), "somebody got it twice");
         assert_eq!(BTreeSet::from_iter(got), expected);
+        mark(if tag.p { "list" } else { "VIF" }, if tag.l { "looped" } else { "from elsewhere" });
         for copy in copies {
             let wire = octets(frame, copy);
             assert!(!naive::hides_a_tag(&wire, 12), "a tag leaked to a vNIC");
@@ -163,7 +170,8 @@ impl Lab {
             mode: "memory",
             mtu: 9000,
             offload,
-long: 0,};
+            long: 0,
+        };
         let mut device = Device::new(self.devices >> 2);
         let iv = &mut self.iv;
         self.dispatcher.send(

@@ -1,7 +1,8 @@
 //! LLDPDUs, and the port that hears them.
 
 use crate::input::Input;
-use lldp::{Agent, Announcement, Capability, ChassisId, KeyPolicy, Lldpdu, NivEnd, PortName};
+use crate::marks::mark_variant;
+use lldp::{Agent, Announcement, Capability, ChassisId, Event, KeyPolicy, Lldpdu, NivEnd, PortName};
 use lldp::{MOST_NEIGHBOURS, Role, Station};
 use std::time::Duration;
 use vic::{Mac, Parameters, Uuid};
@@ -13,7 +14,11 @@ use vic::{Mac, Parameters, Uuid};
 /// often than it may or asks to be woken for nothing.
 pub fn lldp_agent(data: &[u8]) {
     let oui = Parameters::default().oui;
-    if let Ok((source, unit)) = Lldpdu::read(data, oui) {
+    let read = Lldpdu::read(data, oui);
+    if let Err(error) = &read {
+        mark_variant("malformed", error);
+    }
+    if let Ok((source, unit)) = read {
         assert_eq!(Lldpdu::read(&unit.to_frame(source, oui), oui), Ok((source, unit)));
     }
     let mut port = Port::new();
@@ -31,7 +36,12 @@ pub fn lldp_agent(data: &[u8]) {
         }
         assert!(port.agent.neighbours().len() <= MOST_NEIGHBOURS);
         assert!(port.agent.neighbours().iter().all(|n| n.until > now));
-        while port.agent.poll_event().is_some() {}
+        while let Some(event) = port.agent.poll_event() {
+            mark_variant("event", &event);
+            if let Event::Left(_, departure) = &event {
+                mark_variant("left", departure);
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::device::Device;
 use crate::input::{Input, Received};
+use crate::marks::{mark, mark_variant};
 use niv::{DropReason, Gather, PortId, Weight};
 use packet_io::dispatch::Dispatcher;
 use packet_io::long::{LONGEST_PLAIN, admit};
@@ -21,6 +22,8 @@ pub fn long_frames(data: &[u8]) {
     let mut frame = received.frame();
     let before = frame.bytes.len();
     admit(&mut frame, true);
+    mark("admitted unfinished", !frame.offload.is_none());
+    mark("shortened", frame.bytes.len() < before);
     assert!(frame.bytes.len() <= before);
     let is_link = how & 2 != 0;
     let stripped: u8 = 6;
@@ -54,6 +57,13 @@ pub fn long_frames(data: &[u8]) {
         &[copy],
         &mut |_, weight, fate| fates.push((weight, fate)),
     );
+    for (_, fate) in &fates {
+        match fate {
+            Ok(()) => mark("sent on", if is_link { "a link" } else { "to a device" }),
+            Err(why) => mark("dropped", why),
+        }
+    }
+    mark_variant("weight", &weight);
     match weight {
         Ok(weight) => {
             let frames: u32 = fates.iter().map(|(weight, _)| weight.frames).sum();
@@ -75,6 +85,7 @@ pub fn long_frames(data: &[u8]) {
                 original_length: sent.bytes.len() as u32,
             };
             admit(&mut again, true);
+            mark("long", "on a link");
             assert!(again.weight(0).is_ok());
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::device::{Device, Handed};
 use crate::input::{Input, Received};
+use crate::marks::{mark, mark_variant};
 use crate::naive::{self, Packet};
 use niv::{DropReason, Gather, PortId, VlanTag, Weight};
 use packet_io::dispatch::Dispatcher;
@@ -75,6 +76,11 @@ pub fn offload(data: &[u8]) {
             .iter()
             .filter(|(of, _, fate)| mine(of) && !met(fate))
             .collect();
+        for (.., fate) in &refused {
+            if let Err(why) = fate {
+                mark("refused", why);
+            }
+        }
         let frames: u32 = fates
             .iter()
             .filter(|(of, ..)| mine(of))
@@ -168,6 +174,8 @@ impl<'a> Copy<'a> {
             }
             assert!(!pad || piece.bytes.len() >= 60);
         }
+        mark("padded", pad && pieces.iter().any(|(_, piece)| piece.bytes.len() == 60));
+        mark("handed over unfinished", pieces.iter().any(|(_, piece)| !piece.offload.is_none()));
         match (cut, pieces) {
             (Some(cut), pieces) if !stays => self.segments(cut, &whole, pieces),
             (_, [(_, piece)]) => self.one(&whole, piece),
@@ -179,6 +187,7 @@ impl<'a> Copy<'a> {
     fn one(&self, whole: &[u8], piece: &Handed) {
         let mut expected = whole.to_vec();
         let growth = self.outgoing.gather.growth();
+        mark("whole, sum to do", self.frame.offload.checksum.is_some());
         match self.frame.offload.checksum {
             Some(checksum) if piece.offload.is_none() => {
                 let start = usize::from(checksum.start);
@@ -249,6 +258,7 @@ impl<'a> Copy<'a> {
         sent: usize,
         last: bool,
     ) {
+        mark_variant("cut", &kind);
         let t = before.transport;
         assert_eq!(packet.get(..before.network), whole.get(..before.network));
         assert_eq!(packet.get(t..t + 4), whole.get(t..t + 4), "other ports");

@@ -1,6 +1,7 @@
 //! Either end of a control session, with a peer that says anything and proves that it is the peer.
 
 use crate::input::Input;
+use crate::marks::{is_looking, mark, mark_variant};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use vic::ecp::{Header, Operation};
@@ -8,7 +9,7 @@ use vic::frame::{Addresses, Direction, Envelope, write};
 use vic::message::{Answer, Body, Message, Open, OpenAnswer, Request};
 use vic::session::iv::{IvEvent, IvLimits, IvSession, Vnic};
 use vic::session::vis::{VifState, VisEvent, VisLimits, VisSession};
-use vic::session::{Authentication, Capabilities, EndConfig};
+use vic::session::{Authentication, Capabilities, EndConfig, Statistics};
 use vic::{Authenticator, Code, Mac, Name, Nonce, Parameters, Refusal, Uuid, VifId};
 
 const OWN: Mac = Mac([2, 0, 0, 0, 0, 1]);
@@ -243,6 +244,7 @@ impl Lab {
                     iv.handle_timeout(now);
                     while let Some(event) = iv.poll_event() {
                         busy = true;
+                        mark_variant("IV event", &event);
                         if let IvEvent::ListSet { members, .. } = event {
                             assert!(members.len() <= 4095);
                         }
@@ -253,6 +255,7 @@ impl Lab {
                     vis.handle_timeout(now);
                     while let Some(event) = vis.poll_event() {
                         busy = true;
+                        mark_variant("VIS event", &event);
                         vis_event(vis, now, &mut self.bound, event);
                     }
                     vis.poll_transmit(now)
@@ -278,6 +281,10 @@ impl Lab {
     fn check(&self) {
         match &self.end {
             End::Iv(iv) => {
+                if is_looking() {
+                    mark_statistics("IV", iv.is_up(), &iv.statistics());
+                    iv.vnics().for_each(|(.., state)| mark_variant("vNIC", state));
+                }
                 let vifs: Vec<VifId> = iv.vnics().filter_map(|(_, vif, _)| vif).collect();
                 assert_eq!(BTreeSet::from_iter(&vifs).len(), vifs.len(), "one id, two vNICs");
                 assert!(iv.vnics().count() <= MAX_VIFS.into());
@@ -285,6 +292,11 @@ impl Lab {
             }
             End::Vis(vis) => {
                 let vifs: Vec<_> = vis.vifs().collect();
+                if is_looking() {
+                    mark_statistics("VIS", vis.is_up(), &vis.statistics());
+                    vifs.iter().for_each(|(.., state)| mark_variant("VIF", state));
+                    vis.lists().for_each(|(.., confirmed)| mark("list confirmed", confirmed));
+                }
                 let live = vifs.iter().filter(|(_, _, state)| *state != VifState::Going);
                 let uuids: Vec<Uuid> = live.map(|&(_, uuid, _)| uuid).collect();
                 assert_eq!(BTreeSet::from_iter(&uuids).len(), uuids.len(), "one vNIC, two ids");
@@ -293,6 +305,26 @@ impl Lab {
                 assert!(vis.lists().count() + free_lists <= MAX_LISTS.into());
             }
         }
+    }
+}
+
+/// Which of its counters an end has used.
+fn mark_statistics(end: &str, is_up: bool, statistics: &Statistics) {
+    mark(end, if is_up { "up" } else { "down" });
+    let counts = [
+        ("taken", statistics.taken),
+        ("repeated", statistics.repeated),
+        ("acknowledged", statistics.acknowledged),
+        ("given up", statistics.given_up),
+        ("not ours", statistics.not_ours),
+        ("version", statistics.version),
+        ("malformed", statistics.malformed),
+        ("unauthentic", statistics.unauthentic),
+        ("foreign", statistics.foreign),
+        ("excess", statistics.excess),
+    ];
+    for (name, _) in counts.iter().filter(|(_, count)| *count > 0) {
+        mark(end, name);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::device::Device;
 use crate::input::{Input, Received};
+use crate::marks::{is_looking, mark, mark_counters};
 use crate::naive::{self, Tag};
 use niv::{Imbalance, PortId, Slot, VlanId, VlanTag};
 use packet_io::dispatch::Dispatcher;
@@ -60,6 +61,9 @@ pub fn vis_pipeline(data: &[u8]) {
         devices,
     };
     while lab.step(&mut input).is_some() {}
+    if is_looking() {
+        mark_counters(&lab.switch.total());
+    }
 }
 
 fn vlan(vid: u16) -> Option<VlanId> {
@@ -128,6 +132,14 @@ fn compile(topology: &Topology) -> Option<Snapshot> {
     let snapshot = topology.compile();
     assert!(snapshot.is_ok(), "{:?}", snapshot.err());
     snapshot.ok()
+}
+
+fn mark_vlans(to: &VlanPolicy) {
+    let port = match to {
+        VlanPolicy::Access(_) => "an access port",
+        VlanPolicy::Trunk { .. } => "a trunk",
+    };
+    mark("to", port);
 }
 
 struct Lab {
@@ -219,7 +231,8 @@ impl Lab {
             mode: "memory",
             mtu: 1510,
             offload: self.devices >> (port.0 % DEVICES) & 1 != 0,
-long: 0,};
+            long: 0,
+        };
         let mut device = Device::new(self.devices >> 4);
         let switch = &mut self.switch;
         let plain = port.0 >= NIV_DEVICES;
@@ -337,6 +350,7 @@ impl<'a> Read<'a> {
             to
         };
         if copy.port.0 >= NIV_DEVICES {
+            mark("plain", "egress");
             assert_eq!(copy.uncounted, 0);
             return at(None).into_iter().collect();
         }
@@ -354,6 +368,8 @@ impl<'a> Read<'a> {
             svif: hairpin.map_or(0, |source| source.get()),
         };
         assert_eq!(tag, Some(expected));
+        let way = if hairpin.is_some() { "hairpin" } else { "across" };
+        mark(way, if said.0 { "to a list" } else { "to a VIF" });
         if !said.0 {
             assert_eq!(
                 copy.account,
@@ -374,6 +390,8 @@ impl<'a> Read<'a> {
         assert_eq!(wire.get(..12), self.frame.bytes.get(..12));
         let at = 12 + usize::from(copy.uncounted);
         assert!(!naive::hides_a_tag(wire, at), "a tag leaked");
+        mark("VLAN tag in metadata", self.frame.vlan.is_some());
+        mark_vlans(&to.vlan);
         let untagged = match &to.vlan {
             VlanPolicy::Access(own) => {
                 assert_eq!(own.get(), self.vlan, "out of its VLAN");

@@ -1,5 +1,6 @@
 //! Reading any octets as a frame.
 
+use crate::marks::{mark, mark_variant};
 use vntag::{ETag, Frame, Inner, MAX_VLAN_TAGS, VlanTag, VnTag, hidden_tag};
 
 /// `data` is a frame as a neighbour might send it.
@@ -15,7 +16,10 @@ pub fn vntag_codec(data: &[u8]) {
     }
     match Frame::new(data) {
         Ok(frame) => checked(frame),
-        Err(cut) => assert!(data.len() < 14 && cut.length == data.len() && cut.needed == 14),
+        Err(cut) => {
+            mark("frame", "cut");
+            assert!(data.len() < 14 && cut.length == data.len() && cut.needed == 14);
+        },
     }
 }
 
@@ -39,6 +43,7 @@ fn words(data: &[u8]) {
 
 fn walk(data: &[u8], ethertype_at: usize, tags_already: usize) {
     let inner = hidden_tag(data, ethertype_at, tags_already);
+    mark_variant("inside", &inner);
     if tags_already > MAX_VLAN_TAGS {
         assert_eq!(inner, Inner::TooManyTags);
     }
@@ -65,7 +70,9 @@ fn checked(frame: Frame<'_>) {
     ];
     assert_eq!(joined.concat(), frame.octets());
     assert!(frame.vlans(12).count() <= MAX_VLAN_TAGS);
+    mark("VLAN tags", frame.vlans(12).count());
     if let Some(view) = frame.vntag() {
+        mark_variant("VNTag", &view);
         assert_eq!(view.is_ok(), frame.octets().len() >= 20);
         if let Ok(view) = view {
             let tag = view.tag().to_bytes();
@@ -75,6 +82,7 @@ fn checked(frame: Frame<'_>) {
         }
     }
     if let Some(view) = frame.etag() {
+        mark_variant("E-TAG", &view);
         assert_eq!(view.is_ok(), frame.octets().len() >= 22);
         if let Ok(view) = view {
             let tag = view.tag().to_bytes();

@@ -266,19 +266,34 @@ impl<F: Forward> Worker<F> {
         let mut ready = Vec::with_capacity(BURST);
         let mut sleep = IDLE;
         while !self.stopping {
-            self.poller.wait(Some(sleep), &mut ready)?;
-            mailbox.run_pending(self);
-            self.forward.begin(Instant::now());
-            for &id in &ready {
-                self.burst(PortId(id));
-            }
-            sleep = self.forward.end().min(IDLE);
+            sleep = self.round(sleep, &mut ready, |worker| mailbox.run_pending(worker))?;
         }
         Ok(())
     }
 }
 
 impl<F: Forward> Worker<F> {
+    /// One round of [`Self::run`]: sleeps for at most `sleep` until ports are ready, has control do what it wants, and
+    /// moves a burst of each of them. Returns how long to sleep next. `ready` is room for their numbers, to be handed
+    /// over each time.
+    ///
+    /// # Errors
+    /// The kernel refuses to wait: nothing a worker could mend.
+    pub fn round(
+        &mut self,
+        sleep: Duration,
+        ready: &mut Vec<u16>,
+        control: impl FnOnce(&mut Self),
+    ) -> io::Result<Duration> {
+        self.poller.wait(Some(sleep), ready)?;
+        control(self);
+        self.forward.begin(Instant::now());
+        for &id in ready.iter() {
+            self.burst(PortId(id));
+        }
+        Ok(self.forward.end().min(IDLE))
+    }
+
     /// Receives one burst from a port, and sends all that comes of it.
     fn burst(&mut self, id: PortId) {
         let Self {

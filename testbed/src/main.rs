@@ -15,6 +15,7 @@ mod sandbox;
 mod scenario;
 mod setup;
 mod skips;
+mod soak;
 mod steps;
 mod two_boxes;
 mod unpacked;
@@ -69,6 +70,8 @@ enum Action {
         #[arg(long, value_name = "REASON")]
         write: Option<String>,
     },
+    /// Runs fuzz targets for a while, and adds up what they ran.
+    Soak(soak::Soak),
     /// Brings up the lab of the demo, to stay.
     Up {
         /// Which lab.
@@ -149,6 +152,7 @@ fn run(arguments: &Arguments) -> error::Result<ExitCode> {
                 Ok(ExitCode::from(SKIPPED))
             }
         },
+        Action::Soak(asked) => soak::soak(asked),
         Action::Up { lab: _two_boxes } => {
             hold::require_none()?;
             hold::up(&built()?).map(|()| ExitCode::SUCCESS)

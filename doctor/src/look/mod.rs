@@ -9,7 +9,7 @@ pub use daemon::{Answer, question};
 use crate::facts::{ConfigFile, Daemon, Device, Facts, Wanted};
 use control_socket::Client;
 use std::path::PathBuf;
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 /// How long it all may take (ours): who types it waits for it.
@@ -73,11 +73,8 @@ pub fn look(
         Err(why) => Err(why),
     }
     .unwrap_or_else(|why| (unseen(&wanted, &why), host::unseen(&why)));
-    loop {
-        match told.recv_timeout(left(end)) {
-            Ok(newer) => latest = newer,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => break,
-        }
+    while let Ok(newer) = told.recv_timeout(left(end)) {
+        latest = newer;
     }
     Facts {
         program: question.program,

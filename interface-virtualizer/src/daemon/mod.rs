@@ -20,5 +20,6 @@ mod view;
 mod vnic;
 
 pub use run::{RunError, run};
+pub use state::{Kept, KeptVnic, UnreadState};
 
 pub(crate) use forward::Link;

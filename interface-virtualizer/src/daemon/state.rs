@@ -23,9 +23,20 @@ pub struct StateError {
     source: io::Error,
 }
 
+/// Why a file of state is not read.
+#[derive(Debug, Error)]
+pub enum UnreadState {
+    /// It is none, or one with something in it that cannot be.
+    #[error("{0}")]
+    Malformed(#[from] serde_json::Error),
+    /// Another release wrote it.
+    #[error("it is of version {0}")]
+    Version(u32),
+}
+
 /// What is kept.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Kept {
+pub struct Kept {
     version: u32,
     /// The highest term of a switch.
     pub(super) term: u64,
@@ -41,11 +52,36 @@ impl Kept {
             vnics,
         }
     }
+
+    /// What a file's octets say.
+    ///
+    /// # Errors
+    /// See [`UnreadState`].
+    pub fn parse(octets: &[u8]) -> Result<Self, UnreadState> {
+        let kept: Self = serde_json::from_slice(octets)?;
+        match kept.version {
+            VERSION => Ok(kept),
+            other => Err(UnreadState::Version(other)),
+        }
+    }
+
+    /// As a file says it.
+    ///
+    /// # Errors
+    /// None that is known: all of it can be said in JSON.
+    pub fn to_octets(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec(self)
+    }
+
+    /// How many vNICs there are.
+    pub fn count(&self) -> usize {
+        self.vnics.len()
+    }
 }
 
 /// One vNIC.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct KeptVnic {
+pub struct KeptVnic {
     /// What was asked for; its UUID is always there.
     pub(super) spec: VnicSpec,
     /// The VIF it last had.
@@ -80,17 +116,10 @@ impl StateFile {
                 return Kept::default();
             }
         };
-        match serde_json::from_slice::<Kept>(&octets) {
-            Ok(kept) if kept.version == VERSION => kept,
-            Ok(kept) => {
-                self.put_aside(&format!("it is of version {}", kept.version));
-                Kept::default()
-            }
-            Err(error) => {
-                self.put_aside(&error.to_string());
-                Kept::default()
-            }
-        }
+        Kept::parse(&octets).unwrap_or_else(|why| {
+            self.put_aside(&why.to_string());
+            Kept::default()
+        })
     }
 
     fn put_aside(&self, why: &str) {
@@ -109,7 +138,7 @@ impl StateFile {
     /// # Errors
     /// It cannot be written.
     pub(super) fn save(&self, kept: &Kept) -> Result<(), StateError> {
-        let write = || whole_file::replace(&self.path, &serde_json::to_vec(kept)?);
+        let write = || whole_file::replace(&self.path, &kept.to_octets()?);
         write().map_err(|source| StateError {
             path: self.path.clone(),
             source,

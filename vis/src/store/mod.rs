@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -131,27 +132,7 @@ impl Store {
             make.create(folder).map_err(system)?;
         }
         for_its_owner_only(path).map_err(system)?;
-        let unreadable = |source| StoreError::Unreadable {
-            path: path.to_owned(),
-            source: Box::new(source),
-        };
-        let database = Database::create(path).map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse {
-                path: path.to_owned(),
-            },
-            other => unreadable(other.into()),
-        })?;
-        let (identity, entries) = read(&database, identity).map_err(unreadable)?;
-        let mut kept = Vec::new();
-        for (uuid, value) in entries {
-            let entry = |source| StoreError::Entry {
-                path: path.to_owned(),
-                uuid: uuid.clone(),
-                source,
-            };
-            let key: KeptUuid = serde_json::from_value(uuid.clone().into()).map_err(entry)?;
-            kept.push((key.0, serde_json::from_slice(&value).map_err(entry)?));
-        }
+        let (database, contents) = load(path, identity, || Database::create(path))?;
         let (orders, ordered) = channel();
         let name = path.to_owned();
         let thread = std::thread::Builder::new()
@@ -163,8 +144,7 @@ impl Store {
             orders: Some(orders),
             thread: Some(thread),
         };
-        let veths = kept;
-        Ok((store, Contents { identity, veths }))
+        Ok((store, contents))
     }
 
     /// Has these written, soon.
@@ -215,6 +195,62 @@ fn for_its_owner_only(path: &Path) -> io::Result<()> {
         0 => Ok(()),
         _ => file.set_permissions(Permissions::from_mode(mode & 0o600)),
     }
+}
+
+fn unreadable(path: &Path, source: impl Into<redb::Error>) -> StoreError {
+    StoreError::Unreadable {
+        path: path.to_owned(),
+        source: Box::new(source.into()),
+    }
+}
+
+/// Opens the database of the store at `path` with `open`, and reads it; what every store has is made where it is
+/// missing.
+///
+/// # Errors
+/// It is another process's, cannot be read, or has an entry that cannot be understood.
+pub fn load(
+    path: &Path,
+    identity: Uuid,
+    open: impl FnOnce() -> Result<Database, DatabaseError>,
+) -> Result<(Database, Contents), StoreError> {
+    let work = || {
+        let database = open().map_err(|error| match error {
+            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse {
+                path: path.to_owned(),
+            },
+            other => unreadable(path, other),
+        })?;
+        let contents = contents(&database, path, identity)?;
+        Ok((database, contents))
+    };
+    // redb panics at some files that are not as it wrote them.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let what = "it is damaged".to_owned();
+        Err(unreadable(path, redb::Error::Corrupted(what)))
+    })
+}
+
+fn contents(database: &Database, path: &Path, identity: Uuid) -> Result<Contents, StoreError> {
+    let (identity, entries) = read(database, identity).map_err(|error| unreadable(path, error))?;
+    let mut veths = Vec::new();
+    for (uuid, value) in entries {
+        veths.push(entry(&uuid, &value).map_err(|source| StoreError::Entry {
+            path: path.to_owned(),
+            uuid,
+            source,
+        })?);
+    }
+    Ok(Contents { identity, veths })
+}
+
+/// What one entry says.
+///
+/// # Errors
+/// The key is no UUID, or the value none that this release writes.
+pub fn entry(uuid: &str, value: &[u8]) -> Result<(Uuid, Kept), serde_json::Error> {
+    let key: KeptUuid = serde_json::from_value(uuid.into())?;
+    Ok((key.0, serde_json::from_slice(value)?))
 }
 
 type Entries = Vec<(String, Vec<u8>)>;
@@ -375,6 +411,14 @@ mod tests {
         drop(database);
         let error = Store::open(&path, Uuid([9; 16])).unwrap_err().to_string();
         assert!(error.contains(&uuid), "{error}");
+        std::fs::remove_file(&path).unwrap();
+        // redb panics at this one.
+        drop(Store::open(&path, Uuid([1; 16])).unwrap());
+        let mut damaged = std::fs::read(&path).unwrap();
+        damaged[0x2010] = b'x';
+        std::fs::write(&path, damaged).unwrap();
+        let error = Store::open(&path, Uuid([9; 16])).unwrap_err().to_string();
+        assert!(error.contains("move it away"), "{error}");
         std::fs::write(&path, "not a store").unwrap();
         let error = Store::open(&path, Uuid([9; 16])).unwrap_err().to_string();
         assert!(error.contains("move it away"), "{error}");

@@ -1,0 +1,166 @@
+//! The file in which the switch keeps its vEths, with octets that are not as they were written.
+
+use crate::input::Input;
+use crate::marks::{mark, mark_variant};
+use redb::{Database, StorageBackend};
+use std::cell::Cell;
+use std::io;
+use std::panic::{set_hook, take_hook};
+use std::path::Path;
+use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
+use vic::Uuid;
+use vis::store::{StoreError, entry, load};
+
+const UUIDS: [&str; 2] = [
+    "67e55044-10b1-426f-9247-bb680e5fe0c8",
+    "9f0b7f0e-0d5c-4a43-a8a8-2f4f0d4f7c11",
+];
+
+/// `data` is how the file of a store with two vEths was changed: pieces of an octet (how long), three (where) and so many
+/// octets; a length of 0 cuts the file there.
+///
+/// # Panics
+/// The reader does, or takes entries for good that are not as they were.
+pub fn store_file(data: &[u8]) {
+    let good = store();
+    let mut octets = good.to_vec();
+    let mut input = Input::new(data);
+    while let Some([length, a, b, c]) = input.array() {
+        let at = u32::from_be_bytes([0, a, b, c]) as usize % octets.len().max(1);
+        match input.take(length.into()) {
+            [] => octets.truncate(at),
+            new => octets
+                .iter_mut()
+                .skip(at)
+                .zip(new)
+                .for_each(|(old, &new)| *old = new),
+        }
+    }
+    let is_good = octets == *good;
+    let path = Path::new("vis.redb");
+    let memory = Memory(Arc::new(Mutex::new(octets)));
+    let mut builder = Database::builder();
+    builder.set_cache_size(1 << 20);
+    match quietly(|| load(path, Uuid([3; 16]), || builder.create_with_backend(memory))) {
+        Ok((_, contents)) => {
+            assert!(!is_good || (contents.identity, contents.veths.len()) == (Uuid([1; 16]), 2));
+            mark("vEths read", contents.veths.len());
+        }
+        Err(error) => {
+            assert!(!is_good, "{error}");
+            mark_variant("refused", &error);
+            if let StoreError::Unreadable { source, .. } = &error {
+                mark_variant("unreadable", source);
+            }
+        }
+    }
+}
+
+thread_local! {
+    static QUIET: Cell<bool> = const { Cell::new(false) };
+}
+
+/// `work`, whose panics are its own affair: a fuzzer ends at every panic, caught or not.
+fn quietly<T>(work: impl FnOnce() -> T) -> T {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let before = take_hook();
+        set_hook(Box::new(move |info| {
+            if !QUIET.get() {
+                before(info);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let done = work();
+    QUIET.set(false);
+    done
+}
+
+/// The file of a store with two vEths.
+fn store() -> &'static [u8] {
+    static STORE: OnceLock<Vec<u8>> = OnceLock::new();
+    STORE.get_or_init(|| make().unwrap_or_default())
+}
+
+fn make() -> Option<Vec<u8>> {
+    let octets = Arc::default();
+    let memory = Memory(Arc::clone(&octets));
+    let builder = Database::builder();
+    // Makes the tables and the identity.
+    let opened = load(Path::new("vis.redb"), Uuid([1; 16]), || builder.create_with_backend(memory));
+    let (database, _) = opened.ok()?;
+    let transaction = database.begin_write().ok()?;
+    {
+        let table = redb::TableDefinition::<&str, &[u8]>::new("veths");
+        let mut table = transaction.open_table(table).ok()?;
+        for (number, uuid) in UUIDS.into_iter().enumerate() {
+            let value = value(number);
+            assert!(entry(uuid, value.as_bytes()).is_ok());
+            table.insert(uuid, value.as_bytes()).ok()?;
+        }
+    }
+    transaction.commit().ok()?;
+    drop(database);
+    let octets = octets.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    Some(octets)
+}
+
+fn value(number: usize) -> String {
+    format!(
+        r#"{{"version":"1","number":{},"profile":"web","name":"tap0","owner_name":null,"owner_uuid":null,"mac":"02:00:00:00:00:01","mtu":1500,"place":{{"ethernet":1,"channel":{}}},"detached":false}}"#,
+        number + 1,
+        number + 7
+    )
+}
+
+/// A file in memory.
+#[derive(Clone, Debug)]
+struct Memory(Arc<Mutex<Vec<u8>>>);
+
+/// Longer than any store of so few vEths: a header that claims more is refused as on a full disk.
+const MOST: u64 = 1 << 24;
+
+impl Memory {
+    fn with<T>(&self, work: impl FnOnce(&mut Vec<u8>) -> io::Result<T>) -> io::Result<T> {
+        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl StorageBackend for Memory {
+    fn len(&self) -> io::Result<u64> {
+        self.with(|octets| Ok(octets.len() as u64))
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.with(|octets| {
+            let rest = octets.get(offset as usize..).unwrap_or_default();
+            let from = rest.get(..out.len());
+            out.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
+            Ok(())
+        })
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.with(|octets| match length {
+            0..=MOST => {
+                octets.resize(length as usize, 0);
+                Ok(())
+            }
+            _ => Err(io::ErrorKind::StorageFull.into()),
+        })
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.with(|octets| {
+            let place = octets.get_mut(offset as usize..);
+            let place = place.and_then(|rest| rest.get_mut(..data.len()));
+            place.ok_or(io::ErrorKind::UnexpectedEof)?.copy_from_slice(data);
+            Ok(())
+        })
+    }
+}
