@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(options) => run(&options),
         Command::Show(show) => client::show(&show).map_err(Box::<dyn Error>::from),
+        Command::Explain(explain) => client::explain(&explain).map_err(Box::<dyn Error>::from),
         Command::Check(check) => {
             args::load(&check.file)
                 .map_err(Box::<dyn Error>::from)

@@ -81,7 +81,7 @@ impl Config {
 }
 
 impl PortLines {
-    fn write(&self, out: &mut String) -> fmt::Result {
+    pub(super) fn write(&self, out: &mut String) -> fmt::Result {
         if let Some(text) = &self.description {
             writeln!(out, "  description {text}")?;
         }
