@@ -6,6 +6,7 @@
 
 use crate::binaries::{run, said, workspace};
 use crate::error::{Doing, Result, check};
+use crate::need;
 use crate::sandbox::this_program;
 use std::env;
 use std::ffi::OsString;
@@ -76,6 +77,25 @@ pub(crate) fn unpack(package: &str) -> Result<()> {
         fs::remove_file(file.path()).doing(doing())?;
     }
     // Only now its programs can be found: what was broken off is no judge.
+    fs::rename(&unfinished, folder.join("root")).doing(doing())
+}
+
+/// Fetches a package of Python's index, and what it needs. What was there of it is replaced.
+///
+/// # Errors
+/// There is no `pip`, or the package cannot be fetched.
+pub(crate) fn from_python_index(package: &str, version: &str) -> Result<()> {
+    let folder = folder().join(package);
+    let doing = || format!("make {} anew", folder.display());
+    match fs::remove_dir_all(&folder) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).doing(doing()),
+        _ => fs::create_dir_all(&folder).doing(doing())?,
+    }
+    let unfinished = folder.join("unfinished");
+    run(need::command("python3")
+        .args(["-m", "pip", "install", "--quiet", "--target"])
+        .arg(&unfinished)
+        .arg(format!("{package}=={version}")))?;
     fs::rename(&unfinished, folder.join("root")).doing(doing())
 }
 

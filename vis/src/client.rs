@@ -1,9 +1,11 @@
-//! `vis show`: asks the running daemon.
+//! `vis show` and `vis explain`: ask the running daemon.
 
 use crate::cli::args;
 use crate::config::{Diagnostic, parse_show};
+use crate::control::explain::{ExplainRequest, FrameOctets, InvalidFrame};
+use crate::control::show::ShowRequest;
 use crate::control::{Format, Request};
-use control_socket::{CommandError, command};
+use control_socket::CommandError;
 use std::process::ExitCode;
 
 /// The program's name on the control socket.
@@ -17,6 +19,9 @@ pub enum ShowError {
     /// No such thing to show.
     #[error("{0}")]
     Words(Diagnostic),
+    /// What was typed is no frame.
+    #[error(transparent)]
+    Frame(#[from] InvalidFrame),
     /// The daemon does not answer.
     #[error(transparent)]
     Command(#[from] CommandError),
@@ -30,16 +35,35 @@ pub enum ShowError {
 /// # Errors
 /// The words ask for nothing there is, or the daemon does not answer.
 pub fn show(show: &args::Show) -> Result<ExitCode, ShowError> {
-    parse_show(&show.words.join(" ")).map_err(ShowError::Words)?;
+    look("show", show)
+}
+
+/// Prints what would become of a frame, as the running daemon answers.
+///
+/// # Errors
+/// As [`show`].
+pub fn explain(explain: &args::Show) -> Result<ExitCode, ShowError> {
+    look("explain", explain)
+}
+
+fn look(verb: &str, show: &args::Show) -> Result<ExitCode, ShowError> {
+    let command = format!("{verb} {}", show.words.join(" "));
+    let asked = parse_show(&command).map_err(ShowError::Words)?;
+    if let ShowRequest::Explain(ExplainRequest { frame, .. }) = &asked {
+        frame.parse::<FrameOctets>()?;
+    }
     let request = Request {
-        command: format!("show {}", show.words.join(" ")),
+        command,
         format: if show.json {
             Format::Json
         } else {
             Format::Text
         },
     };
-    Ok(command(PROGRAM, RELEASE, show.socket.as_deref(), &request).map(ExitCode::from)?)
+    Ok(
+        control_socket::command(PROGRAM, RELEASE, show.socket.as_deref(), &request)
+            .map(ExitCode::from)?,
+    )
 }
 
 #[cfg(test)]

@@ -11,8 +11,10 @@ mod diagnostic;
 mod effective;
 pub mod grammar;
 mod line;
+mod looking;
 mod model;
 mod name;
+mod origin;
 mod read;
 mod render;
 pub mod tree;
@@ -30,4 +32,5 @@ pub use model::{
 pub use name::{
     AclName, Description, DeviceName, Hostname, InvalidName, KeyFile, Oui, ProfileName, VlanName,
 };
+pub use origin::{About, Origin, OriginatedLine};
 pub use read::{MAX_DIAGNOSTICS, MAX_FILE, MAX_LINE, parse, parse_bytes, parse_show};

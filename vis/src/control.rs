@@ -1,8 +1,11 @@
 //! What the daemon is asked, and what it answers.
 
 pub mod counts;
+pub mod explain;
+pub mod interfaces;
 pub mod niv;
 pub mod show;
+pub mod switch;
 
 use serde::{Deserialize, Serialize};
 

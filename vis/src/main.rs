@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         Command::Run(options) => run(&options),
         Command::Show(show) => client::show(&show).map_err(Box::<dyn Error>::from),
         Command::Doctor(doctor) => Ok(doctor.run()),
+        Command::Explain(explain) => client::explain(&explain).map_err(Box::<dyn Error>::from),
         Command::Check(check) => {
             args::load(&check.file)
                 .map_err(Box::<dyn Error>::from)

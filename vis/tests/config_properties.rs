@@ -224,6 +224,29 @@ proptest! {
         }
     }
 
+    /// Said on the interface itself, the lines that `origins` finds come to what inheritance came to.
+    #[test]
+    fn the_lines_said_to_be_in_force_are(config in config()) {
+        use vis::config::InterfaceId;
+        for &id in config.veths.keys() {
+            let effective = config.effective_veth(id).unwrap();
+            let lines = config.origins(InterfaceId::Veth(id)).into_iter();
+            let lines: String = lines.map(|line| format!("  {}\n", line.line)).collect();
+            // A vEth never has VNTags, and is refused the line.
+            let lines = lines.replace("  switchport mode vntag\n", "");
+            let (flat, _) = parse(&format!("interface veth {id}\n{lines}"), "t").map_err(|faults| {
+                TestCaseError::fail(format!("{}\n{lines}", faults[0]))
+            })?;
+            let flat = flat.effective_veth(id).unwrap();
+            if effective.membership != vis::config::Membership::Vntag {
+                prop_assert_eq!(flat.membership, effective.membership, "{}", lines);
+            }
+            prop_assert_eq!(flat.mtu, effective.mtu, "{}", lines);
+            let is_shut = |state: &vis::config::State| *state == vis::config::State::Shut;
+            prop_assert_eq!(is_shut(&flat.state), is_shut(&effective.state), "{}", lines);
+        }
+    }
+
     #[test]
     fn a_mutated_text_is_taken_or_refused_with_place_and_expectation(
         edits in proptest::collection::vec((any::<proptest::sample::Index>(), 0u8..5, any::<char>()), 1..6),

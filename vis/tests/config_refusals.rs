@@ -468,18 +468,56 @@ fn octets_that_are_no_text_are_refused_where_they_stand() {
 #[test]
 fn show_commands_are_understood_short_and_long() {
     use vis::config::InterfaceId;
+    use vis::control::interfaces::InterfaceTable;
     use vis::control::show::ShowRequest as R;
+    use vis::control::switch::{MacFilter, VlanFilter};
     let veth = Some(InterfaceId::Veth(3.try_into().unwrap()));
     for (command, request) in [
-        ("show mac address-table", R::MacAddressTable),
-        ("sh mac addr", R::MacAddressTable),
-        ("mac address-table", R::MacAddressTable),
+        ("show mac address-table", R::MacAddressTable(MacFilter::All)),
+        ("sh mac addr", R::MacAddressTable(MacFilter::All)),
+        ("mac address-table", R::MacAddressTable(MacFilter::All)),
         ("show interface", R::Interface { interface: None }),
         ("sh int Vethernet3", R::Interface { interface: veth }),
         ("int veth 3", R::Interface { interface: veth }),
         ("show conservation", R::Conservation),
-        ("show vlan", R::Vlan),
-        ("VLAN", R::Vlan),
+        ("show vlan", R::Vlan(VlanFilter::All)),
+        ("VLAN", R::Vlan(VlanFilter::All)),
+        ("show vlan brief", R::Vlan(VlanFilter::All)),
+        (
+            "show vlan id 10,20-30",
+            R::Vlan(VlanFilter::Ids(Box::new("10,20-30".parse().unwrap()))),
+        ),
+        (
+            "sh vlan na web",
+            R::Vlan(VlanFilter::Name("web".parse().unwrap())),
+        ),
+        ("show int status", R::InterfaceTable(InterfaceTable::Status)),
+        (
+            "sh mac addr vlan 10",
+            R::MacAddressTable(MacFilter::Vlan(10.try_into().unwrap())),
+        ),
+        (
+            "sh mac addr address 0200.0000.0001",
+            R::MacAddressTable(MacFilter::Address("02:00:00:00:00:01".parse().unwrap())),
+        ),
+        ("show mac address-table count", R::MacCount),
+        (
+            "show port-profile web expand",
+            R::PortProfile {
+                name: Some("web".parse().unwrap()),
+                expand: true,
+            },
+        ),
+        ("show tech", R::TechSupport),
+        ("sh mod", R::Module),
+        ("show drops", R::Drops),
+        (
+            "explain frame 00ff from veth3",
+            R::Explain(vis::control::explain::ExplainRequest {
+                frame: "00ff".to_owned(),
+                from: InterfaceId::Veth(3.try_into().unwrap()),
+            }),
+        ),
         ("version", R::Version),
         ("show run", R::RunningConfig),
     ] {
@@ -491,7 +529,11 @@ fn show_commands_are_understood_short_and_long() {
         ("show v", "expected `version` or `vlan`"),
         ("show interfaces", "expected `conservation`"),
         ("show interface veth", "expected the number of a vEth"),
-        ("show vlan 10", "expected the end of the line"),
+        ("show vlan 10", "or the end of the line"),
+        (
+            "explain frame 00 from",
+            "expected `ethernet` or `vethernet`",
+        ),
         ("no show vlan", "expected"),
     ] {
         let fault = parse_show(command).unwrap_err().to_string();

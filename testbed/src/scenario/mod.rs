@@ -5,6 +5,7 @@ mod bridge;
 mod churn;
 mod control_survives;
 mod doctor;
+mod explain;
 mod forwarding;
 mod hairpin_rate;
 mod held_lab;
@@ -17,6 +18,7 @@ mod lost_interfaces;
 mod plain_user;
 mod scale;
 mod svif_space;
+mod templates;
 mod tiny_iv;
 mod veth_counters;
 mod vic;
@@ -137,6 +139,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::TwoBoxes(isolation::daemons_killed),
+    },
+    Scenario {
+        name: "explain",
+        about: "what `vis explain` says of a frame is what is seen on the link",
+        needs: &[],
+        demo: false,
+        run: Run::TwoBoxes(explain::agrees),
     },
     Scenario {
         name: "hand-binding",
@@ -282,6 +291,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Tool("python3")],
         demo: false,
         run: Run::Own(tiny_iv::joins),
+    },
+    Scenario {
+        name: "judge-ntc-templates",
+        about: "the public templates for such switches read every show as its JSON has it",
+        needs: &[Need::Tool("python3"), Need::Tool("textfsm")],
+        demo: false,
+        run: Run::TwoBoxes(templates::agree),
     },
     Scenario {
         name: "judge-bridge",

@@ -26,6 +26,8 @@ pub enum Command {
     Run(Run),
     /// Ask the running switch, e.g. `vis show interface`, `vis show mac address-table`
     Show(Show),
+    /// Say what the running switch would do with a frame, and why: `vis explain frame HEX from veth 3`
+    Explain(Show),
     /// Read a configuration file and say what is wrong with it
     Check(Check),
     /// Say what is wrong, and which command mends it; changes nothing
@@ -58,10 +60,10 @@ pub struct Run {
     pub state: Option<PathBuf>,
 }
 
-/// `vis show`
+/// `vis show`, `vis explain`
 #[derive(Debug, Args)]
 pub struct Show {
-    /// What to show; words may be shortened
+    /// What is asked; words may be shortened
     #[arg(required = true)]
     pub words: Vec<String>,
     /// Print JSON

@@ -2,9 +2,15 @@
 //! follows it, so that programs which read such switches read this one; it is a layout only.
 
 mod conservation;
+mod drops;
+mod explain;
 mod interface;
+mod interface_tables;
 mod links;
 mod mac_address_table;
+mod module;
+mod port_profile;
+mod tech_support;
 mod version;
 mod vlan;
 
@@ -28,7 +34,16 @@ fn text(answer: &Answer) -> String {
     // Writing to a string does not fail.
     let _ = match answer {
         Answer::Conservation(answer) => conservation::write(&mut out, answer),
+        Answer::Explain(answer) => explain::write(&mut out, answer),
         Answer::Interface(answer) => interface::write(&mut out, answer),
+        Answer::Drops(answer) => drops::write(&mut out, answer),
+        Answer::InterfaceBrief(answer) => interface_tables::write_brief(&mut out, answer),
+        Answer::InterfaceCounters(answer) => interface_tables::write_counters(&mut out, answer),
+        Answer::InterfaceStatus(answer) => interface_tables::write_status(&mut out, answer),
+        Answer::MacCount(answer) => mac_address_table::write_count(&mut out, answer),
+        Answer::Module(answer) => module::write(&mut out, answer),
+        Answer::PortProfile(answer) => port_profile::write(&mut out, answer),
+        Answer::TechSupport(answer) => tech_support::write(&mut out, answer),
         Answer::MacAddressTable(answer) => mac_address_table::write(&mut out, answer),
         Answer::NivLink(answer) => links::write_links(&mut out, answer),
         Answer::NivVif(answer) => links::write_vifs(&mut out, answer),

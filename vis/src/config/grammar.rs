@@ -1,10 +1,10 @@
 //! The commands: what may be said where. The trees below are the whole language.
 
 use super::line::{Allow, Line, PortLine};
-use super::model::{Binding, Direction, InterfaceId, PortMode, VicAuthentication};
+use super::looking;
+use super::model::{Binding, Direction, PortMode, VicAuthentication};
 use super::tree::{Build, Node, Values, value, word};
 use super::value::Kind;
-use crate::control::niv::NivRequest;
 use crate::control::show::ShowRequest;
 use niv::VlanSet;
 
@@ -71,60 +71,22 @@ impl Mode {
     }
 }
 
-static EXEC: &[Node] = &[word("show", "Show what the switch knows and does").then(&[
-    word(
-        "conservation",
-        "Account for every frame: received, sent, dropped",
-    )
-    .line(|_| Some(Line::Show(ShowRequest::Conservation))),
-    word("interface", "Interfaces: state and counters")
-        .line(|_| Some(Line::Show(ShowRequest::Interface { interface: None })))
-        .then(&[
-            word("ethernet", "One with a device of the machine").then(&[value(
-                Kind::Ethernet,
-                "Its number",
-            )
-            .line(|values| show_interface(InterfaceId::Ethernet(values.take()?)))]),
-            word("vethernet", "The port of one vNIC").then(&[value(Kind::Veth, "Its number")
-                .line(|values| show_interface(InterfaceId::Veth(values.take()?)))]),
-        ]),
-    word("mac", "Addresses").then(&[word("address-table", "Addresses learned, and where")
-        .line(|_| Some(Line::Show(ShowRequest::MacAddressTable)))]),
-    word("niv", "Interface virtualizers").then(&[
-        word("link", "NIV ports and the sessions on them")
-            .line(|_| Some(Line::Show(ShowRequest::Niv(NivRequest::Link)))),
-        word("list", "Lists that hosts hold for floods")
-            .line(|_| Some(Line::Show(ShowRequest::Niv(NivRequest::List(None)))))
-            .then(&[word("interface", "Of one link").then(&[word(
-                "ethernet",
-                "A port with an interface virtualizer behind it",
-            )
-            .then(&[value(Kind::Ethernet, "Its number").line(|values| {
-                let list = NivRequest::List(Some(values.take()?));
-                Some(Line::Show(ShowRequest::Niv(list)))
-            })])])]),
-        word("vif", "VIFs, their vEths and vNICs")
-            .line(|_| Some(Line::Show(ShowRequest::Niv(NivRequest::Vif(None)))))
-            .then(&[word("interface", "Of one link").then(&[word(
-                "ethernet",
-                "A port with an interface virtualizer behind it",
-            )
-            .then(&[value(Kind::Ethernet, "Its number").line(|values| {
-                let vif = NivRequest::Vif(Some(values.take()?));
-                Some(Line::Show(ShowRequest::Niv(vif)))
-            })])])]),
-    ]),
+static EXEC: &[Node] = &[looking::EXPLAIN, SHOW];
+
+const SHOW: Node = word("show", "Show what the switch knows and does").then(&[
+    looking::CONSERVATION,
+    looking::DROPS,
+    looking::INTERFACE,
+    looking::MAC,
+    looking::MODULE,
+    looking::NIV,
+    looking::PORT_PROFILE,
     word("running-config", "The configuration in force")
         .line(|_| Some(Line::Show(ShowRequest::RunningConfig))),
-    word("version", "Release, platform and uptime")
-        .line(|_| Some(Line::Show(ShowRequest::Version))),
-    word("vlan", "VLANs and their ports").line(|_| Some(Line::Show(ShowRequest::Vlan))),
-])];
-
-fn show_interface(interface: InterfaceId) -> Option<Line> {
-    let interface = Some(interface);
-    Some(Line::Show(ShowRequest::Interface { interface }))
-}
+    looking::TECH_SUPPORT,
+    looking::VERSION,
+    looking::VLAN,
+]);
 
 static CONFIG: &[Node] = &[
     word("end", "Leave configuration").line(|_| Some(Line::End)),

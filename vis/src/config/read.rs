@@ -8,6 +8,7 @@ use super::line::{Line, PortLine};
 use super::model::{Config, InterfaceId, PortLines, PortMode};
 use super::name::{ProfileName, is_printable};
 use super::tree::{Fault, Mismatch, walk};
+use crate::control::explain::FrameOctets;
 use crate::control::show::ShowRequest;
 use miette::Severity;
 use std::collections::{HashMap, HashSet};
@@ -78,20 +79,27 @@ pub fn parse_bytes(
     }
 }
 
-/// Reads a `show` command, as `vis show` and the shell take it: with or without the word `show`.
+/// Octets of a command, at most: the longest frame, with a separator behind each octet, and some words.
+const MAX_COMMAND: usize = FrameOctets::LONGEST * 3 + 100;
+
+/// Reads a `show` or `explain` command, as `vis show` and the shell take it: with or without the word `show`.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn parse_show(words: &str) -> Result<ShowRequest, Diagnostic> {
+    let begins =
+        |first: &str, word: &str| first.len() > 1 && word.starts_with(&first.to_ascii_lowercase());
     let text = match words.split_whitespace().next() {
-        Some(first) if "show".starts_with(&first.to_ascii_lowercase()) && first.len() > 1 => {
-            words.to_owned()
-        }
+        Some(first) if begins(first, "show") || begins(first, "explain") => words.to_owned(),
         _ => format!("show {words}"),
     };
     let mut reader = Reader::new(&text, "command");
-    if text.len() > MAX_LINE {
-        reader.too_long(text.len(), 0);
+    if text.len() > MAX_COMMAND {
+        let message = format!(
+            "the command has {} octets: expected {MAX_COMMAND} at most",
+            text.len()
+        );
+        reader.report(MAX_COMMAND, 0, message, None);
     } else {
         match walk(Mode::Exec.commands(), &text) {
             Ok(Line::Show(request)) => return Ok(request),

@@ -104,7 +104,7 @@ impl Vic {
 }
 
 impl PortLines {
-    fn write(&self, out: &mut String) -> fmt::Result {
+    pub(super) fn write(&self, out: &mut String) -> fmt::Result {
         if let Some(text) = &self.description {
             writeln!(out, "  description {text}")?;
         }

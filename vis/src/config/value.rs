@@ -4,7 +4,7 @@ use super::model::{AgingTime, EthernetId, Grace, Hold, Mtu, Retries, Rte, Subtyp
 use super::name::{
     AclName, Description, DeviceName, Hostname, KeyFile, Oui, ProfileName, VlanName,
 };
-use niv::{VifId, VlanId, VlanSet};
+use niv::{Mac, VifId, VlanId, VlanSet};
 use std::collections::BTreeSet;
 
 /// Text that is not the value asked for.
@@ -111,6 +111,10 @@ values! {
     Hostname(Hostname), "NAME", Hostname::RULE, name;
     /// A device of the machine.
     Device(DeviceName), "DEVICE", DeviceName::RULE, name;
+    /// A station's address.
+    Address(Mac), "HHHH.HHHH.HHHH", "an address such as 0200.0000.0001 or 02:00:00:00:00:01", name;
+    /// The octets of a frame. What is wrong with them is said by digit, by who reads them.
+    Frame(String), "HEX", "the octets of a frame as hex digits", |text| Ok(text.to_owned());
     /// The rest of the line.
     Description(Description), "TEXT", Description::RULE, name;
 }

@@ -2,8 +2,15 @@
 //! them and of nothing else (`crate::cli::text`).
 
 use super::counts::{Counts, KernelCounts, Unexplained};
+use super::explain::{ExplainRequest, ShowExplain};
+use super::interfaces::{
+    InterfaceTable, ShowInterfaceBrief, ShowInterfaceCounters, ShowInterfaceStatus,
+};
 use super::niv::{NivRequest, ShowNivLink, ShowNivList, ShowNivVif, Vnic};
-use crate::config::{Binding, InterfaceId, Membership};
+use super::switch::{
+    MacFilter, ShowDrops, ShowMacCount, ShowModule, ShowPortProfile, ShowTechSupport, VlanFilter,
+};
+use crate::config::{Binding, InterfaceId, Membership, ProfileName};
 use niv::{Counters, Mac, VlanId};
 use serde::{Deserialize, Serialize};
 
@@ -17,21 +24,40 @@ pub const SCHEMA: u32 = 1;
 pub enum ShowRequest {
     /// `show conservation`
     Conservation,
+    /// `explain frame HEX from INTERFACE`
+    Explain(ExplainRequest),
     /// `show interface [ethernet N|veth N]`
     Interface {
         /// This one; `None`: all.
         interface: Option<InterfaceId>,
     },
+    /// `show drops`
+    Drops,
+    /// `show interface brief|counters|status`
+    InterfaceTable(InterfaceTable),
     /// `show mac address-table`
-    MacAddressTable,
+    MacAddressTable(MacFilter),
+    /// `show mac address-table count`
+    MacCount,
+    /// `show module`
+    Module,
     /// `show niv link|vif|list`
     Niv(NivRequest),
+    /// `show port-profile [NAME [expand]]`
+    PortProfile {
+        /// This one; `None`: all.
+        name: Option<ProfileName>,
+        /// Where each line in force stands.
+        expand: bool,
+    },
     /// `show running-config`
     RunningConfig,
+    /// `show tech-support`
+    TechSupport,
     /// `show version`
     Version,
     /// `show vlan`
-    Vlan,
+    Vlan(VlanFilter),
 }
 
 /// What is answered. As JSON an answer is the value inside.
@@ -40,8 +66,26 @@ pub enum ShowRequest {
 pub enum Answer {
     /// To [`ShowRequest::Conservation`].
     Conservation(ShowConservation),
+    /// To [`ShowRequest::Explain`].
+    Explain(Box<ShowExplain>),
     /// To [`ShowRequest::Interface`].
     Interface(ShowInterface),
+    /// To [`ShowRequest::Drops`].
+    Drops(ShowDrops),
+    /// To [`ShowRequest::InterfaceTable`].
+    InterfaceBrief(ShowInterfaceBrief),
+    /// To [`ShowRequest::InterfaceTable`].
+    InterfaceCounters(ShowInterfaceCounters),
+    /// To [`ShowRequest::InterfaceTable`].
+    InterfaceStatus(ShowInterfaceStatus),
+    /// To [`ShowRequest::MacCount`].
+    MacCount(ShowMacCount),
+    /// To [`ShowRequest::Module`].
+    Module(ShowModule),
+    /// To [`ShowRequest::PortProfile`].
+    PortProfile(ShowPortProfile),
+    /// To [`ShowRequest::TechSupport`].
+    TechSupport(ShowTechSupport),
     /// To [`ShowRequest::MacAddressTable`].
     MacAddressTable(ShowMacAddressTable),
     /// To [`ShowRequest::Niv`].
@@ -70,6 +114,8 @@ pub struct ShowInterface {
 /// One interface.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Interface {
+    /// Which.
+    pub interface: InterfaceId,
     /// `Ethernet1`, `Vethernet3`.
     pub name: String,
     /// `description`.

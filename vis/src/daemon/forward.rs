@@ -1,11 +1,11 @@
 //! The worker's side: the switch, and the snapshot it forwards by.
 
 use crate::store::blocks::Blocks;
-use crate::switch::{Snapshot, Switch, Time};
+use crate::switch::{Explanation, Snapshot, Switch, Time};
 use arc_swap::ArcSwap;
 use niv::{DropReason, PortId, Weight};
 use packet_io::worker::Forward;
-use packet_io::{Outgoing, RxFrame};
+use packet_io::{Offload, Outgoing, RxFrame};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -42,9 +42,27 @@ impl Switching {
         }
     }
 
+    /// What would become of a complete frame that came in on `device` now.
+    pub(crate) fn explain(&mut self, device: PortId, bytes: &[u8]) -> Explanation {
+        // As before any burst, so that it is judged by what is published now.
+        self.begin(Instant::now());
+        let frame = complete(bytes);
+        self.switch.explain(&self.current, self.now, device, &frame)
+    }
+
     /// The time of the present burst.
     pub(crate) const fn now(&self) -> Time {
         self.now
+    }
+}
+
+/// A frame with nothing left to do and all its octets.
+pub(crate) const fn complete(bytes: &[u8]) -> RxFrame<'_> {
+    RxFrame {
+        bytes,
+        vlan: None,
+        offload: Offload::NONE,
+        original_length: bytes.len() as u32,
     }
 }
 

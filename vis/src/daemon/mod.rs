@@ -4,12 +4,14 @@ mod alarm;
 mod answer;
 mod compile;
 mod count;
+mod explain;
 mod follow;
 mod forward;
 mod inbox;
 mod niv_view;
 mod run;
 mod sessions;
+mod survey;
 mod view;
 
 pub(crate) use compile::wanted;

@@ -31,7 +31,7 @@ impl Daemon {
         })
     }
 
-    async fn niv_links(&self) -> ShowNivLink {
+    pub(super) async fn niv_links(&self) -> ShowNivLink {
         let mut links = Vec::new();
         for id in self.niv_ports() {
             let account = self.sessions.account(id).await;

@@ -40,7 +40,7 @@ use vic::Uuid;
 const CARE: Duration = Duration::from_secs(2);
 
 /// Addresses the forwarding table has room for.
-const ADDRESSES: NonZeroU32 = NonZeroU32::new(65_536).unwrap();
+pub(super) const ADDRESSES: NonZeroU32 = NonZeroU32::new(65_536).unwrap();
 
 /// Bridge ports a switch has room for: all vEths and all ethernets.
 const MAX_PORTS: u16 = 4096 + 64;

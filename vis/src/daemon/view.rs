@@ -6,23 +6,29 @@ use super::forward::Switching;
 use super::run::Daemon;
 use crate::client::{PROGRAM, RELEASE};
 use crate::config::{
-    Config, Effective, EthernetId, InterfaceId, Membership, PortLines, State, VethId,
+    Config, Effective, EthernetId, InterfaceId, Membership, PortLines, ProfileName, State, VethId,
+    Vlan,
 };
 use crate::control::counts::{Counts, KernelCounts};
+use crate::control::explain::InvalidFrame;
+use crate::control::interfaces::InterfaceTable;
 use crate::control::niv::NivRequest;
 use crate::control::show::{
     Account, Answer, Interface, MacEntry, MacKind, SCHEMA, ShowConservation, ShowInterface,
     ShowMacAddressTable, ShowRequest, ShowRunningConfig, ShowVersion, ShowVlan, VlanEntry,
 };
+use crate::control::switch::{
+    Drops, InterfaceDrops, MacFilter, ShowDrops, ShowMacCount, VlanFilter,
+};
 use crate::switch::Kind;
-use niv::{Counters, PortId, Slot};
+use niv::{Counters, Dropped, PortId, Slot, VlanId};
 use packet_io::supervise::{Balance, Status, SuperviseError};
 use packet_io::worker::Worker;
 use std::collections::BTreeMap;
 
 /// A question has no answer.
 #[derive(Debug, thiserror::Error)]
-enum LookError {
+pub(super) enum LookError {
     /// Nothing has that name.
     #[error("there is no {0}; `vis show interface` lists those there are")]
     NoInterface(InterfaceId),
@@ -31,6 +37,17 @@ enum LookError {
         "{0} is no NIV port (`switchport mode vntag`); `vis show niv link` lists those there are"
     )]
     NotNiv(InterfaceId),
+    /// No profile has that name.
+    #[error("there is no port-profile {0}; `vis show port-profile` lists those there are")]
+    NoProfile(ProfileName),
+    /// What was typed is no frame.
+    #[error(transparent)]
+    Frame(#[from] InvalidFrame),
+    /// A vEth whose vNIC is nowhere.
+    #[error(
+        "{0} is on no link now, so no frame can come from it; `vis show niv vif` says where its vNIC is"
+    )]
+    NoChannel(InterfaceId),
     /// The worker or the kernel does not answer.
     #[error(transparent)]
     Devices(#[from] SuperviseError),
@@ -46,7 +63,7 @@ impl Daemon {
         let _ = ask.reply.send(answer);
     }
 
-    async fn look(&self, request: ShowRequest) -> Result<Answer, LookError> {
+    pub(super) async fn look(&self, request: ShowRequest) -> Result<Answer, LookError> {
         if let ShowRequest::Interface {
             interface: Some(interface),
         } = request
@@ -59,22 +76,42 @@ impl Daemon {
         }
         Ok(match request {
             ShowRequest::Conservation => Answer::Conservation(self.conservation().await?),
+            ShowRequest::Explain(request) => {
+                Answer::Explain(Box::new(self.explain(&request).await?))
+            }
             ShowRequest::Interface { interface } => {
                 Answer::Interface(self.interface(interface).await?)
             }
-            ShowRequest::MacAddressTable => Answer::MacAddressTable(self.addresses().await?),
+            ShowRequest::InterfaceTable(table) => {
+                let all = self.interface(None).await?;
+                match table {
+                    InterfaceTable::Brief => Answer::InterfaceBrief(all.brief()),
+                    InterfaceTable::Counters => Answer::InterfaceCounters(all.counters()),
+                    InterfaceTable::Status => Answer::InterfaceStatus(all.status()),
+                }
+            }
+            ShowRequest::Drops => Answer::Drops(drops(&self.accounts().await?.0)),
+            ShowRequest::MacAddressTable(filter) => {
+                Answer::MacAddressTable(self.addresses(filter).await?)
+            }
+            ShowRequest::MacCount => Answer::MacCount(self.address_count().await?),
+            ShowRequest::Module => Answer::Module(self.modules().await),
             ShowRequest::Niv(request) => self.niv(request).await,
+            ShowRequest::PortProfile { name, expand } => {
+                Answer::PortProfile(self.port_profiles(name, expand)?)
+            }
+            ShowRequest::TechSupport => Answer::TechSupport(Box::pin(self.tech_support()).await?),
             ShowRequest::RunningConfig => Answer::RunningConfig(ShowRunningConfig {
                 schema: SCHEMA,
                 text: self.said.running_config(),
             }),
             ShowRequest::Version => Answer::Version(self.version()),
-            ShowRequest::Vlan => Answer::Vlan(self.vlans()),
+            ShowRequest::Vlan(filter) => Answer::Vlan(self.vlans(&filter)),
         })
     }
 
     /// Every interface, ethernets first, by number.
-    fn interfaces(&self) -> Vec<InterfaceId> {
+    pub(super) fn interfaces(&self) -> Vec<InterfaceId> {
         let ethernets = self
             .config
             .ethernets
@@ -85,7 +122,7 @@ impl Daemon {
             .collect()
     }
 
-    fn effective(&self, interface: InterfaceId) -> Option<Effective> {
+    pub(super) fn effective(&self, interface: InterfaceId) -> Option<Effective> {
         match interface {
             InterfaceId::Ethernet(id) => self.config.effective_ethernet(id),
             InterfaceId::Veth(id) => self.config.effective_veth(id),
@@ -243,6 +280,7 @@ impl Daemon {
             _ => (None, None, None),
         };
         Some(Interface {
+            interface,
             name: interface.to_string(),
             description: lines.description.as_ref().map(ToString::to_string),
             admin_up: effective.state != State::Shut,
@@ -261,7 +299,7 @@ impl Daemon {
         })
     }
 
-    async fn addresses(&self) -> Result<ShowMacAddressTable, SuperviseError> {
+    async fn addresses(&self, filter: MacFilter) -> Result<ShowMacAddressTable, SuperviseError> {
         let entries = self
             .worker
             .answer(|worker| worker.forward.switch.addresses(worker.forward.now()))
@@ -283,21 +321,47 @@ impl Daemon {
                 interface: *interface,
             })
         });
+        let wanted = |entry: &MacEntry| match filter {
+            MacFilter::All => true,
+            MacFilter::Dynamic => entry.kind == MacKind::Dynamic,
+            MacFilter::Static => entry.kind == MacKind::Static,
+            MacFilter::Address(mac) => entry.mac == mac,
+            MacFilter::Vlan(vlan) => entry.vlan == vlan,
+            MacFilter::Interface(interface) => entry.interface == interface,
+        };
         Ok(ShowMacAddressTable {
             schema: SCHEMA,
-            entries: entries.collect(),
+            entries: entries.filter(wanted).collect(),
+        })
+    }
+
+    async fn address_count(&self) -> Result<ShowMacCount, SuperviseError> {
+        let all = self.addresses(MacFilter::All).await?.entries;
+        let dynamic = all.iter().filter(|entry| entry.kind == MacKind::Dynamic);
+        let dynamic = dynamic.count();
+        Ok(ShowMacCount {
+            schema: SCHEMA,
+            dynamic,
+            r#static: all.len() - dynamic,
+            room: super::run::ADDRESSES.get() as usize,
         })
     }
 
     /// Ports that are down are listed too, whatever holds them down: it is their place that is asked for, as nxos
     /// answers. `show interface` says whether they forward.
-    fn vlans(&self) -> ShowVlan {
+    fn vlans(&self, filter: &VlanFilter) -> ShowVlan {
         let members: Vec<(InterfaceId, Membership)> = self
             .interfaces()
             .into_iter()
             .filter_map(|interface| Some((interface, self.effective(interface)?.membership)))
             .collect();
-        let entries = self.config.vlans.iter().map(|(&vlan, settings)| {
+        let wanted = |(vlan, settings): &(&VlanId, &Vlan)| match filter {
+            VlanFilter::All => true,
+            VlanFilter::Ids(vlans) => vlans.contains(**vlan),
+            VlanFilter::Name(name) => settings.name.as_ref() == Some(name),
+        };
+        let entries = self.config.vlans.iter().filter(wanted);
+        let entries = entries.map(|(&vlan, settings)| {
             let member = |membership: &Membership| match membership {
                 Membership::Vntag => false,
                 Membership::Access { vlan: own } => *own == vlan,
@@ -316,7 +380,7 @@ impl Daemon {
         }
     }
 
-    fn version(&self) -> ShowVersion {
+    pub(super) fn version(&self) -> ShowVersion {
         // Both files are the kernel's; without /proc there is nothing to say.
         let read = |path| {
             std::fs::read_to_string(path)
@@ -354,6 +418,31 @@ fn exists(said: &Config, request: NivRequest) -> Result<(), LookError> {
             Err(LookError::NotNiv(link))
         }
         Some(_) => Ok(()),
+    }
+}
+
+/// Those that lost something, ethernets first.
+fn drops(accounts: &[Account]) -> ShowDrops {
+    let of = |direction: &str, dropped: &Dropped| {
+        let drops = dropped.iter().map(|(reason, frames)| Drops {
+            direction: direction.to_owned(),
+            reason: reason.to_string(),
+            frames,
+            explanation: reason.explain().to_owned(),
+        });
+        drops.collect::<Vec<_>>()
+    };
+    let interfaces = accounts.iter().map(|account| InterfaceDrops {
+        interface: account.interface,
+        drops: [
+            of("in", &account.counters.ingress.dropped),
+            of("out", &account.counters.egress.dropped),
+        ]
+        .concat(),
+    });
+    ShowDrops {
+        schema: SCHEMA,
+        interfaces: interfaces.filter(|one| !one.drops.is_empty()).collect(),
     }
 }
 

@@ -2,7 +2,8 @@
 //! function that passes or names its reason not to; [`judge`] and [`admit`] are the order.
 
 use super::snapshot::{BridgePort, PortState, Snapshot};
-use super::{Learned, Membership, Table, Time};
+use super::trail::{Step, Trail};
+use super::{Learned, Membership, Time};
 use niv::{Anomaly, DropReason, Mac, VlanId, VlanTag, Weight};
 
 /// A received frame, whatever link dialect brought it: only what it carries, and nothing of how its
@@ -36,40 +37,54 @@ pub(super) enum Verdict<'a> {
     Flood(VlanId),
 }
 
-/// The ingress half. `odd` is told of what is odd but harmless.
+/// The ingress half.
 #[inline]
-pub(super) fn judge<'a>(
+pub(super) fn judge<'a, T: Trail>(
+    trail: &mut T,
     snapshot: &'a Snapshot,
-    table: &mut Table,
     now: Time,
     from: &BridgePort,
     frame: &Frame<'_>,
-    odd: impl FnMut(Anomaly),
 ) -> Result<Verdict<'a>, DropReason> {
-    standing(from.state)?;
-    addresses(frame)?;
-    if frame.destination.is_link_local() {
+    let standing = standing(from.state);
+    trail.step(Step::Standing(standing));
+    standing?;
+    let addresses = addresses(frame);
+    trail.step(Step::Addresses(addresses));
+    addresses?;
+    let is_link_local = frame.destination.is_link_local();
+    trail.step(Step::LinkLocal(is_link_local));
+    if is_link_local {
         return Ok(Verdict::Consumed);
     }
-    let vlan = from.vlan.classify(frame.tag, snapshot.defined())?;
-    learn(table, vlan, frame.source, from, now, odd);
-    direct(snapshot, table, vlan, frame.destination, from, now)
+    let vlan = from.vlan.classify(frame.tag, snapshot.defined());
+    trail.step(Step::Classify(vlan));
+    let vlan = vlan?;
+    learn(trail, vlan, frame.source, from, now);
+    direct(trail, snapshot, vlan, frame.destination, from, now)
 }
 
 /// The egress half for one copy: how it leaves by `to`.
 #[inline]
 pub(super) fn admit(
+    trail: &mut impl Trail,
     to: &BridgePort,
     vlan: VlanId,
     frame: &Frame<'_>,
 ) -> Result<Membership, DropReason> {
-    reachable(to.state)?;
-    let membership = membership(to, vlan)?;
-    if fits(frame, to.mtu) {
-        Ok(membership)
+    let reachable = reachable(to.state);
+    trail.step(Step::Reachable(reachable));
+    reachable?;
+    let membership = membership(to, vlan);
+    trail.step(Step::Member(membership));
+    let membership = membership?;
+    let fits = if fits(frame, to.mtu) {
+        Ok(())
     } else {
         Err(DropReason::MtuExceeded)
-    }
+    };
+    trail.step(Step::Fits(fits));
+    fits.map(|()| membership)
 }
 
 /// Whether `frame` is no longer than `mtu` allows. All that is left to ask of those who share a copy.
@@ -107,37 +122,40 @@ const fn addresses(frame: &Frame<'_>) -> Result<(), DropReason> {
 }
 
 #[inline]
-fn learn(
-    table: &mut Table,
-    vlan: VlanId,
-    source: Mac,
-    from: &BridgePort,
-    now: Time,
-    mut odd: impl FnMut(Anomaly),
-) {
-    match table.learn(vlan, source, from.slot, now) {
-        Learned::Held => odd(Anomaly::MoveDamped),
-        Learned::NewForAnother => odd(Anomaly::TableFull),
-        Learned::Known | Learned::New | Learned::Moved | Learned::NotOpen => {}
-    }
+fn learn(trail: &mut impl Trail, vlan: VlanId, source: Mac, from: &BridgePort, now: Time) {
+    let learned = trail.learn(vlan, source, from.slot, now);
+    trail.step(Step::Learn(learned));
+    let odd = match learned {
+        Learned::Held => Anomaly::MoveDamped,
+        Learned::NewForAnother => Anomaly::TableFull,
+        Learned::Known | Learned::New | Learned::Moved | Learned::NotOpen => return,
+    };
+    trail.step(Step::Odd(odd));
+    trail.troubled(from.slot.index).anomalies.add(odd);
 }
 
 #[inline]
 fn direct<'a>(
+    trail: &mut impl Trail,
     snapshot: &'a Snapshot,
-    table: &Table,
     vlan: VlanId,
     destination: Mac,
     from: &BridgePort,
     now: Time,
 ) -> Result<Verdict<'a>, DropReason> {
     if destination.is_group() {
+        trail.step(Step::Group);
         return Ok(Verdict::Flood(vlan));
     }
-    let known = table.lookup(vlan, destination, now);
-    match known.and_then(|slot| snapshot.holder(slot)) {
+    let known = trail.lookup(vlan, destination, now);
+    let holder = known.and_then(|slot| snapshot.holder(slot));
+    trail.step(Step::Lookup(holder.map(|to| to.slot.index)));
+    match holder {
         None => Ok(Verdict::Flood(vlan)),
-        Some(to) if to.slot == from.slot => Err(DropReason::SamePort),
+        Some(to) if to.slot == from.slot => {
+            trail.step(Step::SamePort);
+            Err(DropReason::SamePort)
+        }
         Some(to) => Ok(Verdict::Forward(vlan, to)),
     }
 }

@@ -91,6 +91,27 @@ pub enum Learned {
     NotOpen,
 }
 
+/// What learning one source address would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Foresight {
+    /// As [`Table::learn`] would say.
+    pub learned: Learned,
+    /// The address that would be given up for it.
+    pub given_up: Option<(VlanId, Mac)>,
+}
+
+/// What a move of an address comes to.
+enum Move {
+    /// It is being held where it is.
+    Held,
+    /// It moves, and a new second of moves begins.
+    First,
+    /// It moves, and had moved before in that second.
+    Further,
+    /// It is held from now on.
+    OneTooMany,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Record {
     /// VLAN in the top 16 bits, address below; 0: the position is empty (there is no VLAN 0).
@@ -285,6 +306,41 @@ impl Table {
         self.insert(key, slot.index, now)
     }
 
+    /// What [`Table::learn`] would do, without doing it.
+    pub fn foresee(&self, vlan: VlanId, mac: Mac, slot: Slot, now: Time) -> Foresight {
+        let certain = |learned| Foresight {
+            learned,
+            given_up: None,
+        };
+        match self.owners.get(usize::from(slot.index)) {
+            Some(owner) if owner.slot == Some(slot) => {}
+            _ => return certain(Learned::NotOpen),
+        }
+        if let Ok(at) = self.find(key(vlan, mac)) {
+            let record = &self.records[at];
+            return certain(if !self.is_live(record, now) {
+                Learned::New
+            } else if record.owner == slot.index {
+                Learned::Known
+            } else {
+                match self.judge_move(record, now) {
+                    Move::Held | Move::OneTooMany => Learned::Held,
+                    Move::First | Move::Further => Learned::Moved,
+                }
+            });
+        }
+        if self.stored < self.capacity || self.oldest_gone(now).is_some() {
+            return certain(Learned::New);
+        }
+        let richest = self.ranking.richest(slot.index);
+        let oldest = richest.map(|place| self.owners[usize::from(place)].entries.oldest as usize);
+        let given_up = oldest.and_then(|at| self.entry(&self.records[at], now));
+        Foresight {
+            learned: Learned::NewForAnother,
+            given_up: given_up.map(|entry| (entry.vlan, entry.mac)),
+        }
+    }
+
     /// Clears away up to `budget` entries that are dead or have aged out. They count as gone before
     /// that; this only makes their places free.
     pub fn clear_away(&mut self, budget: usize, now: Time) {
@@ -367,20 +423,29 @@ impl Table {
         }
     }
 
-    fn move_to(&mut self, at: usize, to: u16, now: Time) -> Learned {
-        let now_millis = now.low_millis();
-        let record = &mut self.records[at];
-        let elapsed = now_millis.wrapping_sub(record.since);
+    fn judge_move(&self, record: &Record, now: Time) -> Move {
+        let elapsed = now.low_millis().wrapping_sub(record.since);
         match record.moves {
-            HELD if elapsed < self.parameters.hold_millis => return Learned::Held,
-            moves if moves == 0 || moves == HELD || elapsed >= 1000 => {
+            HELD if elapsed < self.parameters.hold_millis => Move::Held,
+            moves if moves == 0 || moves == HELD || elapsed >= 1000 => Move::First,
+            moves if moves < MOVES_A_SECOND => Move::Further,
+            _ => Move::OneTooMany,
+        }
+    }
+
+    fn move_to(&mut self, at: usize, to: u16, now: Time) -> Learned {
+        let judged = self.judge_move(&self.records[at], now);
+        let record = &mut self.records[at];
+        match judged {
+            Move::Held => return Learned::Held,
+            Move::First => {
                 record.moves = 1;
-                record.since = now_millis;
+                record.since = now.low_millis();
             }
-            moves if moves < MOVES_A_SECOND => record.moves += 1,
-            _ => {
+            Move::Further => record.moves += 1,
+            Move::OneTooMany => {
                 record.moves = HELD;
-                record.since = now_millis;
+                record.since = now.low_millis();
                 return Learned::Held;
             }
         }
@@ -428,17 +493,26 @@ impl Table {
     }
 
     fn remove_one_gone(&mut self, now: Time) -> bool {
-        let at = if self.ownerless.oldest != NONE {
-            self.ownerless.oldest
+        match self.oldest_gone(now) {
+            Some(at) => {
+                self.remove(at);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Where a record is that is dead or has aged out.
+    fn oldest_gone(&self, now: Time) -> Option<usize> {
+        if self.ownerless.oldest != NONE {
+            Some(self.ownerless.oldest as usize)
         } else if self.all.oldest != NONE
             && self.is_aged(&self.records[self.all.oldest as usize], now)
         {
-            self.all.oldest
+            Some(self.all.oldest as usize)
         } else {
-            return false;
-        };
-        self.remove(at as usize);
-        true
+            None
+        }
     }
 
     fn remove(&mut self, at: usize) {

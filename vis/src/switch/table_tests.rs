@@ -287,7 +287,9 @@ proptest! {
             match step {
                 Step::Learn(number, index) => {
                     let Some(&slot) = plain.owners.get(&index) else { continue };
+                    let foreseen = table.foresee(vlan(), mac(number), slot, time);
                     let learned = table.learn(vlan(), mac(number), slot, time);
+                    prop_assert_eq!(foreseen, Foresight { learned, given_up: None });
                     let known = plain.entries.get(&number).map(|(owner, _)| *owner == slot);
                     match (known, learned) {
                         (None, Learned::New)
@@ -340,8 +342,13 @@ proptest! {
         for (number, index, wait) in frames {
             now += wait;
             let before = table.len();
+            let known: Vec<_> = table.entries(at(now)).collect();
+            let foreseen = table.foresee(vlan(), mac(number), slot(index), at(now));
             let learned = table.learn(vlan(), mac(number), slot(index), at(now));
             check_lists(&table);
+            let mut gone = known.iter().filter(|e| table.lookup(e.vlan, e.mac, at(now)).is_none());
+            let given_up = gone.next().map(|entry| (entry.vlan, entry.mac));
+            prop_assert_eq!(foreseen, Foresight { learned, given_up });
             match learned {
                 Learned::New => prop_assert!(table.len() == before + 1),
                 Learned::NewForAnother => prop_assert!(before == 16 && table.len() == 16),

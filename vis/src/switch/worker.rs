@@ -4,7 +4,9 @@ use super::account::Account;
 use super::balance::{Balance, Keep};
 use super::flood::List;
 use super::pipeline::{self, Frame, Verdict};
+use super::rehearsal::{Explanation, rehearse};
 use super::snapshot::{BridgePort, PortState, Snapshot};
+use super::trail::{Live, Step, Trail};
 use super::{Entry, Membership, Seed, Table, Time};
 use crate::edge::{self, Content, Departure};
 use niv::{Counters, DropReason, PortId, Slot, VlanId, VlanTag, Weight};
@@ -51,29 +53,23 @@ impl Switch {
         out: &mut Vec<Outgoing>,
     ) {
         self.attend(snapshot, now);
-        let arrival = edge::arrive(snapshot.link(device), frame);
-        let from = arrival.owner.and_then(|owner| snapshot.port(owner));
-        for anomaly in arrival.odd.iter() {
-            self.counters_of(device, from).anomalies.add(anomaly);
-        }
-        match (arrival.content, from) {
-            (Content::Frame(frame), Some(from)) => self.forward(snapshot, from, index, &frame, out),
-            (content, from) => {
-                let counters = self.counters_of(device, from);
-                match content {
-                    Content::Frame(_) => counters.drop_received(DropReason::Shut, arrival.weight),
-                    Content::Control => counters.consume(arrival.weight),
-                    Content::Refused(reason) => counters.drop_received(reason, arrival.weight),
-                }
-            }
-        }
+        let mut live = Live {
+            table: &mut self.table,
+            balance: &mut self.balance,
+        };
+        pass(&mut live, snapshot, now, device, index, frame, out);
     }
 
-    fn counters_of(&mut self, device: PortId, from: Option<&BridgePort>) -> &mut Counters {
-        match from {
-            Some(from) => self.balance.troubled_mut(from.slot.index),
-            None => self.balance.link_mut(device),
-        }
+    /// What [`Switch::receive`] would do with a frame, and why. Nothing is learned or counted. The switch has
+    /// to have [attended](Switch::attend) to `snapshot`.
+    pub fn explain(
+        &self,
+        snapshot: &Snapshot,
+        now: Time,
+        device: PortId,
+        frame: &RxFrame<'_>,
+    ) -> Explanation {
+        rehearse(&self.table, snapshot, now, device, frame)
     }
 
     /// Takes up a new snapshot and clears away what has aged. [`Switch::receive`] does it by itself; for
@@ -152,57 +148,102 @@ impl Switch {
             self.table.open(port.slot);
         }
     }
+}
 
-    #[inline]
-    fn forward(
-        &mut self,
-        snapshot: &Snapshot,
-        from: &BridgePort,
-        index: u16,
-        frame: &Frame<'_>,
-        out: &mut Vec<Outgoing>,
-    ) {
-        let balance = &mut self.balance;
-        let odd = |anomaly| {
-            let counters = balance.troubled_mut(from.slot.index);
-            counters.anomalies.add(anomaly);
-        };
-        let verdict = pipeline::judge(snapshot, &mut self.table, self.now, from, frame, odd);
-        let mut copies = Copies {
-            balance: &mut self.balance,
-            from,
-            index,
-            frame,
-            out,
-        };
-        match verdict {
-            Ok(Verdict::Forward(vlan, to)) => {
-                copies.counters().forward(frame.weight);
-                copies.copy(to, vlan);
-            }
-            Ok(Verdict::Flood(vlan)) => copies.flood(snapshot, vlan),
-            Ok(Verdict::Consumed) => copies.counters().consume(frame.weight),
-            Err(reason) => copies.drop_received(reason),
+/// The way of one frame: whose it is, what becomes of it, and its copies.
+#[inline]
+pub(super) fn pass<T: Trail>(
+    trail: &mut T,
+    snapshot: &Snapshot,
+    now: Time,
+    device: PortId,
+    index: u16,
+    frame: &RxFrame<'_>,
+    out: &mut Vec<Outgoing>,
+) {
+    let arrival = edge::arrive(snapshot.link(device), frame);
+    let from = arrival.owner.and_then(|owner| snapshot.port(owner));
+    for anomaly in arrival.odd.iter() {
+        trail.step(Step::Odd(anomaly));
+        counters_of(trail, device, from).anomalies.add(anomaly);
+    }
+    match (arrival.content, from) {
+        (Content::Frame(frame), Some(from)) => {
+            trail.step(Step::Arrival(arrival.owner, Ok(())));
+            forward(trail, snapshot, now, from, index, &frame, out);
+        }
+        (content, from) => {
+            let refused = match content {
+                Content::Frame(_) => DropReason::Shut,
+                Content::Refused(reason) => reason,
+                Content::Control => {
+                    trail.step(Step::Control);
+                    counters_of(trail, device, from).consume(arrival.weight);
+                    return;
+                }
+            };
+            trail.step(Step::Arrival(arrival.owner, Err(refused)));
+            counters_of(trail, device, from).drop_received(refused, arrival.weight);
         }
     }
 }
 
+fn counters_of<'t>(
+    trail: &'t mut impl Trail,
+    device: PortId,
+    from: Option<&BridgePort>,
+) -> &'t mut Counters {
+    match from {
+        Some(from) => trail.troubled(from.slot.index),
+        None => trail.link(device),
+    }
+}
+
+#[inline]
+fn forward<T: Trail>(
+    trail: &mut T,
+    snapshot: &Snapshot,
+    now: Time,
+    from: &BridgePort,
+    index: u16,
+    frame: &Frame<'_>,
+    out: &mut Vec<Outgoing>,
+) {
+    let verdict = pipeline::judge(trail, snapshot, now, from, frame);
+    let mut copies = Copies {
+        trail,
+        from,
+        index,
+        frame,
+        out,
+    };
+    match verdict {
+        Ok(Verdict::Forward(vlan, to)) => {
+            copies.counters().forward(frame.weight);
+            copies.copy(to, vlan);
+        }
+        Ok(Verdict::Flood(vlan)) => copies.flood(snapshot, vlan),
+        Ok(Verdict::Consumed) => copies.counters().consume(frame.weight),
+        Err(reason) => copies.drop_received(reason),
+    }
+}
+
 /// The copies of one frame.
-struct Copies<'a> {
-    balance: &'a mut Balance,
+struct Copies<'a, T> {
+    trail: &'a mut T,
     from: &'a BridgePort,
     index: u16,
     frame: &'a Frame<'a>,
     out: &'a mut Vec<Outgoing>,
 }
 
-impl Copies<'_> {
+impl<T: Trail> Copies<'_, T> {
     fn counters(&mut self) -> &mut Counters {
-        self.balance.port_mut(self.from.slot.index)
+        self.trail.passing(self.from.slot.index)
     }
 
     fn drop_received(&mut self, reason: DropReason) {
-        let counters = self.balance.troubled_mut(self.from.slot.index);
+        let counters = self.trail.troubled(self.from.slot.index);
         counters.drop_received(reason, self.frame.weight);
     }
 
@@ -218,6 +259,7 @@ impl Copies<'_> {
                     self.copy_to_list(place, list, vlan, membership);
                     1
                 } else {
+                    self.trail.step(Step::ListTooSmall(place));
                     self.copy_each(snapshot, &list.members, vlan)
                 };
             }
@@ -247,6 +289,7 @@ impl Copies<'_> {
     /// One copy for `to`: sent on its way, or dropped and counted there.
     #[inline]
     fn copy(&mut self, to: &BridgePort, vlan: VlanId) {
+        self.trail.step(Step::CopyFor(to.slot.index));
         let outgoing = self.outgoing(to, vlan);
         self.push(Account::Port(to.slot.index), outgoing);
     }
@@ -258,10 +301,9 @@ impl Copies<'_> {
         let is_member = from.home.device == list.device
             && from.state == PortState::Forwarding
             && from.vlan.membership(vlan) == membership;
-        let account = Account::List {
-            place,
-            left_out: is_member.then_some(self.from.slot.index),
-        };
+        let left_out = is_member.then_some(self.from.slot.index);
+        self.trail.step(Step::CopyForList(place, left_out));
+        let account = Account::List { place, left_out };
         let tag = self.tag(membership, vlan);
         let outgoing = edge::depart_to_list(self.frame, self.from.home, list.device, list.id, tag)
             .map(|departure| self.leaving(list.device, account, departure))
@@ -273,13 +315,14 @@ impl Copies<'_> {
     fn push(&mut self, account: Account, outgoing: Result<Outgoing, DropReason>) {
         match outgoing {
             Ok(outgoing) => self.out.push(outgoing),
-            Err(reason) => self.balance.drop_copy(account, reason, self.frame.weight),
+            Err(reason) => self.trail.drop_copy(account, reason, self.frame.weight),
         }
     }
 
     #[inline]
-    fn outgoing(&self, to: &BridgePort, vlan: VlanId) -> Result<Outgoing, DropReason> {
-        let tag = self.tag(pipeline::admit(to, vlan, self.frame)?, vlan);
+    fn outgoing(&mut self, to: &BridgePort, vlan: VlanId) -> Result<Outgoing, DropReason> {
+        let membership = pipeline::admit(self.trail, to, vlan, self.frame)?;
+        let tag = self.tag(membership, vlan);
         let departure = edge::depart(self.frame, self.from.home, to.home, tag)
             .map_err(|_| DropReason::Truncated)?;
         let account = Account::Port(to.slot.index);

@@ -92,14 +92,14 @@ fn write_one(out: &mut String, interface: &Interface) -> fmt::Result {
     {
         lost.insert("ring_full".to_owned(), ring);
     }
-    write_discards(out, &lost)?;
-    if let Some(kernel) = interface.kernel {
-        writeln!(
-            out,
-            "    kernel: {} packets received, {} buffers taken, {} dropped by the ring",
+    // On a line of its own the template would not know it.
+    let kernel = interface.kernel.map(|kernel| {
+        format!(
+            "kernel: {} packets received, {} buffers taken, {} dropped by the ring",
             kernel.rx_packets, kernel.taken, kernel.ring_dropped,
-        )?;
-    }
+        )
+    });
+    write_discards(out, &lost, kernel)?;
     writeln!(out, "  TX")?;
     let frames = counts.sent.frames + counts.listed.frames;
     let octets = counts.sent.octets + counts.listed.octets;
@@ -109,22 +109,27 @@ fn write_one(out: &mut String, interface: &Interface) -> fmt::Result {
         "    {frames} frames output, {octets} bytes: {} originated here, {} queued",
         counts.originated, counts.queued
     )?;
-    write_discards(out, &counts.egress_dropped)?;
-    if let Some(kernel) = interface.kernel {
-        writeln!(
-            out,
-            "    kernel: {} packets sent, {} buffers handed over, {} dropped by the interface",
+    let kernel = interface.kernel.map(|kernel| {
+        format!(
+            "kernel: {} packets sent, {} buffers handed over, {} dropped by the interface",
             kernel.tx_packets, kernel.handed, kernel.tx_dropped
-        )?;
-    }
-    Ok(())
+        )
+    });
+    write_discards(out, &counts.egress_dropped, kernel)
 }
 
-fn write_discards(out: &mut String, dropped: &BTreeMap<String, u64>) -> fmt::Result {
+fn write_discards(
+    out: &mut String,
+    dropped: &BTreeMap<String, u64>,
+    kernel: Option<String>,
+) -> fmt::Result {
     let total: u64 = dropped.values().sum();
     write!(out, "    {total} discards, 0 errors")?;
     if !dropped.is_empty() {
         write!(out, ": {}", by_name(dropped))?;
     }
-    writeln!(out)
+    match kernel {
+        Some(kernel) => writeln!(out, "; {kernel}"),
+        None => writeln!(out),
+    }
 }

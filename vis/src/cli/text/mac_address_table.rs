@@ -1,6 +1,7 @@
 //! `show mac address-table`
 
 use crate::control::show::{MacKind, ShowMacAddressTable};
+use crate::control::switch::ShowMacCount;
 use std::fmt::{self, Write};
 
 pub(super) fn write(out: &mut String, answer: &ShowMacAddressTable) -> fmt::Result {
@@ -27,4 +28,16 @@ pub(super) fn write(out: &mut String, answer: &ShowMacAddressTable) -> fmt::Resu
         )?;
     }
     Ok(())
+}
+
+pub(super) fn write_count(out: &mut String, answer: &ShowMacCount) -> fmt::Result {
+    let ShowMacCount {
+        dynamic,
+        r#static,
+        room,
+        ..
+    } = answer;
+    writeln!(out, "Dynamic addresses: {dynamic}")?;
+    writeln!(out, "Static addresses:  {}", r#static)?;
+    writeln!(out, "Room for:          {room}")
 }

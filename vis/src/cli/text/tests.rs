@@ -1,8 +1,10 @@
 use super::*;
-use crate::config::{Binding, InterfaceId, Membership};
+use crate::config::{About, Binding, InterfaceId, Membership, Origin, OriginatedLine};
 use crate::control::counts::{Counts, KernelCounts};
+use crate::control::explain::*;
 use crate::control::niv::*;
 use crate::control::show::*;
+use crate::control::switch::*;
 use ::niv::{Anomaly, Counters, DropReason, Mac, Weight};
 
 fn ethernet(id: u32) -> InterfaceId {
@@ -53,6 +55,7 @@ fn balance(accounts: &[Account]) -> ShowConservation {
 fn interfaces() -> Answer {
     let counts = Counts::from(&counters());
     let first = Interface {
+        interface: ethernet(1),
         name: ethernet(1).to_string(),
         description: Some("to host a".to_owned()),
         admin_up: true,
@@ -70,6 +73,7 @@ fn interfaces() -> Answer {
         kernel: Some(KERNEL),
     };
     let second = Interface {
+        interface: veth(3),
         name: veth(3).to_string(),
         description: None,
         oper_up: false,
@@ -362,18 +366,308 @@ fn show_niv_text() {
     insta::assert_snapshot!("show_niv_list", text(&list));
 }
 
+fn tables() -> [Answer; 3] {
+    let Answer::Interface(all) = interfaces() else {
+        unreachable!();
+    };
+    [
+        Answer::InterfaceStatus(all.status()),
+        Answer::InterfaceBrief(all.brief()),
+        Answer::InterfaceCounters(all.counters()),
+    ]
+}
+
 #[test]
-fn json_names_its_schema() {
+fn show_interface_tables_text() {
+    let [status, brief, counters] = tables();
+    insta::assert_snapshot!("show_interface_status", text(&status));
+    insta::assert_snapshot!("show_interface_brief", text(&brief));
+    insta::assert_snapshot!("show_interface_counters", text(&counters));
+}
+
+fn mac_count() -> Answer {
+    Answer::MacCount(ShowMacCount {
+        schema: SCHEMA,
+        dynamic: 17,
+        r#static: 0,
+        room: 65_536,
+    })
+}
+
+fn modules() -> Answer {
+    let switch = Module {
+        module: 1,
+        ports: 4,
+        kind: "Virtual Interface Switch".into(),
+        model: "vis".into(),
+        status: "active *".into(),
+        software: Some("0.1.0".into()),
+        host: Some("vis-lab".into()),
+        identity: None,
+        link: None,
+    };
+    let up = Module {
+        module: 3,
+        ports: 2,
+        kind: "Interface Virtualizer".into(),
+        model: "iv".into(),
+        status: "ok".into(),
+        host: Some("host1".into()),
+        identity: Some("00000000-0000-8000-8000-000000000001".into()),
+        link: Some(ethernet(1)),
+        ..switch.clone()
+    };
+    let away = Module {
+        module: 66,
+        ports: 0,
+        model: "-".into(),
+        status: "powered-dn".into(),
+        software: None,
+        host: None,
+        identity: None,
+        link: Some(ethernet(64)),
+        ..up.clone()
+    };
+    Answer::Module(ShowModule {
+        schema: SCHEMA,
+        modules: vec![switch, up, away],
+    })
+}
+
+fn lines() -> Vec<OriginatedLine> {
+    vec![
+        OriginatedLine {
+            about: About::Mode,
+            line: "switchport mode access".into(),
+            origin: Origin::Default,
+        },
+        OriginatedLine {
+            about: About::AccessVlan,
+            line: "switchport access vlan 10".into(),
+            origin: Origin::PortProfile {
+                name: "server".parse().unwrap(),
+                inherited_by: vec!["webservers".parse().unwrap()],
+            },
+        },
+    ]
+}
+
+fn port_profiles() -> Answer {
+    let server = PortProfile {
+        name: "server".parse().unwrap(),
+        description: Some("all of them".into()),
+        ancestors: vec![],
+        lines: vec!["switchport access vlan 10".into()],
+        expanded: None,
+        inherited_by: vec!["webservers".parse().unwrap()],
+        assigned_to: vec![],
+    };
+    let webservers = PortProfile {
+        name: "webservers".parse().unwrap(),
+        description: None,
+        ancestors: vec![server.name.clone()],
+        lines: vec!["inherit port-profile server".into()],
+        expanded: Some(lines()),
+        inherited_by: vec![],
+        assigned_to: vec![ethernet(3), veth(3)],
+    };
+    Answer::PortProfile(ShowPortProfile {
+        schema: SCHEMA,
+        profiles: vec![server, webservers],
+    })
+}
+
+fn drops() -> Answer {
+    let drops = |direction: &str, reason: DropReason| Drops {
+        direction: direction.into(),
+        reason: reason.to_string(),
+        frames: 12,
+        explanation: reason.explain().into(),
+    };
+    Answer::Drops(ShowDrops {
+        schema: SCHEMA,
+        interfaces: vec![InterfaceDrops {
+            interface: veth(3),
+            drops: vec![
+                drops("in", DropReason::VlanNotAllowed),
+                drops("out", DropReason::TxFull),
+            ],
+        }],
+    })
+}
+
+fn explained() -> Answer {
+    let stage = |name: &str, passes, says: &str, lines| Stage {
+        stage: name.into(),
+        passes,
+        says: says.into(),
+        lines,
+    };
+    let received = [0x5A_u8; 70];
+    let sent = ExplainedCopy {
+        to: vec![veth(4), veth(5)],
+        list: Some(9.try_into().unwrap()),
+        vlan: Some(10.try_into().unwrap()),
+        stages: vec![stage("list", true, "one copy for all members", vec![])],
+        sent_on: Some(ethernet(1)),
+        octets: Some(Hex::from(&received[..])),
+        reason: None,
+    };
+    let dropped = ExplainedCopy {
+        to: vec![ethernet(3)],
+        list: None,
+        stages: vec![stage(
+            "mtu",
+            false,
+            DropReason::MtuExceeded.explain(),
+            vec![],
+        )],
+        sent_on: None,
+        octets: None,
+        reason: Some(DropReason::MtuExceeded.into()),
+        ..sent.clone()
+    };
+    Answer::Explain(Box::new(ShowExplain {
+        schema: SCHEMA,
+        from: veth(3),
+        received_on: ethernet(1),
+        received: Hex::from(&received[..]),
+        destination: Mac::BROADCAST,
+        source: Mac([2, 0, 0, 0, 0, 1]),
+        vntag: Some(ExplainedVnTag {
+            from_bridge: false,
+            pointer: false,
+            dvif: 0,
+            looped: false,
+            reserved: false,
+            version: 0,
+            svif: 17,
+        }),
+        vlan_tag: Some(ExplainedVlanTag {
+            tpid: 0x8100,
+            vid: 10,
+            priority: 3,
+        }),
+        owner: Some(veth(3)),
+        stages: vec![stage("vlan", true, "it is in VLAN 10", lines())],
+        verdict: Verdict::Flooded,
+        reason: None,
+        copies: vec![sent, dropped],
+        more_copies: 2,
+    }))
+}
+
+#[test]
+fn explain_frame_text() {
+    insta::assert_snapshot!(text(&explained()));
+}
+
+#[test]
+fn a_dropped_frame_is_explained_with_its_reason() {
+    let Answer::Explain(mut answer) = explained() else {
+        unreachable!();
+    };
+    answer.verdict = Verdict::Dropped;
+    answer.reason = Some(DropReason::VlanNotAllowed.into());
+    answer.copies.clear();
+    answer.more_copies = 0;
+    let text = text(&Answer::Explain(answer));
+    let last = text.lines().last().unwrap();
+    assert!(last.starts_with("dropped: vlan_not_allowed: "), "{text}");
+}
+
+#[test]
+fn shows_about_the_switch_text() {
+    insta::assert_snapshot!("show_mac_count", text(&mac_count()));
+    insta::assert_snapshot!("show_module", text(&modules()));
+    insta::assert_snapshot!("show_port_profile", text(&port_profiles()));
+    insta::assert_snapshot!("show_drops", text(&drops()));
+}
+
+fn tech_support() -> Answer {
+    Answer::TechSupport(ShowTechSupport {
+        schema: SCHEMA,
+        parts: vec![
+            TechPart {
+                command: "show version".into(),
+                answer: version(),
+                left_out: 0,
+            },
+            TechPart {
+                command: "show vlan".into(),
+                answer: vlans(),
+                left_out: 3,
+            },
+        ],
+    })
+}
+
+#[test]
+fn show_tech_support_text() {
+    insta::assert_snapshot!(text(&tech_support()));
+}
+
+/// One of each. A new kind of answer does not compile here until it is among them.
+fn every_answer() -> Vec<Answer> {
     let [link, vif, list] = niv_answers();
-    for answer in [
+    let [status, brief, counters] = tables();
+    let running = Answer::RunningConfig(ShowRunningConfig {
+        schema: SCHEMA,
+        text: "vlan 10\n".into(),
+    });
+    let all = vec![
+        Answer::Conservation(balance(&accounts())),
+        explained(),
         interfaces(),
+        drops(),
+        brief,
+        counters,
+        status,
+        mac_count(),
+        modules(),
+        port_profiles(),
+        tech_support(),
         mac_address_table(),
-        vlans(),
-        version(),
         link,
         vif,
         list,
-    ] {
+        running,
+        version(),
+        vlans(),
+    ];
+    let mut met: Vec<usize> = all
+        .iter()
+        .map(|answer| match answer {
+            Answer::Conservation(_) => 0,
+            Answer::Explain(_) => 1,
+            Answer::Interface(_) => 2,
+            Answer::Drops(_) => 3,
+            Answer::InterfaceBrief(_) => 4,
+            Answer::InterfaceCounters(_) => 5,
+            Answer::InterfaceStatus(_) => 6,
+            Answer::MacCount(_) => 7,
+            Answer::Module(_) => 8,
+            Answer::PortProfile(_) => 9,
+            Answer::TechSupport(_) => 10,
+            Answer::MacAddressTable(_) => 11,
+            Answer::NivLink(_) => 12,
+            Answer::NivVif(_) => 13,
+            Answer::NivList(_) => 14,
+            Answer::RunningConfig(_) => 15,
+            Answer::Version(_) => 16,
+            Answer::Vlan(_) => 17,
+        })
+        .collect();
+    met.sort_unstable();
+    assert!(met.into_iter().eq(0..18), "one of each");
+    all
+}
+
+#[test]
+fn every_show_has_text_and_json_that_names_its_schema() {
+    for answer in every_answer() {
+        let shown = print(&answer, Format::Text).unwrap();
+        assert!(shown.ends_with('\n'), "{shown}");
         let json: serde_json::Value =
             serde_json::from_str(&print(&answer, Format::Json).unwrap()).unwrap();
         assert_eq!(json["schema"], 1);

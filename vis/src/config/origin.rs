@@ -1,0 +1,327 @@
+//! Where each line in force on a port stands: on the interface, in a port profile it inherits, or nowhere.
+//! What the lines come to is [`super::effective`]'s; nearest wins here as there.
+
+use super::effective::MAX_LEVELS;
+use super::model::{Allowed, Config, InterfaceId, PortLines, PortMode};
+use super::name::ProfileName;
+use niv::VlanId;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Where a line stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// On the interface itself.
+    Interface(InterfaceId),
+    /// In a port profile.
+    PortProfile {
+        /// Which.
+        name: ProfileName,
+        /// How it is reached: the profiles above it, nearest to the port first.
+        inherited_by: Vec<ProfileName>,
+    },
+    /// Nowhere: it holds because nobody says other.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Interface(interface) => write!(f, "interface {interface}"),
+            Self::PortProfile { name, inherited_by } => {
+                write!(f, "port-profile {name}")?;
+                if let [_, ..] = inherited_by.as_slice() {
+                    let names: Vec<&str> = inherited_by.iter().map(ProfileName::as_str).collect();
+                    write!(f, ", inherited by {}", names.join(", "))?;
+                }
+                Ok(())
+            }
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// What a line is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// `switchport mode`
+    Mode,
+    /// `switchport access vlan`
+    AccessVlan,
+    /// `switchport trunk native vlan`
+    NativeVlan,
+    /// `switchport trunk allowed vlan`
+    AllowedVlans,
+    /// `mtu`
+    Mtu,
+    /// `ip access-group`
+    AccessGroup,
+    /// `shutdown`
+    Shutdown,
+}
+
+/// A line in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OriginatedLine {
+    /// What it is about.
+    pub about: About,
+    /// As it is written.
+    pub line: String,
+    /// Where it stands.
+    pub origin: Origin,
+}
+
+impl Config {
+    /// The lines in force on an interface; none when there is no such interface.
+    pub fn origins(&self, interface: InterfaceId) -> Vec<OriginatedLine> {
+        let own = match interface {
+            InterfaceId::Ethernet(id) => self.ethernets.get(&id).map(|ethernet| &ethernet.lines),
+            InterfaceId::Veth(id) => self.veths.get(&id).map(|veth| &veth.lines),
+        };
+        own.map(|own| self.expand(Origin::Interface(interface), own))
+            .unwrap_or_default()
+    }
+
+    /// The lines in force on a port that inherits `profile` and says nothing itself; none when there is no such
+    /// profile.
+    pub fn profile_origins(&self, profile: &ProfileName) -> Vec<OriginatedLine> {
+        let own = Origin::PortProfile {
+            name: profile.clone(),
+            inherited_by: Vec::new(),
+        };
+        let lines = self.profiles.get(profile);
+        lines
+            .map(|lines| self.expand(own, lines))
+            .unwrap_or_default()
+    }
+
+    /// The ancestors of a profile or interface with these lines, the nearest first.
+    pub fn ancestors<'a>(&'a self, own: &'a PortLines) -> Vec<(&'a ProfileName, &'a PortLines)> {
+        let mut ancestors = Vec::new();
+        let mut parent = own.inherit.as_ref();
+        while let Some((name, lines)) = parent.and_then(|name| self.profiles.get_key_value(name)) {
+            if ancestors.len() == MAX_LEVELS {
+                break;
+            }
+            ancestors.push((name, lines));
+            parent = lines.inherit.as_ref();
+        }
+        ancestors
+    }
+
+    fn expand(&self, own: Origin, lines: &PortLines) -> Vec<OriginatedLine> {
+        let mut above: Vec<ProfileName> = match &own {
+            Origin::PortProfile { name, .. } => vec![name.clone()],
+            _ => Vec::new(),
+        };
+        let mut levels = vec![(own, lines)];
+        for (name, lines) in self.ancestors(lines) {
+            let origin = Origin::PortProfile {
+                name: name.clone(),
+                inherited_by: above.clone(),
+            };
+            above.push(name.clone());
+            levels.push((origin, lines));
+        }
+        let mut found = Found {
+            levels,
+            lines: Vec::new(),
+        };
+        found.all();
+        found.lines
+    }
+}
+
+/// The lines found on a walk through the levels, the nearest of which comes first.
+struct Found<'a> {
+    levels: Vec<(Origin, &'a PortLines)>,
+    lines: Vec<OriginatedLine>,
+}
+
+impl Found<'_> {
+    fn all(&mut self) {
+        let mode = self.levels.iter().find_map(|(_, lines)| lines.mode);
+        self.nearest(About::Mode, Some("switchport mode access"), |all| {
+            PortLines {
+                mode: all.mode,
+                ..PortLines::default()
+            }
+        });
+        // Lines of a mode that is not in force are not in force.
+        match mode.unwrap_or(PortMode::Access) {
+            PortMode::Access => {
+                let default = format!("switchport access vlan {}", VlanId::DEFAULT);
+                self.nearest(About::AccessVlan, Some(&default), |all| PortLines {
+                    access_vlan: all.access_vlan,
+                    ..PortLines::default()
+                });
+            }
+            PortMode::Trunk => {
+                let default = format!("switchport trunk native vlan {}", VlanId::DEFAULT);
+                self.nearest(About::NativeVlan, Some(&default), |all| PortLines {
+                    native_vlan: all.native_vlan,
+                    ..PortLines::default()
+                });
+                self.allowed();
+            }
+            PortMode::Vntag => {}
+        }
+        self.nearest(About::Mtu, None, |all| PortLines {
+            mtu: all.mtu,
+            ..PortLines::default()
+        });
+        self.nearest(About::AccessGroup, None, |all| PortLines {
+            acl_in: all.acl_in.clone(),
+            ..PortLines::default()
+        });
+        self.nearest(About::AccessGroup, None, |all| PortLines {
+            acl_out: all.acl_out.clone(),
+            ..PortLines::default()
+        });
+        self.nearest(About::Shutdown, Some("no shutdown"), |all| PortLines {
+            shutdown: all.shutdown,
+            ..PortLines::default()
+        });
+    }
+
+    /// The nearest level that has what `pick` picks.
+    fn nearest(
+        &mut self,
+        about: About,
+        default: Option<&str>,
+        pick: impl Fn(&PortLines) -> PortLines,
+    ) {
+        let empty = PortLines::default();
+        let said = self.levels.iter().find_map(|(origin, lines)| {
+            let picked = pick(lines);
+            (picked != empty).then(|| (origin.clone(), picked.text()))
+        });
+        match (said, default) {
+            (Some((origin, text)), _) => self.push(about, &text, &origin),
+            (None, Some(default)) => self.push(about, default, &Origin::Default),
+            (None, None) => {}
+        }
+    }
+
+    /// `add` and `remove` change what is inherited, so several levels may have their part: the farthest first.
+    fn allowed(&mut self) {
+        let mut parts = Vec::new();
+        for (origin, lines) in &self.levels {
+            let Some(allowed) = &lines.allowed_vlans else {
+                continue;
+            };
+            let picked = PortLines {
+                allowed_vlans: Some(allowed.clone()),
+                ..PortLines::default()
+            };
+            parts.push((origin.clone(), picked.text()));
+            if let Allowed::Exactly(_) = allowed {
+                break;
+            }
+        }
+        let whole = self
+            .levels
+            .iter()
+            .any(|(_, lines)| matches!(lines.allowed_vlans, Some(Allowed::Exactly(_))));
+        if !whole {
+            let default = "switchport trunk allowed vlan all";
+            self.push(About::AllowedVlans, default, &Origin::Default);
+        }
+        for (origin, text) in parts.into_iter().rev() {
+            self.push(About::AllowedVlans, &text, &origin);
+        }
+    }
+
+    fn push(&mut self, about: About, text: &str, origin: &Origin) {
+        for line in text.lines() {
+            self.lines.push(OriginatedLine {
+                about,
+                line: line.trim().to_owned(),
+                origin: origin.clone(),
+            });
+        }
+    }
+}
+
+impl PortLines {
+    /// Its lines, indented.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = self.write(&mut text);
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+
+    const TEXT: &str = "\
+vlan 10,20
+port-profile base
+  switchport mode trunk
+  switchport trunk allowed vlan 10
+  mtu 1600
+port-profile server
+  inherit port-profile base
+  switchport trunk allowed vlan add 20
+  switchport access vlan 10
+port-profile webservers
+  inherit port-profile server
+  mtu 9000
+interface veth 1
+  inherit port-profile webservers
+  shutdown
+interface veth 2
+";
+
+    fn said(lines: &[OriginatedLine]) -> Vec<String> {
+        let said = lines.iter();
+        said.map(|line| format!("{} <- {}", line.line, line.origin))
+            .collect()
+    }
+
+    #[test]
+    fn each_line_in_force_says_where_it_stands() {
+        let (config, _) = parse(TEXT, "t").unwrap();
+        let veth = |id: u32| InterfaceId::Veth(id.try_into().unwrap());
+        assert_eq!(
+            said(&config.origins(veth(1))),
+            [
+                "switchport mode trunk <- port-profile base, inherited by webservers, server",
+                "switchport trunk native vlan 1 <- default",
+                "switchport trunk allowed vlan 10 <- port-profile base, inherited by webservers, server",
+                "switchport trunk allowed vlan add 20 <- port-profile server, inherited by webservers",
+                "mtu 9000 <- port-profile webservers",
+                "shutdown <- interface Vethernet1",
+            ]
+        );
+        assert_eq!(
+            said(&config.origins(veth(2))),
+            [
+                "switchport mode access <- default",
+                "switchport access vlan 1 <- default",
+                "no shutdown <- default",
+            ]
+        );
+        assert_eq!(config.origins(veth(3)), []);
+    }
+
+    /// Said on one interface without any profile, the lines in force come to what the profiles came to.
+    #[test]
+    fn the_lines_in_force_are_what_is_in_force() {
+        let (config, _) = parse(TEXT, "t").unwrap();
+        for id in [1, 2] {
+            let veth = InterfaceId::Veth(id.try_into().unwrap());
+            let lines: Vec<String> = config.origins(veth).into_iter().map(|l| l.line).collect();
+            let flat = format!("vlan 10,20\ninterface veth {id}\n{}\n", lines.join("\n"));
+            let (flat, _) = parse(&flat, "t").unwrap();
+            let id = id.try_into().unwrap();
+            assert_eq!(flat.effective_veth(id), config.effective_veth(id));
+        }
+    }
+}

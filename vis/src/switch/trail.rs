@@ -1,0 +1,107 @@
+//! What a frame leaves behind on its way through the switch: what is learned, counted, and said about it.
+//! The way itself ([`super::worker`], [`super::pipeline`]) is written once, over [`Trail`]: on the data path
+//! it is [`Live`], which is compiled to the bare table and counters; when people ask why, it is
+//! [`super::rehearsal::Rehearsal`], which changes nothing and keeps every step.
+
+use super::account::Account;
+use super::balance::Balance;
+use super::{Learned, Membership, Table, Time};
+use niv::{Anomaly, Counters, DropReason, Mac, PortId, Slot, VlanId, Weight};
+
+/// One thing that was asked about a frame or a copy of it, and the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Whose frame is it, by its link: the slot index; and may it go on.
+    Arrival(Option<u16>, Result<(), DropReason>),
+    /// It is link control's.
+    Control,
+    /// Odd but harmless.
+    Odd(Anomaly),
+    /// Does its bridge port take part.
+    Standing(Result<(), DropReason>),
+    /// Is its source address one that can be.
+    Addresses(Result<(), DropReason>),
+    /// Is it for this link alone (IEEE 802.1Q table 8-1).
+    LinkLocal(bool),
+    /// Which VLAN is it in.
+    Classify(Result<VlanId, DropReason>),
+    /// Its source address is learned.
+    Learn(Learned),
+    /// Its destination is of a group.
+    Group,
+    /// Who has its destination address: the slot index.
+    Lookup(Option<u16>),
+    /// It came from where it is to go.
+    SamePort,
+    /// A copy for the bridge port at this slot index.
+    CopyFor(u16),
+    /// One copy for all members of the list at this place, but its sender's slot index.
+    CopyForList(u16, Option<u16>),
+    /// A list cannot be used: the frame is longer than one of its members takes.
+    ListTooSmall(u16),
+    /// Does the bridge port it is for take part.
+    Reachable(Result<(), DropReason>),
+    /// Is that one in the VLAN, and with a tag or without.
+    Member(Result<Membership, DropReason>),
+    /// Is the frame short enough for it.
+    Fits(Result<(), DropReason>),
+}
+
+/// Where what a frame causes goes.
+pub(super) trait Trail {
+    /// `mac` has just sent from `slot`.
+    fn learn(&mut self, vlan: VlanId, mac: Mac, slot: Slot, now: Time) -> Learned;
+    /// The bridge port behind which `mac` is.
+    fn lookup(&self, vlan: VlanId, mac: Mac, now: Time) -> Option<Slot>;
+    /// A bridge port's counters, for frames that pass.
+    fn passing(&mut self, index: u16) -> &mut Counters;
+    /// A bridge port's counters, for anything.
+    fn troubled(&mut self, index: u16) -> &mut Counters;
+    /// A device's counters, for frames that did not say whose they are.
+    fn link(&mut self, device: PortId) -> &mut Counters;
+    /// A copy went no further.
+    fn drop_copy(&mut self, account: Account, reason: DropReason, weight: Weight);
+    /// This was asked, and answered so.
+    fn step(&mut self, step: Step);
+}
+
+/// The data path: the worker's own table and counters, and nobody who asks.
+pub(super) struct Live<'a> {
+    pub(super) table: &'a mut Table,
+    pub(super) balance: &'a mut Balance,
+}
+
+impl Trail for Live<'_> {
+    #[inline(always)]
+    fn learn(&mut self, vlan: VlanId, mac: Mac, slot: Slot, now: Time) -> Learned {
+        self.table.learn(vlan, mac, slot, now)
+    }
+
+    #[inline(always)]
+    fn lookup(&self, vlan: VlanId, mac: Mac, now: Time) -> Option<Slot> {
+        self.table.lookup(vlan, mac, now)
+    }
+
+    #[inline(always)]
+    fn passing(&mut self, index: u16) -> &mut Counters {
+        self.balance.port_mut(index)
+    }
+
+    #[inline(always)]
+    fn troubled(&mut self, index: u16) -> &mut Counters {
+        self.balance.troubled_mut(index)
+    }
+
+    #[inline(always)]
+    fn link(&mut self, device: PortId) -> &mut Counters {
+        self.balance.link_mut(device)
+    }
+
+    #[inline(always)]
+    fn drop_copy(&mut self, account: Account, reason: DropReason, weight: Weight) {
+        self.balance.drop_copy(account, reason, weight);
+    }
+
+    #[inline(always)]
+    fn step(&mut self, _step: Step) {}
+}
