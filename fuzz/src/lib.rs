@@ -28,6 +28,7 @@ targets! {
     offload,
     long_frames,
     configuration,
+    command_line,
     iv_configuration,
     control_socket,
     vic_message,

@@ -3,7 +3,8 @@
 use crate::cli::args;
 use crate::config::{Diagnostic, parse_show};
 use crate::control::{Format, Request};
-use control_socket::{CommandError, command};
+use crate::shell::ask::connect;
+use control_socket::{CommandError, print_chunk};
 use std::process::ExitCode;
 
 /// The program's name on the control socket.
@@ -38,8 +39,11 @@ pub fn show(show: &args::Show) -> Result<ExitCode, ShowError> {
         } else {
             Format::Text
         },
+        at: None,
     };
-    Ok(command(PROGRAM, RELEASE, show.socket.as_deref(), &request).map(ExitCode::from)?)
+    let mut client = connect(show.socket.as_deref())?;
+    let status = client.call(&request, print_chunk);
+    Ok(status.map(ExitCode::from).map_err(CommandError::from)?)
 }
 
 #[cfg(test)]

@@ -7,7 +7,8 @@
 use niv::VlanSet;
 use proptest::prelude::*;
 use vis::config::{
-    Allow, Binding, Config, Context, Direction, Line, PortLine, PortMode, VicAuthentication,
+    Allow, Binding, Config, Context, Direction, Grantee, Line, PortLine, PortMode, Privilege,
+    VicAuthentication,
 };
 use vis::config::{parse, parse_bytes, parse_show};
 
@@ -90,6 +91,13 @@ fn line() -> impl Strategy<Value = Line> {
         1 => maybe(number(1..=86_400)).prop_map(Line::VicGrace),
         1 => maybe(number(100..=60_000)).prop_map(Line::VicHold),
         2 => maybe(proptest::collection::btree_set(text("[a-f]{1,60}"), 1..9)).prop_map(Line::VicAllowed),
+        1 => (any::<bool>(), any::<bool>(), text::<vis::config::Account>("[a-z]{1,4}"), any::<bool>()).prop_map(
+            |(network, group, name, granted)| {
+                let privilege = if network { Privilege::Network } else { Privilege::Operator };
+                let grantee = if group { Grantee::Group(name) } else { Grantee::User(name) };
+                Line::Role(privilege, grantee, granted)
+            }
+        ),
         12 => port(),
         1 => Just(Line::Exit),
     ]
@@ -122,6 +130,8 @@ mac address-table aging-time 600
 vic authentication key-file /etc/niv/key
 vic grace 60
 vic hold 500
+role network user ana
+role operator group 2000
 vlan 10,20-30
 vlan 40
   name web
@@ -207,6 +217,11 @@ proptest! {
         }
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
     #[test]
     fn a_mutated_text_is_taken_or_refused_with_place_and_expectation(
         edits in proptest::collection::vec((any::<proptest::sample::Index>(), 0u8..5, any::<char>()), 1..6),
@@ -225,7 +240,9 @@ proptest! {
         let text: String = text.into_iter().collect();
         told_where_and_what(&text, &parse(&text, "t"));
     }
+}
 
+proptest! {
     #[test]
     fn shuffled_words_are_taken_or_refused_with_place_and_expectation(
         picks in proptest::collection::vec((any::<proptest::sample::Index>(), any::<bool>()), 0..60),

@@ -15,6 +15,7 @@ mod lldpd;
 mod lost_interfaces;
 mod plain_user;
 mod scale;
+mod shell;
 mod svif_space;
 mod tiny_iv;
 mod veth_counters;
@@ -156,6 +157,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(vic::restart),
+    },
+    Scenario {
+        name: "shell",
+        about: "what is typed into a running switch is in force, taken back unconfirmed, saved, and not for everybody",
+        needs: &[Need::Root],
+        demo: false,
+        run: Run::Own(shell::shell),
     },
     Scenario {
         name: "scale-links",

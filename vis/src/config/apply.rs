@@ -3,14 +3,16 @@
 use super::grammar::Mode;
 use super::line::{Allow, Line, PortLine};
 use super::model::{
-    Allowed, Binding, Config, Direction, EthernetId, InterfaceId, MAX_PROFILES, PortLines, VethId,
-    VicAuthentication, Vlan,
+    Allowed, Binding, Config, Direction, EthernetId, Grantee, InterfaceId, MAX_GRANTEES,
+    MAX_PROFILES, PortLines, Privilege, VethId, VicAuthentication, Vlan,
 };
 use super::name::{DeviceName, ProfileName};
 use niv::{VlanId, VlanSet};
+use serde::{Deserialize, Serialize};
 
 /// What the lines that follow are about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Context {
     /// The switch as a whole.
     #[default]
@@ -71,6 +73,11 @@ pub enum Conflict {
     /// No more fit.
     #[error("there are {MAX_PROFILES} port profiles, which is the limit: expected one of those")]
     TooManyProfiles,
+    /// No more fit.
+    #[error(
+        "{MAX_GRANTEES} users and groups have that role, which is the limit: expected a group that many are in"
+    )]
+    TooManyGrantees,
     /// The line is not about anything in this context.
     #[error(
         "this line does not belong to the configuration: expected one that configures something"
@@ -140,7 +147,8 @@ impl Config {
             | Line::VicAllowed(_) => {
                 self.apply_within(context, line)?;
             }
-            Line::Show(_) => return Err(Conflict::NotHere),
+            Line::Role(privilege, grantee, granted) => self.grant(privilege, grantee, granted)?,
+            Line::Show(_) | Line::Typed(_) | Line::Pipe(_) => return Err(Conflict::NotHere),
         }
         Ok(context.clone())
     }
@@ -181,6 +189,26 @@ impl Config {
                 self.profiles.entry(name.clone()).or_default().apply(line);
             }
             _ => return Err(Conflict::NotHere),
+        }
+        Ok(())
+    }
+
+    fn grant(
+        &mut self,
+        privilege: Privilege,
+        grantee: Grantee,
+        granted: bool,
+    ) -> Result<(), Conflict> {
+        let roles = match privilege {
+            Privilege::Network => &mut self.roles.network,
+            Privilege::Operator => &mut self.roles.operator,
+        };
+        if !granted {
+            roles.remove(&grantee);
+        } else if roles.len() >= MAX_GRANTEES && !roles.contains(&grantee) {
+            return Err(Conflict::TooManyGrantees);
+        } else {
+            roles.insert(grantee);
         }
         Ok(())
     }

@@ -3,11 +3,15 @@
 mod alarm;
 mod answer;
 mod compile;
+mod configure;
 mod count;
+mod doors;
 mod follow;
 mod forward;
 mod inbox;
+mod language;
 mod niv_view;
+mod roles;
 mod run;
 mod sessions;
 mod view;
