@@ -21,7 +21,8 @@ pub fn command_line(data: &[u8]) {
         let Some((first, rest)) = line.split_first() else {
             continue;
         };
-        let mode = MODES[usize::from(*first) % MODES.len()];
+        let mode = MODES.iter().cycle().nth(usize::from(*first));
+        let mode = mode.copied().unwrap_or(Mode::Exec);
         let text = String::from_utf8_lossy(rest);
         typed(mode, &text);
     }
