@@ -175,6 +175,7 @@ pub(super) fn shell(binaries: &Binaries, report: &Report) -> Result<()> {
     check(said.done && said.out.is_empty(), || {
         format!("what is saved is another: {said:?}")
     })?;
+    lab.daemon("vis")?.kill()?;
     lab.daemon("vis")?.restart()?;
     check(reaches(&lab, within)?, || {
         "what was saved is not what starts".into()
