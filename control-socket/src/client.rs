@@ -129,19 +129,24 @@ pub fn command<T: Serialize>(
     request: &T,
 ) -> Result<u8, CommandError> {
     let path = socket_path(program, Role::Network, socket)?;
-    let status = Client::connect(&path, program, release)?.call(request, |chunk| {
-        let text = chunk.text.as_bytes();
-        let written = match chunk.stream {
-            Stream::Out => io::stdout().write_all(text),
-            Stream::Err => io::stderr().write_all(text),
-        };
-        match written {
-            // A reader that has seen enough (`| head`).
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            other => other,
-        }
-    })?;
+    let status = Client::connect(&path, program, release)?.call(request, print_chunk)?;
     Ok(status)
+}
+
+/// Prints a piece of an answer, to standard output or standard error.
+///
+/// # Errors
+/// It cannot be written. A reader that has seen enough (`| head`) is no error.
+pub fn print_chunk(chunk: Chunk) -> io::Result<()> {
+    let text = chunk.text.as_bytes();
+    let written = match chunk.stream {
+        Stream::Out => io::stdout().write_all(text),
+        Stream::Err => io::stderr().write_all(text),
+    };
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }
 
 impl Client {

@@ -15,7 +15,7 @@ pub mod path;
 mod report;
 pub mod server;
 
-pub use client::{Client, ClientError, CommandError, command};
+pub use client::{Client, ClientError, CommandError, command, print_chunk};
 pub use frame::{Chunk, Stream, VERSION};
 pub use listen::{ListenError, Listener};
 pub use path::{PathError, Role, socket_path, state_folder};

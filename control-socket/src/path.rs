@@ -10,7 +10,8 @@ const MAX_PATH: usize = 107;
 pub enum Role {
     /// Network people: everything. `vis.sock`, mode 0600.
     Network,
-    /// Operators: looking on. `vis-operator.sock`, mode 0660, so that a group can be given it.
+    /// Users that the daemon's configuration gives a role. `vis-operator.sock`, mode 0666: the daemon asks the kernel
+    /// who is there, and tells who has no role.
     Operator,
 }
 
@@ -19,7 +20,7 @@ impl Role {
     pub const fn mode(self) -> u32 {
         match self {
             Self::Network => 0o600,
-            Self::Operator => 0o660,
+            Self::Operator => 0o666,
         }
     }
 

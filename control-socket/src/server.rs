@@ -4,9 +4,10 @@ use crate::frame::{self, Chunk, End, Frame, FrameError, Hello, Kind, Refusal, St
 use crate::listen::Listener;
 use bytes::BytesMut;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -18,6 +19,8 @@ use tokio::time::timeout;
 pub struct Limits {
     /// Clients at once; one more is told so and sent away.
     pub connections: usize,
+    /// Of those, of one user.
+    pub per_user: usize,
     /// From a frame's first octet to its last, from connect to hello, and for a client to take what it
     /// asked for.
     pub frame: Duration,
@@ -29,6 +32,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 32,
+            per_user: 32,
             frame: Duration::from_secs(10),
             idle: Duration::from_secs(600),
         }
@@ -108,6 +112,7 @@ pub async fn serve<H: Handler>(listener: Listener, limits: Limits, handler: H) -
     let hello = Hello::of(&listener.program, &listener.release);
     let handler = Arc::new(handler);
     let places = Arc::new(Semaphore::new(limits.connections));
+    let seats = Seats::default();
     let mut clients = tokio::task::JoinSet::new();
     loop {
         let stream = tokio::select! {
@@ -123,16 +128,57 @@ pub async fn serve<H: Handler>(listener: Listener, limits: Limits, handler: H) -
             Some(_) = clients.join_next() => continue,
         };
         let (handler, hello) = (Arc::clone(&handler), hello.clone());
+        let Some(seat) = Seat::take(&seats, &stream, limits.per_user) else {
+            turn_away(stream, limits.per_user, "clients of this user");
+            continue;
+        };
         match Arc::clone(&places).try_acquire_owned() {
             Ok(place) => {
                 clients.spawn(async move {
                     let mut connection = Connection::new(stream, limits);
                     // A client that breaks the rules or goes away harms only itself.
                     let _ = converse(&mut connection, hello, &*handler).await;
-                    drop(place);
+                    drop((place, seat));
                 });
             }
-            Err(_) => turn_away(stream, limits.connections),
+            Err(_) => turn_away(stream, limits.connections, "clients"),
+        }
+    }
+}
+
+/// How many connections each user has.
+type Seats = Arc<Mutex<BTreeMap<u32, usize>>>;
+
+/// One of them.
+struct Seat {
+    seats: Seats,
+    uid: u32,
+}
+
+impl Seat {
+    /// `None`: this user has as many as one may have, or is not known.
+    fn take(seats: &Seats, stream: &UnixStream, limit: usize) -> Option<Self> {
+        let uid = stream.peer_cred().ok()?.uid();
+        let mut held = seats.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = held.entry(uid).or_default();
+        if *count >= limit {
+            return None;
+        }
+        *count += 1;
+        drop(held);
+        let seats = Arc::clone(seats);
+        Some(Self { seats, uid })
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut held = self.seats.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = held.get_mut(&self.uid) {
+            *count -= 1;
+            if *count == 0 {
+                held.remove(&self.uid);
+            }
         }
     }
 }
@@ -153,9 +199,9 @@ fn is_passing(error: &io::Error) -> bool {
 }
 
 /// One attempt, no waiting: a client that is sent away costs nothing more.
-fn turn_away(stream: UnixStream, connections: usize) {
+fn turn_away(stream: UnixStream, connections: usize, whose: &str) {
     let refusal = Refusal {
-        reason: format!("{connections} clients are connected, which is the limit: try again later"),
+        reason: format!("{connections} {whose} are connected, which is the limit: try again later"),
     };
     let mut buffer = BytesMut::new();
     if frame::write(&mut buffer, Kind::Refusal, &refusal, frame::MAX_FROM_DAEMON).is_ok() {

@@ -102,7 +102,7 @@ fn answers_are_streamed_and_end_with_a_status() {
 #[test]
 fn the_mode_of_the_socket_is_the_roles() {
     let place = Place::new("mode");
-    for (role, mode) in [(Role::Network, 0o600), (Role::Operator, 0o660)] {
+    for (role, mode) in [(Role::Network, 0o600), (Role::Operator, 0o666)] {
         let listener = Listener::bind(&place.socket(), role, "echo", "1").unwrap();
         let found = std::fs::metadata(listener.path()).unwrap().permissions();
         assert_eq!(found.mode() & 0o7777, mode);
@@ -291,10 +291,33 @@ fn one_client_too_many_is_told_so() {
 }
 
 #[test]
+fn one_user_does_not_take_every_place() {
+    let place = Place::new("user");
+    let limits = Limits {
+        per_user: 1,
+        ..Limits::default()
+    };
+    daemon(&place.socket(), limits);
+    let first = Client::connect(&place.socket(), "echo", "1").unwrap();
+    let refused = Client::connect(&place.socket(), "echo", "1").unwrap_err();
+    assert!(
+        refused.to_string().contains("1 clients of this user"),
+        "{refused}"
+    );
+    drop(first);
+    let again = || Client::connect(&place.socket(), "echo", "1").is_ok();
+    assert!((0..200).any(|_| again() || {
+        std::thread::sleep(Duration::from_millis(10));
+        false
+    }));
+}
+
+#[test]
 fn a_client_that_says_nothing_is_let_go() {
     let place = Place::new("silent");
     let limits = Limits {
         connections: 1,
+        per_user: 1,
         frame: Duration::from_millis(50),
         idle: Duration::from_millis(50),
     };

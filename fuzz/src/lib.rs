@@ -34,6 +34,7 @@ targets! {
     offload,
     long_frames,
     configuration,
+    command_line,
     iv_configuration,
     iv_state,
     control_socket,

@@ -1,10 +1,86 @@
 //! Files that are replaced whole: after a power cut or a kill, at any moment, a file is the old one or the new
 //! one.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+
+/// What replacing a file does to a folder, one step each, so that a test can cut the power after any of them.
+pub trait Files {
+    /// A file that is being written.
+    type File;
+
+    /// A new, empty file with this mode, in place of what a killed process may have left there.
+    ///
+    /// # Errors
+    /// The system refuses, as in all of these.
+    fn create(&self, path: &Path, mode: u32) -> io::Result<Self::File>;
+    /// Writes all of `octets`.
+    ///
+    /// # Errors
+    /// As above.
+    fn write(&self, file: &mut Self::File, octets: &[u8]) -> io::Result<()>;
+    /// What was written is on disk.
+    ///
+    /// # Errors
+    /// As above.
+    fn sync(&self, file: &Self::File) -> io::Result<()>;
+    /// One file takes the name of another, in one step.
+    ///
+    /// # Errors
+    /// As above.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// The names of a folder are on disk.
+    ///
+    /// # Errors
+    /// As above.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Takes a file away.
+    ///
+    /// # Errors
+    /// As above.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+}
+
+/// Those of the machine.
+#[derive(Clone, Copy, Debug)]
+pub struct Disk;
+
+impl Files for Disk {
+    type File = File;
+
+    fn create(&self, path: &Path, mode: u32) -> io::Result<File> {
+        let file = create_new(path)?;
+        if mode != OWN {
+            file.set_permissions(Permissions::from_mode(mode))?;
+        }
+        Ok(file)
+    }
+
+    fn write(&self, file: &mut File, octets: &[u8]) -> io::Result<()> {
+        file.write_all(octets)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        File::open(folder)?.sync_all()
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+}
+
+/// The mode of a file that is this user's alone.
+const OWN: u32 = 0o600;
 
 /// Puts `octets` into the file at `path` and makes it this user's alone: on disk, under that name, when this
 /// returns.
@@ -15,16 +91,40 @@ use std::path::Path;
 /// # Errors
 /// The system refuses. Then the file is the old one, or, if only the last syncing failed, the new one.
 pub fn replace(path: &Path, octets: &[u8]) -> io::Result<()> {
+    replace_among(&Disk, path, octets, OWN)
+}
+
+/// The same for a file that others may be allowed to read: it keeps its mode. One that was not there is this user's
+/// alone.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_keeping_mode(path: &Path, octets: &[u8]) -> io::Result<()> {
+    let mode = fs::metadata(path).map_or(OWN, |found| found.permissions().mode() & 0o777);
+    replace_among(&Disk, path, octets, mode)
+}
+
+/// [`replace`], among any files.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_among<F: Files>(files: &F, path: &Path, octets: &[u8], mode: u32) -> io::Result<()> {
     let new = path.with_extension("new");
-    let mut file = create_new(&new)?;
-    file.write_all(octets)?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
+    let mut file = files.create(&new, mode)?;
+    let written = files
+        .write(&mut file, octets)
+        .and_then(|()| files.sync(&file))
+        .and_then(|()| files.rename(&new, path));
+    if let Err(error) = written {
+        // What is left of it would only take up room; the error is what counts.
+        let _ = files.remove(&new);
+        return Err(error);
+    }
     // A bare name is in the working folder.
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    files.sync_folder(folder.unwrap_or(Path::new(".")))
 }
 
 /// A new, empty file for this user alone, in place of what a killed process may have left there. A link planted
@@ -42,7 +142,10 @@ pub(crate) fn create_new(path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::cell::{Cell, RefCell};
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::symlink;
+    use std::path::PathBuf;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     fn folder(name: &str) -> std::path::PathBuf {
@@ -105,6 +208,177 @@ mod tests {
         fs::create_dir(path.with_extension("new")).unwrap();
         assert!(replace(&path, b"new").is_err());
         assert_eq!(fs::read(&path).unwrap(), b"old");
+        fs::remove_dir_all(folder).unwrap();
+    }
+
+    /// A disk that keeps what was synced and may drop the rest, and stops after so many steps: the power is cut, or
+    /// the step fails.
+    struct Fragile {
+        state: RefCell<State>,
+        steps: Cell<usize>,
+        cut: bool,
+    }
+
+    #[derive(Clone, Default)]
+    struct State {
+        /// By inode: what is in memory, and what of it is on disk.
+        contents: Vec<(Vec<u8>, Vec<u8>)>,
+        names: BTreeMap<PathBuf, usize>,
+        names_on_disk: BTreeMap<PathBuf, usize>,
+    }
+
+    impl Fragile {
+        fn with(path: &Path, octets: &[u8], steps: usize, cut: bool) -> Self {
+            let names = BTreeMap::from([(path.to_owned(), 0)]);
+            let state = State {
+                contents: vec![(octets.to_vec(), octets.to_vec())],
+                names: names.clone(),
+                names_on_disk: names,
+            };
+            Self {
+                state: RefCell::new(state),
+                steps: Cell::new(steps),
+                cut,
+            }
+        }
+
+        fn step(&self) -> io::Result<()> {
+            let left = self.steps.get().checked_sub(1).ok_or_else(|| {
+                // Once the power is cut nothing works any more.
+                io::Error::from(io::ErrorKind::StorageFull)
+            });
+            if left.is_err() && !self.cut {
+                self.steps.set(usize::MAX / 2);
+            }
+            left.map(|left| self.steps.set(left))
+        }
+
+        /// What may be found after a cut: names and contents that were not synced are each there or not.
+        fn found(&self, path: &Path) -> Vec<Vec<u8>> {
+            let state = self.state.borrow();
+            let mut found = Vec::new();
+            for names in [&state.names, &state.names_on_disk] {
+                if let Some(&inode) = names.get(path) {
+                    let (memory, disk) = &state.contents[inode];
+                    found.push(disk.clone());
+                    found.push(memory.clone());
+                    found.push(memory[..memory.len() / 2].to_vec());
+                    if memory == disk {
+                        found.pop();
+                    }
+                } else {
+                    found.push(b"nothing".to_vec());
+                }
+            }
+            found
+        }
+    }
+
+    impl Files for Fragile {
+        type File = usize;
+
+        fn create(&self, path: &Path, _: u32) -> io::Result<usize> {
+            self.step()?;
+            let mut state = self.state.borrow_mut();
+            state.contents.push((Vec::new(), Vec::new()));
+            let inode = state.contents.len() - 1;
+            state.names.insert(path.to_owned(), inode);
+            Ok(inode)
+        }
+
+        fn write(&self, file: &mut usize, octets: &[u8]) -> io::Result<()> {
+            // A part of it may be written when it fails.
+            let done = self.step();
+            let part = if done.is_ok() {
+                octets
+            } else {
+                &octets[..octets.len() / 2]
+            };
+            self.state.borrow_mut().contents[*file]
+                .0
+                .extend_from_slice(part);
+            done
+        }
+
+        fn sync(&self, file: &usize) -> io::Result<()> {
+            self.step()?;
+            let (memory, disk) = &mut self.state.borrow_mut().contents[*file];
+            disk.clone_from(memory);
+            Ok(())
+        }
+
+        fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+            self.step()?;
+            let mut state = self.state.borrow_mut();
+            let inode = state.names.remove(from).unwrap();
+            state.names.insert(to.to_owned(), inode);
+            Ok(())
+        }
+
+        fn sync_folder(&self, _: &Path) -> io::Result<()> {
+            self.step()?;
+            let mut state = self.state.borrow_mut();
+            state.names_on_disk = state.names.clone();
+            Ok(())
+        }
+
+        fn remove(&self, path: &Path) -> io::Result<()> {
+            self.step()?;
+            self.state.borrow_mut().names.remove(path);
+            Ok(())
+        }
+    }
+
+    const STEPS: usize = 5;
+
+    #[test]
+    fn after_a_cut_at_any_step_the_file_is_the_old_one_or_the_new_one() {
+        let path = Path::new("/etc/vis.conf");
+        for steps in 0..=STEPS {
+            let disk = Fragile::with(path, b"the old one", steps, true);
+            let done = replace_among(&disk, path, b"the new one, longer", 0o600);
+            assert_eq!(done.is_ok(), steps == STEPS);
+            for found in disk.found(path) {
+                let whole = [&b"the old one"[..], b"the new one, longer"].contains(&&*found);
+                assert!(
+                    whole,
+                    "cut after step {steps}: {}",
+                    String::from_utf8_lossy(&found)
+                );
+                if steps == STEPS {
+                    assert_eq!(
+                        found, b"the new one, longer",
+                        "what is said to be done is done"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_old_file_and_nothing_else() {
+        let path = Path::new("/etc/vis.conf");
+        for steps in 0..STEPS - 1 {
+            let disk = Fragile::with(path, b"the old one", steps, false);
+            assert!(replace_among(&disk, path, b"new", 0o600).is_err());
+            let state = disk.state.borrow();
+            assert_eq!(state.names.keys().collect::<Vec<_>>(), [path]);
+            assert_eq!(state.contents[state.names[path]].0, b"the old one");
+        }
+    }
+
+    #[test]
+    fn a_file_keeps_the_mode_that_lets_others_read_it() {
+        let folder = folder("mode");
+        let path = folder.join("vis.conf");
+        fs::write(&path, "old").unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
+        replace_keeping_mode(&path, b"new").unwrap();
+        assert_eq!(
+            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
+            0o644
+        );
+        assert_eq!(fs::read(&path).unwrap(), b"new");
         fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -5,7 +5,8 @@ use crate::config::{Diagnostic, parse_show};
 use crate::control::explain::{ExplainRequest, FrameOctets, InvalidFrame};
 use crate::control::show::ShowRequest;
 use crate::control::{Format, Request};
-use control_socket::CommandError;
+use crate::shell::ask::connect;
+use control_socket::{CommandError, print_chunk};
 use std::process::ExitCode;
 
 /// The program's name on the control socket.
@@ -59,11 +60,11 @@ fn look(verb: &str, show: &args::Show) -> Result<ExitCode, ShowError> {
         } else {
             Format::Text
         },
+        at: None,
     };
-    Ok(
-        control_socket::command(PROGRAM, RELEASE, show.socket.as_deref(), &request)
-            .map(ExitCode::from)?,
-    )
+    let mut client = connect(show.socket.as_deref())?;
+    let status = client.call(&request, print_chunk);
+    Ok(status.map(ExitCode::from).map_err(CommandError::from)?)
 }
 
 #[cfg(test)]

@@ -16,21 +16,27 @@ mod model;
 mod name;
 mod origin;
 mod read;
+mod refusal;
 mod render;
 pub mod tree;
+mod typed;
 mod value;
 
 pub use apply::{Conflict, Context};
 pub use diagnostic::{Diagnostic, Place, Warning};
 pub use effective::{Effective, MAX_LEVELS, Membership, State};
-pub use line::{Allow, Line, PortLine};
+pub use line::{Allow, Line, Pipe, PortLine, Typed, Way};
 pub use model::{
-    AgingTime, Allowed, Binding, Config, Direction, Ethernet, EthernetId, Grace, Hold, InterfaceId,
-    MAX_PROFILES, Mtu, PortLines, PortMode, Retries, Rte, Subtype, Veth, VethId, Vic,
-    VicAuthentication, VicPort, Vlan,
+    AgingTime, Allowed, Binding, Config, Confirm, Direction, Ethernet, EthernetId, Grace, Grantee,
+    Hold, InterfaceId, MAX_GRANTEES, MAX_PROFILES, Mtu, PageLength, PortLines, PortMode, Privilege,
+    Retries, Roles, Rte, Steps, Subtype, Veth, VethId, Vic, VicAuthentication, VicPort, Vlan,
 };
+pub(crate) use name::is_printable;
 pub use name::{
-    AclName, Description, DeviceName, Hostname, InvalidName, KeyFile, Oui, ProfileName, VlanName,
+    Account, AclName, Description, DeviceName, Hostname, InvalidName, KeyFile, Oui, Pattern,
+    ProfileName, VlanName,
 };
 pub use origin::{About, Origin, OriginatedLine};
+pub(crate) use read::MAX_COMMAND;
 pub use read::{MAX_DIAGNOSTICS, MAX_FILE, MAX_LINE, parse, parse_bytes, parse_show};
+pub(crate) use refusal::{belongs_elsewhere, nearest, sentence};

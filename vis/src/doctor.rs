@@ -155,6 +155,7 @@ fn ask<T: DeserializeOwned>(client: &mut Client, command: &str) -> Result<T, Str
     let request = Request {
         command: command.to_owned(),
         format: Format::Json,
+        at: None,
     };
     question(client, &request)
 }

@@ -2,12 +2,13 @@
 
 use clap::Parser;
 use control_socket::{print, report};
-use miette::{GraphicalReportHandler, GraphicalTheme};
 use std::error::Error;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 use tracing::{Level, warn};
 use vis::cli::args::{self, Cli, Command, LoadError};
+use vis::shell::{editor, exec};
 use vis::{client, daemon};
 
 fn main() -> ExitCode {
@@ -16,6 +17,14 @@ fn main() -> ExitCode {
         Command::Show(show) => client::show(&show).map_err(Box::<dyn Error>::from),
         Command::Doctor(doctor) => Ok(doctor.run()),
         Command::Explain(explain) => client::explain(&explain).map_err(Box::<dyn Error>::from),
+        Command::Shell(options) => shell(options.socket.as_deref()),
+        Command::Exec(options) => {
+            exec::exec(options.socket.as_deref(), &options.commands).map_err(Box::<dyn Error>::from)
+        }
+        Command::Reference => {
+            print(&vis::shell::reference::reference());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Check(check) => {
             args::load(&check.file)
                 .map_err(Box::<dyn Error>::from)
@@ -30,25 +39,20 @@ fn main() -> ExitCode {
     };
     result.unwrap_or_else(|error| {
         if let Some(LoadError::Refused { faults, .. }) = error.downcast_ref() {
-            // Without colours where nobody can see them.
-            let unicode = std::io::stderr().is_terminal();
-            let theme = if unicode {
-                GraphicalTheme::unicode()
-            } else {
-                GraphicalTheme::none()
-            };
-            let handler = GraphicalReportHandler::new_themed(theme);
-            for fault in faults {
-                let mut text = String::new();
-                if handler.render_report(&mut text, fault).is_ok() {
-                    // A reader that has seen enough is no error.
-                    let _ = std::io::stderr().write_all(text.as_bytes());
-                }
-            }
+            vis::cli::faults::print(faults);
         }
         report("vis", error.as_ref());
         ExitCode::FAILURE
     })
+}
+
+/// A line editor for people, plain lines for scripts.
+fn shell(socket: Option<&Path>) -> Result<ExitCode, Box<dyn Error>> {
+    if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
+        Ok(editor::shell(socket)?)
+    } else {
+        Ok(exec::piped(socket)?)
+    }
 }
 
 fn run(options: &args::Run) -> Result<ExitCode, Box<dyn Error>> {
@@ -69,6 +73,11 @@ fn run(options: &args::Run) -> Result<ExitCode, Box<dyn Error>> {
     for warning in warnings {
         warn!("{warning}");
     }
-    daemon::run(config, options.socket.as_deref(), options.state.as_deref())?;
+    daemon::run(
+        config,
+        options.config.as_deref(),
+        options.socket.as_deref(),
+        options.state.as_deref(),
+    )?;
     Ok(ExitCode::SUCCESS)
 }

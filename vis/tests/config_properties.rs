@@ -7,7 +7,8 @@
 use niv::VlanSet;
 use proptest::prelude::*;
 use vis::config::{
-    Allow, Binding, Config, Context, Direction, Line, PortLine, PortMode, VicAuthentication,
+    Allow, Binding, Config, Context, Direction, Grantee, Line, PortLine, PortMode, Privilege,
+    VicAuthentication,
 };
 use vis::config::{parse, parse_bytes, parse_show};
 
@@ -102,6 +103,13 @@ fn line() -> impl Strategy<Value = Line> {
         1 => maybe(number(100..=60_000)).prop_map(Line::VicHold),
         3 => vic_number(),
         2 => maybe(proptest::collection::btree_set(text("[a-f]{1,60}"), 1..9)).prop_map(Line::VicAllowed),
+        1 => (any::<bool>(), any::<bool>(), text::<vis::config::Account>("[a-z]{1,4}"), any::<bool>()).prop_map(
+            |(network, group, name, granted)| {
+                let privilege = if network { Privilege::Network } else { Privilege::Operator };
+                let grantee = if group { Grantee::Group(name) } else { Grantee::User(name) };
+                Line::Role(privilege, grantee, granted)
+            }
+        ),
         12 => port(),
         1 => Just(Line::Exit),
     ]
@@ -139,6 +147,8 @@ vic subtype 1009
 vic oui 00:1b:2c
 vic rte 12
 vic retries 8
+role network user ana
+role operator group 2000
 vlan 10,20-30
 vlan 40
   name web
@@ -246,6 +256,10 @@ proptest! {
             prop_assert_eq!(is_shut(&flat.state), is_shut(&effective.state), "{}", lines);
         }
     }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
 
     #[test]
     fn a_mutated_text_is_taken_or_refused_with_place_and_expectation(
@@ -265,7 +279,9 @@ proptest! {
         let text: String = text.into_iter().collect();
         told_where_and_what(&text, &parse(&text, "t"));
     }
+}
 
+proptest! {
     #[test]
     fn shuffled_words_are_taken_or_refused_with_place_and_expectation(
         picks in proptest::collection::vec((any::<proptest::sample::Index>(), any::<bool>()), 0..60),

@@ -19,7 +19,7 @@ const AGING: &str = "seconds: 10 to 1000000, or 0 for never";
 const KEY_FILE: &str = "an absolute path of 1 to 255 characters";
 const MODES: &str = "`access` or `trunk`";
 const GLOBAL: &str =
-    "`end`, `exit`, `hostname`, `interface`, `mac`, `port-profile`, `vic` or `vlan`";
+    "`end`, `exit`, `hostname`, `interface`, `mac`, `port-profile`, `role`, `vic` or `vlan`";
 
 const GROUPS: &[Group] = &[
     (
@@ -42,12 +42,12 @@ const GROUPS: &[Group] = &[
             (
                 "no",
                 3,
-                "`hostname`, `interface`, `mac`, `port-profile`, `vic` or `vlan`",
+                "`hostname`, `interface`, `mac`, `port-profile`, `role`, `vic` or `vlan`",
             ),
             (
                 "no x",
                 4,
-                "`hostname`, `interface`, `mac`, `port-profile`, `vic` or `vlan`",
+                "`hostname`, `interface`, `mac`, `port-profile`, `role`, `vic` or `vlan`",
             ),
             ("no no hostname", 4, "`hostname`, `interface`"),
             ("no end", 4, "`hostname`, `interface`"),
@@ -524,10 +524,10 @@ fn show_commands_are_understood_short_and_long() {
         assert_eq!(parse_show(command).unwrap(), request, "{command}");
     }
     for (command, expected) in [
-        ("", "expected `conservation`"),
-        ("show", "expected `conservation`"),
+        ("", "expected `configuration`"),
+        ("show", "expected `configuration`"),
         ("show v", "expected `version` or `vlan`"),
-        ("show interfaces", "expected `conservation`"),
+        ("show interfaces", "expected `configuration`"),
         ("show interface veth", "expected the number of a vEth"),
         ("show vlan 10", "or the end of the line"),
         (

@@ -17,6 +17,7 @@ mod lldpd;
 mod lost_interfaces;
 mod plain_user;
 mod scale;
+mod shell;
 mod svif_space;
 mod templates;
 mod tiny_iv;
@@ -181,6 +182,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Tool("ip"), Need::Tool("nft"), Need::Tool("sysctl")],
         demo: false,
         run: Run::Own(doctor::doctor),
+    },
+    Scenario {
+        name: "shell",
+        about: "what is typed into a running switch is in force, taken back unconfirmed, saved, and not for everybody",
+        needs: &[Need::Root],
+        demo: false,
+        run: Run::Own(shell::shell),
     },
     Scenario {
         name: "scale-links",

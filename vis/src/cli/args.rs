@@ -28,6 +28,13 @@ pub enum Command {
     Show(Show),
     /// Say what the running switch would do with a frame, and why: `vis explain frame HEX from veth 3`
     Explain(Show),
+    /// Type commands: `?` says what may stand where the cursor is
+    Shell(Shell),
+    /// Say commands and print the answers, e.g. `vis exec "show vlan"`, `vis exec configure "vlan 10"`
+    Exec(Exec),
+    /// Print `docs/cli.md`: every command
+    #[command(hide = true)]
+    Reference,
     /// Read a configuration file and say what is wrong with it
     Check(Check),
     /// Say what is wrong, and which command mends it; changes nothing
@@ -69,6 +76,25 @@ pub struct Show {
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// The control socket, in place of the usual one
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+/// `vis shell`
+#[derive(Debug, Args)]
+pub struct Shell {
+    /// The control socket, in place of the usual one
+    #[arg(long, value_name = "PATH")]
+    pub socket: Option<PathBuf>,
+}
+
+/// `vis exec`
+#[derive(Debug, Args)]
+pub struct Exec {
+    /// The commands, one each, said in this order until one is refused; `-` stands for the lines of standard input
+    #[arg(required = true)]
+    pub commands: Vec<String>,
     /// The control socket, in place of the usual one
     #[arg(long, value_name = "PATH")]
     pub socket: Option<PathBuf>,
@@ -225,17 +251,28 @@ impl Run {
             Some(path) => load(path)?,
             None => (Config::without_file(), Vec::new()),
         };
-        for device in &self.niv {
+        // A running configuration that was saved has what options said before: they say it again.
+        let saved = config.clone();
+        let is_saved = |device: &DeviceName, mode| {
+            let mut ethernets = saved.ethernets.values();
+            ethernets.any(|ethernet| {
+                let said = ethernet.lines.mode.unwrap_or(PortMode::Access);
+                ethernet.device.as_ref() == Some(device) && said == mode
+            })
+        };
+        let niv = |device: &&DeviceName| !is_saved(device, PortMode::Vntag);
+        let plain = |device: &&DeviceName| !is_saved(device, PortMode::Access);
+        for device in self.niv.iter().filter(niv) {
             add_device(&mut config, "--niv", device, PortMode::Vntag)?;
         }
-        for device in &self.plain {
+        for device in self.plain.iter().filter(plain) {
             add_device(&mut config, "--plain", device, PortMode::Access)?;
         }
         if self.open {
             self.open_to_all(&mut config)?;
         }
         for channels in &self.bind {
-            add_channels(&mut config, channels)?;
+            add_channels(&mut config, channels, &saved)?;
         }
         if self.config.is_none() {
             warnings = config.warnings();
@@ -275,7 +312,7 @@ fn add_device(
     say(config, &option, Line::Ethernet(id), lines)
 }
 
-fn add_channels(config: &mut Config, channels: &Channels) -> Result<(), LoadError> {
+fn add_channels(config: &mut Config, channels: &Channels, saved: &Config) -> Result<(), LoadError> {
     let ethernet = config
         .ethernets
         .iter()
@@ -286,6 +323,9 @@ fn add_channels(config: &mut Config, channels: &Channels) -> Result<(), LoadErro
         })?;
     let mut numbers = (1..).map_while(|id| VethId::try_from(id).ok());
     for &channel in &channels.channels {
+        if saved.bound_to(Binding { ethernet, channel }).is_some() {
+            continue;
+        }
         let option = format!("--bind {}:{channel}", channels.device);
         let id = numbers
             .find(|id| !config.veths.contains_key(id))
@@ -359,6 +399,23 @@ mod tests {
             interface veth 2\n bind interface ethernet 1 channel 9\n inherit port-profile default\n\
             interface veth 3\n bind interface ethernet 1 channel 10\n inherit port-profile default\n";
         assert_eq!(config, parse(file, "t").unwrap().0);
+    }
+
+    #[test]
+    fn what_was_saved_is_no_contradiction_to_the_options_it_came_from() {
+        let options = [
+            "--niv", "eth1", "--plain", "eth2", "--bind", "eth1:7-8", "--open",
+        ];
+        let saved = run(&options).configuration().unwrap().0;
+        let file = std::env::temp_dir().join(format!("vis-saved-{}.conf", std::process::id()));
+        std::fs::write(&file, saved.running_config()).unwrap();
+        let path = file.to_string_lossy();
+        let again = [&options[..], &["--config", &path]].concat();
+        let again = run(&again).configuration();
+        let other = run(&["--plain", "eth1", "--config", &path]).configuration();
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(again.unwrap().0, saved);
+        assert!(other.unwrap_err().to_string().contains("already belongs"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Answers as text. Where a public template exists for the layout (ntc-templates, `cisco_nxos`), the text
 //! follows it, so that programs which read such switches read this one; it is a layout only.
 
+mod changes;
 mod conservation;
 mod drops;
 mod explain;
@@ -52,6 +53,8 @@ fn text(answer: &Answer) -> String {
             out.push_str(&answer.text);
             Ok(())
         }
+        Answer::Diff(answer) => changes::write_diff(&mut out, answer),
+        Answer::History(answer) => changes::write_history(&mut out, answer),
         Answer::Version(answer) => version::write(&mut out, answer),
         Answer::Vlan(answer) => vlan::write(&mut out, answer),
     };

@@ -3,15 +3,17 @@
 use super::grammar::Mode;
 use super::line::{Allow, Line, PortLine};
 use super::model::{
-    Allowed, Binding, Config, Direction, EthernetId, InterfaceId, MAX_PROFILES, PortLines, Subtype,
-    VethId, Vic, VicAuthentication, Vlan,
+    Allowed, Binding, Config, Direction, EthernetId, Grantee, InterfaceId, MAX_GRANTEES,
+    MAX_PROFILES, PortLines, Privilege, Subtype, VethId, Vic, VicAuthentication, Vlan,
 };
 use super::name::{DeviceName, ProfileName};
 use niv::{VlanId, VlanSet};
+use serde::{Deserialize, Serialize};
 use vic::Parameters;
 
 /// What the lines that follow are about.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Context {
     /// The switch as a whole.
     #[default]
@@ -81,6 +83,11 @@ pub enum Conflict {
     /// The other subtype has it unless something is said.
     #[error("1008 is the subtype of what is acknowledged: expected another one")]
     AcknowledgedSubtype,
+    /// No more fit.
+    #[error(
+        "{MAX_GRANTEES} users and groups have that role, which is the limit: expected a group that many are in"
+    )]
+    TooManyGrantees,
     /// The line is not about anything in this context.
     #[error(
         "this line does not belong to the configuration: expected one that configures something"
@@ -157,7 +164,8 @@ impl Config {
             | Line::VicAllowed(_) => {
                 self.apply_within(context, line)?;
             }
-            Line::Show(_) => return Err(Conflict::NotHere),
+            Line::Role(privilege, grantee, granted) => self.grant(privilege, grantee, granted)?,
+            Line::Show(_) | Line::Typed(_) | Line::Pipe(_) => return Err(Conflict::NotHere),
         }
         Ok(context.clone())
     }
@@ -198,6 +206,26 @@ impl Config {
                 self.profiles.entry(name.clone()).or_default().apply(line);
             }
             _ => return Err(Conflict::NotHere),
+        }
+        Ok(())
+    }
+
+    fn grant(
+        &mut self,
+        privilege: Privilege,
+        grantee: Grantee,
+        granted: bool,
+    ) -> Result<(), Conflict> {
+        let roles = match privilege {
+            Privilege::Network => &mut self.roles.network,
+            Privilege::Operator => &mut self.roles.operator,
+        };
+        if !granted {
+            roles.remove(&grantee);
+        } else if roles.len() >= MAX_GRANTEES && !roles.contains(&grantee) {
+            return Err(Conflict::TooManyGrantees);
+        } else {
+            roles.insert(grantee);
         }
         Ok(())
     }

@@ -80,6 +80,30 @@ impl Place {
     }
 }
 
+impl Diagnostic {
+    /// An error in one line of a text, of which only that line is at hand: the `number`th, from 1. `span` is where in
+    /// it, and how long, in octets.
+    pub fn in_line(
+        message: String,
+        help: Option<String>,
+        name: &str,
+        number: usize,
+        line: &str,
+        span: (usize, usize),
+    ) -> Self {
+        // Lines before it, so that its number is shown.
+        let above = number.saturating_sub(1);
+        let text = "\n".repeat(above) + line;
+        let place = Source::new(&text, name).place(above + span.0, span.1);
+        Self {
+            severity: Severity::Error,
+            message,
+            help,
+            place: Some(place),
+        }
+    }
+}
+
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(place) = &self.place {

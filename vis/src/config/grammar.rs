@@ -4,6 +4,8 @@ use super::line::{Allow, Line, PortLine};
 use super::looking;
 use super::model::{Binding, Direction, PortMode, VicAuthentication};
 use super::tree::{Build, Node, Values, value, word};
+use super::typed;
+pub use super::typed::PIPES;
 use super::value::Kind;
 use crate::control::show::ShowRequest;
 use niv::VlanSet;
@@ -38,12 +40,25 @@ impl Mode {
     /// The commands of this mode alone; those of [`Mode::Config`] are understood in every mode below it.
     pub const fn commands(self) -> &'static [Node] {
         match self {
-            Self::Exec => EXEC,
+            Self::Exec => typed::EXEC,
             Self::Config => CONFIG,
             Self::Vlan => VLAN,
             Self::Profile => PROFILE,
             Self::Ethernet => ETHERNET,
             Self::Veth => VETH,
+        }
+    }
+
+    /// What may be typed here: this mode's own commands, those about the whole switch, and those that never stand in
+    /// a file. The first set that knows a line's first word has the line.
+    pub const fn typed(self) -> &'static [&'static [Node]] {
+        match self {
+            Self::Exec => &[typed::EXEC],
+            Self::Config => &[CONFIG, typed::WITHIN],
+            Self::Vlan => &[VLAN, CONFIG, typed::WITHIN],
+            Self::Profile => &[PROFILE, CONFIG, typed::WITHIN],
+            Self::Ethernet => &[ETHERNET, CONFIG, typed::WITHIN],
+            Self::Veth => &[VETH, CONFIG, typed::WITHIN],
         }
     }
 
@@ -71,10 +86,10 @@ impl Mode {
     }
 }
 
-static EXEC: &[Node] = &[looking::EXPLAIN, SHOW];
-
-const SHOW: Node = word("show", "Show what the switch knows and does").then(&[
+pub(super) const SHOW: Node = word("show", "Show what the switch knows and does").then(&[
+    typed::SHOW_CONFIGURATION,
     looking::CONSERVATION,
+    typed::SHOW_DIFF,
     looking::DROPS,
     looking::INTERFACE,
     looking::MAC,
@@ -82,13 +97,19 @@ const SHOW: Node = word("show", "Show what the switch knows and does").then(&[
     looking::NIV,
     looking::PORT_PROFILE,
     word("running-config", "The configuration in force")
-        .line(|_| Some(Line::Show(ShowRequest::RunningConfig))),
+        .line(|_| Some(Line::Show(ShowRequest::RunningConfig)))
+        .then(
+            &[word("diff", "What differs from the startup configuration")
+                .line(|_| Some(Line::Show(ShowRequest::RunningConfigDiff)))],
+        ),
+    word("startup-config", "The configuration the switch starts with")
+        .line(|_| Some(Line::Show(ShowRequest::StartupConfig))),
     looking::TECH_SUPPORT,
     looking::VERSION,
     looking::VLAN,
 ]);
 
-static CONFIG: &[Node] = &[
+const CONFIG: &[Node] = &[
     word("end", "Leave configuration").line(|_| Some(Line::End)),
     word("exit", "Leave this mode").line(|_| Some(Line::Exit)),
     word("hostname", "Name the switch")
@@ -116,21 +137,22 @@ static CONFIG: &[Node] = &[
     word("port-profile", "Configure a port profile").then(&[value(Kind::Profile, "Its name")
         .line(|values| Some(Line::Profile(values.take()?)))
         .no(|values| Some(Line::NoProfile(values.take()?)))]),
+    typed::ROLE,
     VIC,
     word("vlan", "Define VLANs").then(&[value(Kind::Vlans, "Which")
         .line(|values| Some(Line::Vlan(values.take()?)))
         .no(|values| Some(Line::NoVlan(values.take()?)))]),
 ];
 
-static VLAN: &[Node] = &[word("name", "Name the VLAN")
+const VLAN: &[Node] = &[word("name", "Name the VLAN")
     .no(|_| Some(Line::VlanName(None)))
     .then(&[
         value(Kind::VlanName, "The name").line(|values| Some(Line::VlanName(Some(values.take()?))))
     ])];
 
-static PROFILE: &[Node] = &[DESCRIPTION, INHERIT, IP, MTU, SHUTDOWN, SWITCHPORT];
+const PROFILE: &[Node] = &[DESCRIPTION, INHERIT, IP, MTU, SHUTDOWN, SWITCHPORT];
 
-static ETHERNET: &[Node] = &[
+const ETHERNET: &[Node] = &[
     DESCRIPTION,
     word("device", "The device of the machine behind this interface")
         .no(|_| Some(Line::Device(None)))
@@ -144,7 +166,7 @@ static ETHERNET: &[Node] = &[
     VIC_ETHERNET,
 ];
 
-static VETH: &[Node] = &[
+const VETH: &[Node] = &[
     word("bind", "Say by hand where the vNIC is")
         .no(|_| Some(Line::Bind(None)))
         .then(&[word("interface", "The link").then(&[word(

@@ -1,10 +1,13 @@
 //! What one line means, once it has been matched.
 
 use super::model::{
-    AgingTime, Binding, Direction, EthernetId, Grace, Hold, Mtu, PortMode, Retries, Rte, Subtype,
-    VethId, VicAuthentication,
+    AgingTime, Binding, Direction, EthernetId, Grace, Grantee, Hold, Mtu, PortMode, Privilege,
+    Retries, Rte, Subtype, VethId, VicAuthentication,
 };
-use super::name::{AclName, Description, DeviceName, Hostname, Oui, ProfileName, VlanName};
+use super::model::{Confirm, PageLength, Steps};
+use super::name::{
+    AclName, Description, DeviceName, Hostname, Oui, Pattern, ProfileName, VlanName,
+};
 use crate::control::show::ShowRequest;
 use niv::{VlanId, VlanSet};
 use std::collections::BTreeSet;
@@ -63,8 +66,57 @@ pub enum Line {
     Exit,
     /// `end`: nothing more to configure.
     End,
+    /// `role network|operator user|group NAME`; false: with `no` in front.
+    Role(Privilege, Grantee, bool),
     /// `show ...`
     Show(ShowRequest),
+    /// Typed, and never in a file.
+    Typed(Typed),
+    /// What follows `|`.
+    Pipe(Pipe),
+}
+
+/// A line for the shell and the daemon behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Typed {
+    /// `configure [terminal|candidate]`
+    Configure(Way),
+    /// `commit [confirmed SECONDS]`
+    Commit(Option<Confirm>),
+    /// `abort`
+    Abort,
+    /// `show diff`
+    Diff,
+    /// `rollback N`
+    Rollback(Steps),
+    /// `copy running-config startup-config`, `write memory`
+    Save,
+    /// `terminal length N`
+    Length(PageLength),
+}
+
+/// When a line that is typed gets in force.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// At once.
+    AsTyped,
+    /// With the others, by `commit`.
+    Candidate,
+}
+
+/// What is to become of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pipe {
+    /// Lines that match.
+    Include(Pattern),
+    /// Lines that do not.
+    Exclude(Pattern),
+    /// From the first line that matches.
+    Begin(Pattern),
+    /// The number of lines.
+    Count,
+    /// JSON.
+    Json,
 }
 
 /// A line about a profile or an interface.

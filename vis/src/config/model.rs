@@ -4,7 +4,7 @@
 //! by the language (see [`super::Effective`]).
 
 use super::name::{
-    AclName, Description, DeviceName, Hostname, KeyFile, Oui, ProfileName, VlanName,
+    Account, AclName, Description, DeviceName, Hostname, KeyFile, Oui, ProfileName, VlanName,
 };
 use niv::{VifId, VlanId, VlanSet};
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,9 @@ use vic::Parameters;
 /// Port profiles, at most.
 pub const MAX_PROFILES: usize = 1024;
 
+/// Users and groups of one role, at most.
+pub const MAX_GRANTEES: usize = 64;
+
 /// Everything that is configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,6 +29,8 @@ pub struct Config {
     pub aging_time: Option<AgingTime>,
     /// `vic ...`, about the switch as a whole.
     pub vic: Vic,
+    /// `role ...`
+    pub roles: Roles,
     /// The VLANs that are defined. VLAN 1 always is.
     pub vlans: BTreeMap<VlanId, Vlan>,
     /// `port-profile NAME`
@@ -43,6 +48,7 @@ impl Config {
             hostname: None,
             aging_time: None,
             vic: Vic::default(),
+            roles: Roles::default(),
             vlans: BTreeMap::from([(VlanId::DEFAULT, Vlan::default())]),
             profiles: BTreeMap::new(),
             ethernets: BTreeMap::new(),
@@ -174,6 +180,55 @@ impl VicPort {
     pub fn allows(&self, profile: &str) -> bool {
         let named = |names: &BTreeSet<ProfileName>| names.iter().any(|n| n.as_str() == profile);
         self.allowed.as_ref().is_none_or(named)
+    }
+}
+
+/// Who may do what on the control socket. Root and the daemon's own user may do everything, whatever is said here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Roles {
+    /// `role network ...`
+    pub network: BTreeSet<Grantee>,
+    /// `role operator ...`
+    pub operator: BTreeSet<Grantee>,
+}
+
+/// Somebody with an account on the machine.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Grantee {
+    /// `group NAME`
+    Group(Account),
+    /// `user NAME`
+    User(Account),
+}
+
+impl fmt::Display for Grantee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(name) => write!(f, "group {name}"),
+            Self::User(name) => write!(f, "user {name}"),
+        }
+    }
+}
+
+/// What somebody may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Privilege {
+    /// Look on.
+    Operator,
+    /// Everything.
+    Network,
+}
+
+impl Privilege {
+    /// As it is typed.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Network => "network",
+        }
     }
 }
 
@@ -423,6 +478,27 @@ number!(
     0..=255,
     "number of repetitions",
     "those are 0 to 255"
+);
+number!(
+    /// Seconds within which a commit is to be confirmed.
+    Confirm(u32),
+    1..=86_400,
+    "time to confirm a commit",
+    "those are 1 to 86400 seconds"
+);
+number!(
+    /// Changes of the configuration to take back.
+    Steps(u16),
+    1..=50,
+    "number of changes to take back",
+    "those are 1 to 50"
+);
+number!(
+    /// Lines of a page; 0: no pages.
+    PageLength(u16),
+    0..=511,
+    "number of lines of a page",
+    "those are 0 (no pages) to 511"
 );
 
 impl Grace {

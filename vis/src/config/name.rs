@@ -104,6 +104,18 @@ name!(
     "three pairs of hexadecimal digits such as 4e:49:56"
 );
 name!(
+    /// Names a user or a group of the machine, or is its number.
+    Account,
+    |text| is_word(text, 32) && !text.contains([':', '/']),
+    "a name or number of 1 to 32 letters, digits and any of . _ - @ +"
+);
+name!(
+    /// Picks lines out of an answer.
+    Pattern,
+    is_pattern,
+    "a regular expression of 1 to 200 octets"
+);
+name!(
     /// A remark for people.
     Description,
     |text| (1..=254).contains(&text.len())
@@ -156,6 +168,28 @@ fn is_device(text: &str) -> bool {
             .all(|octet| octet.is_ascii_graphic() && octet != b'/' && octet != b':')
 }
 
+/// Its size once compiled is bounded too: whoever may look on may send one.
+fn is_pattern(text: &str) -> bool {
+    (1..=200).contains(&text.len()) && compiled(text).is_ok()
+}
+
+fn compiled(text: &str) -> Result<regex::Regex, regex::Error> {
+    regex::RegexBuilder::new(text)
+        .size_limit(256 * 1024)
+        .dfa_size_limit(256 * 1024)
+        .build()
+}
+
+impl Pattern {
+    /// Which lines it picks.
+    ///
+    /// # Errors
+    /// None: it was compiled before.
+    pub fn compile(&self) -> Result<regex::Regex, regex::Error> {
+        compiled(&self.0)
+    }
+}
+
 /// A daemon is started from anywhere, so a path from there would mean nothing.
 fn is_absolute_path(text: &str) -> bool {
     (2..=255).contains(&text.len())
@@ -166,7 +200,7 @@ fn is_absolute_path(text: &str) -> bool {
 }
 
 /// Not a control character, and none of those that turn the reading direction of a terminal.
-pub(super) fn is_printable(character: char) -> bool {
+pub(crate) fn is_printable(character: char) -> bool {
     !character.is_control()
         && !matches!(character, '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
 }

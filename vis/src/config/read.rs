@@ -7,7 +7,8 @@ use super::grammar::Mode;
 use super::line::{Line, PortLine};
 use super::model::{Config, InterfaceId, PortLines, PortMode};
 use super::name::{ProfileName, is_printable};
-use super::tree::{Fault, Mismatch, walk};
+use super::refusal::{belongs_elsewhere, nearest, sentence};
+use super::tree::{Mismatch, walk, walk_any};
 use crate::control::explain::FrameOctets;
 use crate::control::show::ShowRequest;
 use miette::Severity;
@@ -80,7 +81,7 @@ pub fn parse_bytes(
 }
 
 /// Octets of a command, at most: the longest frame, with a separator behind each octet, and some words.
-const MAX_COMMAND: usize = FrameOctets::LONGEST * 3 + 100;
+pub(crate) const MAX_COMMAND: usize = FrameOctets::LONGEST * 3 + 100;
 
 /// Reads a `show` or `explain` command, as `vis show` and the shell take it: with or without the word `show`.
 ///
@@ -199,33 +200,18 @@ impl Reader {
     /// In the mode the text is in, else as a line about the whole switch.
     fn read(&self, text: &str) -> Result<Line, (Box<Mismatch>, Option<String>)> {
         let mode = self.context.mode();
-        let mut mismatch = match walk(mode.commands(), text) {
-            Ok(line) => return Ok(line),
-            Err(mismatch) => mismatch,
+        let sets = [mode.commands(), Mode::Config.commands()];
+        let sets = if mode == Mode::Config {
+            &sets[1..]
+        } else {
+            &sets
         };
-        let first_word = |mismatch: &Mismatch| {
-            matches!(mismatch.fault, Fault::Unknown(_) | Fault::TooMuch(_))
-                && mismatch.depth <= usize::from(is_negated(text))
-        };
-        if !first_word(&mismatch) {
-            return Err((mismatch, None));
-        }
-        if mode != Mode::Config {
-            match walk(Mode::Config.commands(), text) {
-                Ok(line) => return Ok(line),
-                Err(global) if !first_word(&global) => return Err((global, None)),
-                Err(global) => {
-                    mismatch.expected.extend(global.expected);
-                    mismatch.nearest = mismatch.nearest.or(global.nearest);
-                }
-            }
-        }
-        let elsewhere = Mode::CONFIGURATION
-            .into_iter()
-            .find(|&other| other != mode && walk(other.commands(), text).is_ok());
-        let help =
-            elsewhere.map(|other| format!("this line belongs below `{}`", other.entered_by()));
-        Err((mismatch, help))
+        walk_any(sets, text).map_err(|mismatch| {
+            let help = mismatch
+                .is_of_the_first_word(text)
+                .then(|| belongs_elsewhere(mode, text));
+            (mismatch, help.flatten())
+        })
     }
 
     fn apply(&mut self, line: Line, text: &str, start: usize) {
@@ -253,39 +239,8 @@ impl Reader {
         }
     }
 
-    /// Loops, and too many levels: what no single line can show.
     fn check_inheritance(&mut self) {
-        let mut faults = Vec::new();
-        let mut in_a_loop = HashSet::new();
-        for name in self.config.profiles.keys() {
-            let chain = chain(&self.config, name);
-            if chain.looped {
-                // One report per loop, at its first member by name; what leads into it is no fault.
-                let first = chain.names.iter().all(|member| !in_a_loop.contains(member));
-                let closed = chain
-                    .names
-                    .last()
-                    .and_then(|last| parent(&self.config, last));
-                if first && closed == Some(name) {
-                    let path: Vec<&str> = chain.names.iter().map(|name| name.as_str()).collect();
-                    let message = format!(
-                        "port-profile {name} inherits from itself: {} -> {name}: expected profiles without a \
-                         loop",
-                        path.join(" -> ")
-                    );
-                    faults.push((name.clone(), message));
-                    in_a_loop.extend(chain.names);
-                }
-            } else if chain.names.len() == MAX_LEVELS + 1 {
-                let message = format!(
-                    "port-profile {name} would be level {} of inheritance: expected {MAX_LEVELS} levels at \
-                     most",
-                    MAX_LEVELS + 1
-                );
-                faults.push((name.clone(), message));
-            }
-        }
-        for (name, message) in faults {
+        for (name, message) in self.config.inheritance_faults() {
             let (start, length) = self
                 .places
                 .get(&(Context::Profile(name), Topic::Inherit))
@@ -312,34 +267,8 @@ impl Reader {
     }
 
     fn mismatch(&mut self, text: &str, start: usize, mismatch: &Mismatch, help: Option<String>) {
-        let expected = one_of(&mismatch.expected);
-        let no = if is_negated(text) { " after `no`" } else { "" };
-        let message = match &mismatch.fault {
-            Fault::Unknown(word) => format!(
-                "`{}` is not known here{no}: expected {expected}",
-                shown(word)
-            ),
-            Fault::Ambiguous(word, keywords) => {
-                let keywords: Vec<String> = keywords.iter().map(|one| format!("`{one}`")).collect();
-                format!(
-                    "`{}` is short for several words: expected {}",
-                    shown(word),
-                    one_of(&keywords)
-                )
-            }
-            Fault::Invalid(word) => format!("`{}` will not do: expected {expected}", shown(word)),
-            Fault::Incomplete => format!("the line ends too soon: expected {expected}"),
-            Fault::TooMuch(word) => {
-                format!(
-                    "`{}` is one word too many: expected {expected}",
-                    shown(word)
-                )
-            }
-        };
-        let help = match mismatch.nearest {
-            Some(nearest) => Some(format!("did you mean `{nearest}`?")),
-            None => help,
-        };
+        let message = sentence(text, mismatch);
+        let help = nearest(mismatch).or(help);
         self.report(start + mismatch.at, mismatch.length, message, help);
     }
 
@@ -359,6 +288,38 @@ impl Reader {
 }
 
 impl Config {
+    /// Loops, and too many levels: what no single line can show. Each with the profile it is said of.
+    pub fn inheritance_faults(&self) -> Vec<(ProfileName, String)> {
+        let mut faults = Vec::new();
+        let mut in_a_loop = HashSet::new();
+        for name in self.profiles.keys() {
+            let chain = chain(self, name);
+            if chain.looped {
+                // One report per loop, at its first member by name; what leads into it is no fault.
+                let first = chain.names.iter().all(|member| !in_a_loop.contains(member));
+                let closed = chain.names.last().and_then(|last| parent(self, last));
+                if first && closed == Some(name) {
+                    let path: Vec<&str> = chain.names.iter().map(|name| name.as_str()).collect();
+                    let message = format!(
+                        "port-profile {name} inherits from itself: {} -> {name}: expected profiles without a \
+                         loop",
+                        path.join(" -> ")
+                    );
+                    faults.push((name.clone(), message));
+                    in_a_loop.extend(chain.names);
+                }
+            } else if chain.names.len() == MAX_LEVELS + 1 {
+                let message = format!(
+                    "port-profile {name} would be level {} of inheritance: expected {MAX_LEVELS} levels at \
+                     most",
+                    MAX_LEVELS + 1
+                );
+                faults.push((name.clone(), message));
+            }
+        }
+        faults
+    }
+
     /// What is kept and not in force, without places: for a configuration that no text said.
     pub fn warnings(&self) -> Vec<Warning> {
         concerns(self)
@@ -479,31 +440,4 @@ fn chain<'a>(config: &'a Config, from: &'a ProfileName) -> Chain<'a> {
 
 fn parent<'a>(config: &'a Config, name: &ProfileName) -> Option<&'a ProfileName> {
     config.profiles.get(name)?.inherit.as_ref()
-}
-
-fn is_negated(text: &str) -> bool {
-    text.split_whitespace()
-        .next()
-        .is_some_and(|first| first.eq_ignore_ascii_case("no"))
-}
-
-/// A word as a message shows it: not longer than it helps.
-fn shown(word: &str) -> String {
-    const LONGEST: usize = 60;
-    if word.len() <= LONGEST {
-        return word.to_owned();
-    }
-    let cut = word.floor_char_boundary(LONGEST);
-    format!("{}...", word.get(..cut).unwrap_or_default())
-}
-
-fn one_of<T: AsRef<str>>(choices: &[T]) -> String {
-    match choices {
-        [] => "nothing".to_owned(),
-        [only] => only.as_ref().to_owned(),
-        [several @ .., last] => {
-            let several: Vec<&str> = several.iter().map(AsRef::as_ref).collect();
-            format!("{} or {}", several.join(", "), last.as_ref())
-        }
-    }
 }

@@ -35,6 +35,15 @@ impl Config {
             writeln!(out, "vic hold {milliseconds}")?;
         }
         self.vic.write_numbers(out)?;
+        let roles = [
+            ("network", &self.roles.network),
+            ("operator", &self.roles.operator),
+        ];
+        for (role, grantees) in roles {
+            for grantee in grantees {
+                writeln!(out, "role {role} {grantee}")?;
+            }
+        }
         let unnamed: VlanSet = self
             .vlans
             .iter()
@@ -55,15 +64,16 @@ impl Config {
         }
         for (id, ethernet) in &self.ethernets {
             writeln!(out, "interface ethernet{id}")?;
-            if let Some(device) = &ethernet.device {
-                writeln!(out, "  device {device}")?;
-            }
             ethernet.lines.write(out)?;
             if let Some(authentication) = &ethernet.vic.authentication {
                 write_authentication(out, "  ", authentication)?;
             }
             for names in ethernet.vic.allowed.iter().flat_map(name_lists) {
                 writeln!(out, "  vic allowed port-profile {names}")?;
+            }
+            // Last: typed in this order, the device is taken as what it is to be, and not before.
+            if let Some(device) = &ethernet.device {
+                writeln!(out, "  device {device}")?;
             }
         }
         for (id, veth) in &self.veths {

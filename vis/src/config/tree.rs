@@ -130,6 +130,21 @@ pub struct Mismatch {
     pub nearest: Option<&'static str>,
 }
 
+impl Mismatch {
+    /// Nothing is known that begins like this.
+    pub fn is_of_the_first_word(&self, text: &str) -> bool {
+        matches!(self.fault, Fault::Unknown(_) | Fault::TooMuch(_))
+            && self.depth <= usize::from(is_negated(text))
+    }
+}
+
+/// `no` stands in front.
+pub(super) fn is_negated(text: &str) -> bool {
+    text.split_whitespace()
+        .next()
+        .is_some_and(|first| first.eq_ignore_ascii_case("no"))
+}
+
 /// What is wrong with a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -151,12 +166,7 @@ pub enum Fault {
 /// It means none.
 pub fn walk(roots: &'static [Node], text: &str) -> Result<Line, Box<Mismatch>> {
     let mut words = Words { text, at: 0 };
-    let mut at = Position {
-        nodes: roots,
-        here: None,
-        negated: false,
-        depth: 0,
-    };
+    let mut at = Position::start(roots);
     let mut values = Values::default();
 
     if let Some((_, first)) = words.peek()
@@ -213,12 +223,7 @@ pub fn offers(roots: &'static [Node], text: &str) -> Vec<&'static Node> {
         None => 0,
     };
     let (before, last) = text.split_at_checked(complete).unwrap_or((text, ""));
-    let mut at = Position {
-        nodes: roots,
-        here: None,
-        negated: false,
-        depth: 0,
-    };
+    let mut at = Position::start(roots);
     let mut words = Words {
         text: before,
         at: 0,
@@ -246,6 +251,68 @@ pub fn offers(roots: &'static [Node], text: &str) -> Vec<&'static Node> {
         .collect()
 }
 
+/// Walks `text` from the first of several sets of roots that knows its first word.
+///
+/// # Errors
+/// It means nothing to that one; or to none, and then what any of them expected is said.
+pub fn walk_any(sets: &[&'static [Node]], text: &str) -> Result<Line, Box<Mismatch>> {
+    let mut unknown: Option<Box<Mismatch>> = None;
+    for roots in sets {
+        match walk(roots, text) {
+            Ok(line) => return Ok(line),
+            Err(mismatch) if !mismatch.is_of_the_first_word(text) => return Err(mismatch),
+            Err(mismatch) => match &mut unknown {
+                None => unknown = Some(mismatch),
+                Some(first) => {
+                    first.expected.extend(mismatch.expected);
+                    first.nearest = first.nearest.or(mismatch.nearest);
+                }
+            },
+        }
+    }
+    Err(unknown.unwrap_or_else(|| {
+        Box::new(Mismatch {
+            at: 0,
+            length: text.len(),
+            depth: 0,
+            fault: Fault::Unknown(text.to_owned()),
+            expected: Vec::new(),
+            nearest: None,
+        })
+    }))
+}
+
+/// [`offers`] of several sets of roots, of which the first that knows the first word has the others'.
+pub fn offers_of_any(sets: &[&'static [Node]], text: &str) -> Vec<&'static Node> {
+    let mut before: Vec<&str> = text.split(BLANKS).filter(|word| !word.is_empty()).collect();
+    if !text.ends_with(BLANKS) {
+        before.pop();
+    }
+    let is_no = |word: &&&str| word.eq_ignore_ascii_case("no");
+    let negated = before.first().as_ref().is_some_and(is_no);
+    let Some(first) = before.get(usize::from(negated)) else {
+        let mut all: Vec<&'static Node> = Vec::new();
+        for node in sets.iter().flat_map(|roots| offers(roots, text)) {
+            if !all.iter().any(|other| other.label() == node.label()) {
+                all.push(node);
+            }
+        }
+        return all;
+    };
+    let knows = |roots: &&&'static [Node]| {
+        let at = Position {
+            negated,
+            ..Position::start(roots)
+        };
+        !matches!(
+            at.step(first),
+            Step::None(Fault::Unknown(_) | Fault::TooMuch(_))
+        )
+    };
+    let known = sets.iter().find(knows);
+    known.map_or_else(Vec::new, |roots| offers(roots, text))
+}
+
 struct Position {
     nodes: &'static [Node],
     here: Option<&'static Node>,
@@ -262,6 +329,15 @@ enum Step {
 }
 
 impl Position {
+    const fn start(nodes: &'static [Node]) -> Self {
+        Self {
+            nodes,
+            here: None,
+            negated: false,
+            depth: 0,
+        }
+    }
+
     fn enter(&mut self, node: &'static Node) {
         self.nodes = node.next;
         self.here = Some(node);

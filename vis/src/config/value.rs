@@ -1,8 +1,12 @@
 //! The values a line can hold: how each is read, and how it is asked for.
 
-use super::model::{AgingTime, EthernetId, Grace, Hold, Mtu, Retries, Rte, Subtype, VethId};
+use super::model::{
+    AgingTime, Confirm, EthernetId, Grace, Hold, Mtu, PageLength, Retries, Rte, Steps, Subtype,
+    VethId,
+};
 use super::name::{
-    AclName, Description, DeviceName, Hostname, KeyFile, Oui, ProfileName, VlanName,
+    Account, AclName, Description, DeviceName, Hostname, KeyFile, Oui, Pattern, ProfileName,
+    VlanName,
 };
 use niv::{Mac, VifId, VlanId, VlanSet};
 use std::collections::BTreeSet;
@@ -97,6 +101,16 @@ values! {
     Retries(Retries), "<0-255>", "a number from 0 to 255", number32;
     /// Three octets.
     Oui(Oui), "XX:XX:XX", Oui::RULE, name;
+    /// Seconds to confirm a commit.
+    Confirm(Confirm), "<1-86400>", "seconds from 1 to 86400", number32;
+    /// Changes to take back.
+    Steps(Steps), "<1-50>", "a number of changes from 1 to 50", number32;
+    /// Lines of a page.
+    Length(PageLength), "<0-511>", "a number of lines from 0 to 511", number32;
+    /// A user or group of the machine.
+    Account(Account), "NAME", Account::RULE, name;
+    /// A regular expression, to the end of the line.
+    Pattern(Pattern), "PATTERN", Pattern::RULE, name;
     /// A file with a key.
     KeyFile(KeyFile), "PATH", KeyFile::RULE, name;
     /// Port profiles, to the end of the line.
@@ -130,7 +144,7 @@ impl Kind {
 
     /// The value is the rest of the line, spaces and all.
     pub const fn takes_the_rest(self) -> bool {
-        matches!(self, Self::Description | Self::Profiles)
+        matches!(self, Self::Description | Self::Profiles | Self::Pattern)
     }
 }
 

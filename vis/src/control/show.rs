@@ -54,6 +54,12 @@ pub enum ShowRequest {
     RunningConfig,
     /// `show tech-support`
     TechSupport,
+    /// `show running-config diff`
+    RunningConfigDiff,
+    /// `show startup-config`
+    StartupConfig,
+    /// `show configuration history`
+    History,
     /// `show version`
     Version,
     /// `show vlan`
@@ -94,8 +100,12 @@ pub enum Answer {
     NivVif(ShowNivVif),
     /// To [`ShowRequest::Niv`].
     NivList(ShowNivList),
-    /// To [`ShowRequest::RunningConfig`].
+    /// To [`ShowRequest::RunningConfig`] and [`ShowRequest::StartupConfig`].
     RunningConfig(ShowRunningConfig),
+    /// To [`ShowRequest::RunningConfigDiff`], and to `show diff`.
+    Diff(ShowDiff),
+    /// To [`ShowRequest::History`].
+    History(ShowHistory),
     /// To [`ShowRequest::Version`].
     Version(ShowVersion),
     /// To [`ShowRequest::Vlan`].
@@ -231,6 +241,39 @@ pub struct ShowRunningConfig {
     pub schema: u32,
     /// The configuration, in its language.
     pub text: String,
+}
+
+/// `show running-config diff`, and `show diff` of a candidate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShowDiff {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// Lines with `+`, `-` or a blank in front; none when there is no difference.
+    pub lines: Vec<String>,
+}
+
+/// `show configuration history`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShowHistory {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The last change first.
+    pub changes: Vec<HistoryEntry>,
+}
+
+/// One change of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HistoryEntry {
+    /// What `rollback` takes to go back before this one.
+    pub number: usize,
+    /// Seconds since 1970.
+    pub at: u64,
+    /// Who made it.
+    pub who: String,
+    /// How it was made: `typed`, `commit`, `rollback`, `not confirmed`.
+    pub how: String,
+    /// What it changed, as [`ShowDiff::lines`].
+    pub lines: Vec<String>,
 }
 
 /// `show conservation`

@@ -1,55 +1,187 @@
-//! What the daemon answers on its control socket.
+//! What the daemon answers on its control sockets.
 
+use crate::changes::At;
 use crate::cli::text;
 use crate::client::RELEASE;
-use crate::config::parse_show;
-use crate::control::Request;
+use crate::config::{Line, Pipe, Typed};
 use crate::control::show::{Answer, ShowRequest};
+use crate::control::{Format, LineReply, Request};
+use crate::shell::{self, Fault, Understood, pipe, understand};
 use control_socket::{Handler, Output, Peer};
-use tokio::sync::{mpsc, oneshot};
+use std::path::PathBuf;
+use tokio::sync::{Mutex, mpsc, oneshot};
 
-/// A question from a client to the control loop, which owns the devices.
+/// What a client wants of the control loop, which owns devices and configuration.
+pub(super) enum What {
+    /// Its prompt.
+    Hello,
+    Show(ShowRequest),
+    /// The diff of a candidate.
+    Diff,
+    /// The configuration, to be saved.
+    Save,
+    /// A line that configures, and its text.
+    Say(Box<Line>, String),
+}
+
+/// A question to the control loop.
 pub(super) struct Ask {
-    pub(super) request: ShowRequest,
-    pub(super) reply: oneshot::Sender<Result<Answer, String>>,
+    pub(super) peer: Peer,
+    pub(super) at: At,
+    pub(super) is_shell: bool,
+    pub(super) what: What,
+}
+
+/// That, and where the answer goes.
+pub(super) struct Asked {
+    pub(super) ask: Ask,
+    pub(super) reply: oneshot::Sender<Reply>,
+}
+
+/// The control loop's answer.
+#[derive(Debug, Default)]
+pub(super) struct Reply {
+    pub(super) at: At,
+    pub(super) hostname: String,
+    pub(super) answer: Option<Answer>,
+    pub(super) told: Vec<String>,
+    pub(super) notes: Vec<String>,
+    /// Where to save what.
+    pub(super) save: Option<(PathBuf, String)>,
+    pub(super) fault: Option<Fault>,
 }
 
 /// Serves clients by asking the control loop.
+#[derive(Clone)]
 pub(super) struct Answers {
-    pub(super) ask: mpsc::Sender<Ask>,
+    pub(super) ask: mpsc::Sender<Asked>,
+    /// One saves at a time.
+    pub(super) saving: std::sync::Arc<Mutex<()>>,
 }
 
 impl Answers {
-    async fn answer(&self, request: &Request) -> Result<String, String> {
-        let show = parse_show(&request.command).map_err(|fault| fault.to_string())?;
-        let (reply, answer) = oneshot::channel();
-        let stopping = || "the daemon is stopping".to_owned();
-        self.ask
-            .send(Ask {
-                request: show,
-                reply,
-            })
-            .await
-            .map_err(|_| stopping())?;
-        let answer = answer.await.map_err(|_| stopping())??;
-        text::print(&answer, request.format).map_err(|error| error.to_string())
+    async fn answer(&self, request: &Request, peer: Peer) -> LineReply {
+        let at = request.at.clone().unwrap_or_default();
+        match self.answered(request, peer, &at).await {
+            Ok(reply) => reply,
+            Err((fault, hostname)) => LineReply {
+                at,
+                hostname,
+                fault: Some(fault),
+                ..LineReply::default()
+            },
+        }
     }
+
+    async fn answered(
+        &self,
+        request: &Request,
+        peer: Peer,
+        at: &At,
+    ) -> Result<LineReply, (Fault, String)> {
+        // A line from `vis show` needs not to begin with that word.
+        let understood = match &request.at {
+            Some(at) => understand(shell::mode(at), &request.command),
+            None => crate::config::parse_show(&request.command)
+                .map(|show| {
+                    Some(Understood {
+                        line: Line::Show(show),
+                        pipes: Vec::new(),
+                    })
+                })
+                .map_err(|fault| Fault::whole(fault.to_string())),
+        };
+        let understood = understood.map_err(|fault| (fault, String::new()))?;
+        let (what, pipes) = match understood {
+            None => (What::Hello, Vec::new()),
+            Some(Understood { line, pipes }) => {
+                let what = match line {
+                    Line::Show(show) => What::Show(show),
+                    Line::Typed(Typed::Diff) => What::Diff,
+                    Line::Typed(Typed::Save) => What::Save,
+                    // The shell's own.
+                    Line::Typed(Typed::Length(_)) => What::Hello,
+                    line => What::Say(Box::new(line), request.command.clone()),
+                };
+                (what, pipes)
+            }
+        };
+        let (sender, answer) = oneshot::channel();
+        let stopping = || (Fault::whole("the daemon is stopping"), String::new());
+        let asked = Asked {
+            ask: Ask {
+                peer,
+                at: at.clone(),
+                is_shell: request.at.is_some(),
+                what,
+            },
+            reply: sender,
+        };
+        self.ask.send(asked).await.map_err(|_| stopping())?;
+        let mut reply = answer.await.map_err(|_| stopping())?;
+        if let Some(fault) = reply.fault {
+            return Err((fault, reply.hostname));
+        }
+        if let Some((path, text)) = reply.save {
+            let saved = self.save(path, text).await;
+            let saved = saved.map_err(|fault| (fault, reply.hostname.clone()))?;
+            reply.told.push(saved);
+        }
+        let out = match &reply.answer {
+            Some(answer) => written(answer, request.format, &pipes),
+            None => Ok(String::new()),
+        };
+        let out = out.map_err(|why| (Fault::whole(why), reply.hostname.clone()))?;
+        Ok(LineReply {
+            at: reply.at,
+            hostname: reply.hostname,
+            out,
+            told: reply.told,
+            notes: reply.notes,
+            fault: None,
+        })
+    }
+
+    /// Away from the control loop: a disk may take its time.
+    async fn save(&self, path: PathBuf, text: String) -> Result<String, Fault> {
+        let _one_at_a_time = self.saving.lock().await;
+        let saved = tokio::task::spawn_blocking(move || crate::startup::save(&path, &text)).await;
+        match saved {
+            Ok(Ok(told)) => Ok(told),
+            Ok(Err(error)) => Err(Fault::whole(error.to_string())),
+            Err(error) => Err(Fault::whole(error.to_string())),
+        }
+    }
+}
+
+fn written(answer: &Answer, format: Format, pipes: &[Pipe]) -> Result<String, String> {
+    let format = match pipe::format(pipes) {
+        Format::Json => Format::Json,
+        Format::Text => format,
+    };
+    let text = text::print(answer, format).map_err(|error| error.to_string())?;
+    pipe::pass(pipes, text).map_err(|error| error.to_string())
 }
 
 impl Handler for Answers {
     type Request = Request;
 
-    async fn handle(&self, request: Request, _peer: Peer, out: Output) -> u8 {
+    async fn handle(&self, request: Request, peer: Peer, out: Output) -> u8 {
+        let reply = self.answer(&request, peer).await;
+        let status = u8::from(reply.fault.is_some());
         // A client that went away needs no answer.
-        match self.answer(&request).await {
-            Ok(text) => {
-                let _ = out.out(&text).await;
-                0
-            }
-            Err(error) => {
-                let _ = out.err(&format!("vis {RELEASE}: {error}\n")).await;
-                1
-            }
+        if request.at.is_some() {
+            let Ok(json) = serde_json::to_string(&reply) else {
+                return 1;
+            };
+            let _ = out.out(&json).await;
+        } else if let Some(fault) = reply.fault {
+            let _ = out
+                .err(&format!("vis {RELEASE}: {}\n", fault.message))
+                .await;
+        } else {
+            let _ = out.out(&reply.out).await;
         }
+        status
     }
 }

@@ -154,6 +154,12 @@ pub(crate) fn wanted(config: &Config) -> Vec<Wanted> {
     wanted
 }
 
+/// Whether an interface virtualizer is behind this port, and a device in it.
+pub(crate) fn has_niv_port(config: &Config, id: EthernetId) -> bool {
+    let mut niv = wanted(config).into_iter().filter(|w| w.role == Role::Niv);
+    niv.any(|wanted| wanted.id == port_id(id))
+}
+
 fn policy(effective: &Effective) -> VlanPolicy {
     match &effective.membership {
         Membership::Access { vlan } => VlanPolicy::Access(*vlan),

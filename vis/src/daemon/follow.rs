@@ -30,7 +30,8 @@ impl Daemon {
     /// When [`Daemon::follow`] has something to do, even if nothing happens.
     pub(super) fn next_turn(&self) -> Instant {
         let due = self.registry.poll_timeout().map(|due| self.started + due);
-        let soonest = self.settle_at.into_iter().chain(due).min();
+        let confirm = self.changes.poll_timeout().map(|due| self.started + due);
+        let soonest = self.settle_at.into_iter().chain(due).chain(confirm).min();
         soonest.unwrap_or_else(|| Instant::now() + IDLE)
     }
 

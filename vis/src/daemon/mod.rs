@@ -3,12 +3,16 @@
 mod alarm;
 mod answer;
 mod compile;
+mod configure;
 mod count;
+mod doors;
 mod explain;
 mod follow;
 mod forward;
 mod inbox;
+mod language;
 mod niv_view;
+mod roles;
 mod run;
 mod sessions;
 mod survey;

@@ -1,12 +1,14 @@
 //! `vis run`: from configuration to forwarding, and back.
 
 use super::alarm::{Alarms, Seen};
-use super::answer::{Answers, Ask};
+use super::answer::{Answers, Asked};
 use super::compile;
 use super::count::Counting;
+use super::doors::OperatorDoor;
 use super::forward::Switching;
 use super::inbox::Inbox;
 use super::sessions::{Sessions, SessionsError};
+use crate::changes::Changes;
 use crate::cli::text::counted;
 use crate::client::{PROGRAM, RELEASE};
 use crate::config::{Config, EthernetId, InterfaceId};
@@ -86,11 +88,16 @@ pub enum RunError {
     System(#[from] io::Error),
 }
 
-/// Runs until a signal.
+/// Runs until a signal. `startup` is the file `config` was read from, to which it can be saved.
 ///
 /// # Errors
 /// It cannot start; whatever was changed has been put back.
-pub fn run(config: Config, socket: Option<&Path>, state: Option<&Path>) -> Result<(), RunError> {
+pub fn run(
+    config: Config,
+    startup: Option<&Path>,
+    socket: Option<&Path>,
+    state: Option<&Path>,
+) -> Result<(), RunError> {
     let path = socket_path(PROGRAM, Role::Network, socket)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -99,13 +106,17 @@ pub fn run(config: Config, socket: Option<&Path>, state: Option<&Path>) -> Resul
         Some(folder) => folder.join("vis.redb"),
         None => store_path(&path),
     };
-    runtime.block_on(serve(config, &path, &store))
+    runtime.block_on(serve(config, startup, &path, &store))
 }
 
 /// Everything the control thread owns.
 pub(super) struct Daemon {
-    /// What was said.
+    /// What was said: always that of `changes`.
     pub(super) said: Arc<Config>,
+    /// Who holds the configuration.
+    pub(super) changes: Changes,
+    /// Where it is saved.
+    pub(super) startup: Option<PathBuf>,
     /// That, with the vEths of the control protocol among those bound by hand.
     pub(super) config: Config,
     pub(super) registry: Registry,
@@ -136,21 +147,31 @@ fn store_path(socket: &Path) -> PathBuf {
     }
 }
 
-async fn serve(config: Config, path: &Path, store: &Path) -> Result<(), RunError> {
+async fn serve(
+    config: Config,
+    startup: Option<&Path>,
+    path: &Path,
+    store: &Path,
+) -> Result<(), RunError> {
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     let mut hangup = signal(SignalKind::hangup())?;
     let listener = Listener::bind(path, Role::Network, PROGRAM, RELEASE)?;
     let links = Links::open()?;
     let mut watch = links.watch()?;
-    let (ask, mut asked) = mpsc::channel::<Ask>(16);
+    let (ask, mut asked) = mpsc::channel::<Asked>(16);
+    let answers = Answers {
+        ask,
+        saving: Arc::default(),
+    };
     let mut control = tokio::spawn(control_socket::serve(
         listener,
         Limits::default(),
-        Answers { ask },
+        answers.clone(),
     ));
+    let mut operators = OperatorDoor::new(path, answers);
 
-    let mut daemon = Daemon::start(config, links, path, store).await?;
+    let mut daemon = Daemon::start(config, startup, links, path, store).await?;
     let (ethernets, veths) = (daemon.config.ethernets.len(), daemon.config.veths.len());
     info!(
         "ready: {}, {}",
@@ -160,6 +181,7 @@ async fn serve(config: Config, path: &Path, store: &Path) -> Result<(), RunError
 
     let mut care = tokio::time::interval(CARE);
     let result = loop {
+        operators.follow(&daemon.said.roles);
         tokio::select! {
             _ = interrupt.recv() => break Ok(()),
             _ = terminate.recv() => break Ok(()),
@@ -173,7 +195,9 @@ async fn serve(config: Config, path: &Path, store: &Path) -> Result<(), RunError
                 break Err(gone.into());
             },
             () = daemon.inbox.wait() => {}
-            () = tokio::time::sleep_until(daemon.next_turn().into()) => {}
+            () = tokio::time::sleep_until(daemon.next_turn().into()) => {
+                daemon.take_back_unconfirmed().await;
+            }
             Some(ask) = asked.recv() => daemon.answer(ask).await,
             ended = &mut control => {
                 let closed = || io::Error::other("the control socket is closed");
@@ -193,6 +217,7 @@ async fn serve(config: Config, path: &Path, store: &Path) -> Result<(), RunError
 impl Daemon {
     async fn start(
         config: Config,
+        startup: Option<&Path>,
         links: Links,
         socket: &Path,
         store: &Path,
@@ -220,6 +245,8 @@ impl Daemon {
         let supervisor = Supervisor::start(links, worker.clone(), wanted, ring, formers).await?;
         let config = registry.overlay(&said);
         let mut daemon = Self {
+            changes: Changes::new(said.clone()),
+            startup: startup.map(Path::to_owned),
             said,
             config,
             registry,

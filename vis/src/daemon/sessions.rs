@@ -3,7 +3,7 @@
 use super::compile::port_id;
 use super::forward::Switching;
 use super::inbox::{Inbox, News};
-use crate::config::{Config, EthernetId, InterfaceId, Membership, VicAuthentication};
+use crate::config::{Config, EthernetId, InterfaceId, Membership, State, Vic, VicAuthentication};
 use crate::veth::{Command, Registry};
 use link_control::key::{self, KeyError};
 use link_control::{Heard, LinkControl, announcement};
@@ -13,7 +13,7 @@ use packet_io::long::LongFrames;
 use packet_io::mailbox::Handle;
 use packet_io::supervise::{Status, Supervisor};
 use packet_io::worker::Worker;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -62,17 +62,7 @@ impl Sessions {
         inbox: Inbox,
         worker: Handle<Worker<Switching>>,
     ) -> Result<Self, SessionsError> {
-        let mut authentications = BTreeMap::new();
-        for (&id, _) in niv_ports(config) {
-            let authentication = match config.vic_authentication(id) {
-                None => Authentication::Unset,
-                Some(VicAuthentication::None) => Authentication::Open,
-                Some(VicAuthentication::KeyFile(file)) => {
-                    Authentication::Key(key::load(Path::new(file.as_str()))?)
-                }
-            };
-            authentications.insert(id, authentication);
-        }
+        let authentications = authentications(config)?;
         let events = inbox.clone();
         let control = LinkControl::spawn("vis-link", move |port, event| {
             // In force before the answer leaves: the IV may send the first long frame then.
@@ -96,13 +86,11 @@ impl Sessions {
                 events.put(News::Event(link, event));
             }
         })?;
-        let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-        let name = config.hostname.as_ref().map(ToString::to_string);
         Ok(Self {
             control,
             inbox,
             identity,
-            name: Name::clipped(name.as_deref().unwrap_or(host.trim())),
+            name: own_name(config),
             authentications,
             open: BTreeMap::new(),
         })
@@ -155,6 +143,66 @@ impl Sessions {
                 }
                 (None, None) => {}
             }
+        }
+    }
+
+    /// Ends the sessions that another configuration would have begun otherwise, so that they are begun anew, and says
+    /// which those are. IVs keep their vEths for the grace time.
+    pub(super) async fn reconfigure(
+        &mut self,
+        old: &Config,
+        new: &Config,
+        authentications: BTreeMap<EthernetId, Authentication>,
+    ) -> BTreeSet<EthernetId> {
+        let terms = |config: &Config, id| {
+            let niv = niv_ports(config).find(|(port, _)| **port == id);
+            let device = niv.and_then(|(_, device)| device.map(str::to_owned))?;
+            let vic = Vic {
+                authentication: config.vic_authentication(id).cloned(),
+                grace: None,
+                ..config.vic.clone()
+            };
+            let shut = config.effective_ethernet(id)?.state == State::Shut;
+            Some((device, vic, shut))
+        };
+        let open = self.open.keys().copied();
+        let over: BTreeSet<EthernetId> = open
+            .filter(|&id| terms(old, id) != terms(new, id))
+            .collect();
+        for &id in &over {
+            let why = Refusal::new(Code::GOING_AWAY, "the switch is configured anew");
+            let goodbye = |session: &mut VisSession, now| session.close(now, why);
+            self.control.with(port_id(id), goodbye).await;
+            // Without its thread there is nothing to close.
+            let _ = self.control.close(port_id(id));
+            self.open.remove(&id);
+        }
+        self.authentications = authentications;
+        if old.hostname != new.hostname {
+            self.name = own_name(new);
+        }
+        over
+    }
+
+    /// VIFs that were bound by hand since, and those that were let go, in sessions that go on.
+    pub(super) fn follow_bindings(&self, old: &Config, new: &Config) {
+        let bound = |config: &Config| -> BTreeSet<_> {
+            config.veths.values().filter_map(|veth| veth.bind).collect()
+        };
+        let (old, new) = (bound(old), bound(new));
+        // Without its thread there is no session left to tell. What a new session has to know, it is told at first.
+        for bind in new.difference(&old) {
+            let vif = bind.channel;
+            // One that the protocol has is not given out by hand (`check_bindings`).
+            let reserve = move |session: &mut VisSession, _| {
+                let _ = session.reserve(vif);
+            };
+            let _ = self.control.tell(port_id(bind.ethernet), reserve);
+        }
+        for bind in old.difference(&new) {
+            let vif = bind.channel;
+            let unreserve = move |session: &mut VisSession, now| session.unreserve(now, vif);
+            let _ = self.control.tell(port_id(bind.ethernet), unreserve);
         }
     }
 
@@ -291,6 +339,33 @@ pub enum SessionsError {
     /// No thread.
     #[error("link control cannot start: {0}")]
     Thread(#[from] io::Error),
+}
+
+/// How each NIV port knows its IV.
+///
+/// # Errors
+/// A key cannot be used.
+pub(super) fn authentications(
+    config: &Config,
+) -> Result<BTreeMap<EthernetId, Authentication>, KeyError> {
+    let mut authentications = BTreeMap::new();
+    for (&id, _) in niv_ports(config) {
+        let authentication = match config.vic_authentication(id) {
+            None => Authentication::Unset,
+            Some(VicAuthentication::None) => Authentication::Open,
+            Some(VicAuthentication::KeyFile(file)) => {
+                Authentication::Key(key::load(Path::new(file.as_str()))?)
+            }
+        };
+        authentications.insert(id, authentication);
+    }
+    Ok(authentications)
+}
+
+fn own_name(config: &Config) -> Name {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = config.hostname.as_ref().map(ToString::to_string);
+    Name::clipped(name.as_deref().unwrap_or(host.trim()))
 }
 
 /// Ports with an IV behind them, and their devices.

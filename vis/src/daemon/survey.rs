@@ -163,7 +163,9 @@ fn shorten(answer: &mut Answer) -> usize {
     }
     match answer {
         Answer::Conservation(answer) => cut(&mut answer.interfaces),
+        Answer::Diff(answer) => cut(&mut answer.lines),
         Answer::Drops(answer) => cut(&mut answer.interfaces),
+        Answer::History(answer) => cut(&mut answer.changes),
         Answer::Interface(answer) => cut(&mut answer.interfaces),
         Answer::InterfaceBrief(answer) => cut(&mut answer.interfaces),
         Answer::InterfaceCounters(answer) => cut(&mut answer.interfaces),

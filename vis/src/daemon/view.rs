@@ -1,6 +1,5 @@
 //! What `show` sees: configuration, devices and the worker's account, put together.
 
-use super::answer::Ask;
 use super::compile::port_id;
 use super::forward::Switching;
 use super::run::Daemon;
@@ -29,6 +28,9 @@ use std::collections::BTreeMap;
 /// A question has no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LookError {
+    /// It is not there to be shown.
+    #[error("{0}")]
+    Startup(String),
     /// Nothing has that name.
     #[error("there is no {0}; `vis show interface` lists those there are")]
     NoInterface(InterfaceId),
@@ -54,15 +56,7 @@ pub(super) enum LookError {
 }
 
 impl Daemon {
-    /// Answers one question. A client that is gone by now hears nothing.
-    pub(super) async fn answer(&self, ask: Ask) {
-        let answer = self
-            .look(ask.request)
-            .await
-            .map_err(|error| error.to_string());
-        let _ = ask.reply.send(answer);
-    }
-
+    /// What is shown.
     pub(super) async fn look(&self, request: ShowRequest) -> Result<Answer, LookError> {
         if let ShowRequest::Interface {
             interface: Some(interface),
@@ -105,6 +99,13 @@ impl Daemon {
                 schema: SCHEMA,
                 text: self.said.running_config(),
             }),
+            ShowRequest::RunningConfigDiff => {
+                Answer::Diff(self.running_diff().map_err(LookError::Startup)?)
+            }
+            ShowRequest::StartupConfig => {
+                Answer::RunningConfig(self.startup_config().map_err(LookError::Startup)?)
+            }
+            ShowRequest::History => Answer::History(self.history()),
             ShowRequest::Version => Answer::Version(self.version()),
             ShowRequest::Vlan(filter) => Answer::Vlan(self.vlans(&filter)),
         })
@@ -388,12 +389,11 @@ impl Daemon {
                 .trim()
                 .to_owned()
         };
-        let hostname = self.config.hostname.as_ref().map(ToString::to_string);
         ShowVersion {
             schema: SCHEMA,
             program: PROGRAM.into(),
             release: RELEASE.into(),
-            hostname: hostname.unwrap_or_else(|| read("/proc/sys/kernel/hostname")),
+            hostname: self.hostname(),
             kernel: format!("Linux {}", read("/proc/sys/kernel/osrelease")),
             pid: std::process::id(),
             uptime: self.started.elapsed().as_secs(),

@@ -291,7 +291,14 @@ impl Registry {
         }
     }
 
-    fn vif_gone(&mut self, now: Duration, link: EthernetId, vif: VifId, uuid: Uuid, why: Refusal) {
+    pub(super) fn vif_gone(
+        &mut self,
+        now: Duration,
+        link: EthernetId,
+        vif: VifId,
+        uuid: Uuid,
+        why: Refusal,
+    ) {
         self.departing.push((link, vif));
         self.lists.vif_gone(link, vif);
         self.unsettled = true;

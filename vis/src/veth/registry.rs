@@ -163,6 +163,25 @@ impl Registry {
         self.unsettled = true;
     }
 
+    /// The port is no NIV port any more, or has no device: nobody on it can come back.
+    pub fn close(&mut self, now: Duration, link: EthernetId) {
+        self.replace(now, link);
+        let here: Vec<(Place, Uuid)> = self
+            .places
+            .iter()
+            .filter(|(place, _)| place.link == link)
+            .map(|(&place, &uuid)| (place, uuid))
+            .collect();
+        for (place, uuid) in here {
+            let why = Refusal::new(Code::GOING_AWAY, "the port is configured otherwise");
+            self.vif_gone(now, link, place.vif, uuid, why);
+        }
+        self.departing.retain(|(on, _)| *on != link);
+        if let Some(record) = self.links.get_mut(&link) {
+            record.deadline = None;
+        }
+    }
+
     /// The configuration is another one. vEths whose profile may not be asked for any more where they are have their
     /// frames stopped, and may come back by another configuration; what else is another is the switch's matter
     /// ([`Registry::overlay`]).

@@ -634,6 +634,20 @@ fn every_answer() -> Vec<Answer> {
         running,
         version(),
         vlans(),
+        Answer::Diff(ShowDiff {
+            schema: SCHEMA,
+            lines: vec!["+vlan 10".into()],
+        }),
+        Answer::History(ShowHistory {
+            schema: SCHEMA,
+            changes: vec![HistoryEntry {
+                number: 1,
+                at: 1_700_000_000,
+                who: "ana".into(),
+                how: "typed".into(),
+                lines: vec!["+vlan 10".into()],
+            }],
+        }),
     ];
     let mut met: Vec<usize> = all
         .iter()
@@ -656,10 +670,12 @@ fn every_answer() -> Vec<Answer> {
             Answer::RunningConfig(_) => 15,
             Answer::Version(_) => 16,
             Answer::Vlan(_) => 17,
+            Answer::Diff(_) => 18,
+            Answer::History(_) => 19,
         })
         .collect();
     met.sort_unstable();
-    assert!(met.into_iter().eq(0..18), "one of each");
+    assert!(met.into_iter().eq(0..20), "one of each");
     all
 }
 

@@ -1,0 +1,71 @@
+//! What is typed: lines, `?` and TAB, in any mode.
+
+use vis::config::grammar::Mode;
+use vis::shell::{complete, help, understand};
+
+const MODES: [Mode; 6] = [
+    Mode::Exec,
+    Mode::Config,
+    Mode::Vlan,
+    Mode::Profile,
+    Mode::Ethernet,
+    Mode::Veth,
+];
+
+/// The first octet of each line of `data` says the mode, the rest is typed.
+///
+/// # Panics
+/// A fault has no place in the line; a word that TAB proposes is not accepted; or `?` knows nothing where something is.
+pub fn command_line(data: &[u8]) {
+    for line in data.split(|&octet| octet == b'\n').take(16) {
+        let Some((first, rest)) = line.split_first() else {
+            continue;
+        };
+        let mode = MODES.iter().cycle().nth(usize::from(*first));
+        let mode = mode.copied().unwrap_or(Mode::Exec);
+        let text = String::from_utf8_lossy(rest);
+        typed(mode, &text);
+    }
+}
+
+fn typed(mode: Mode, text: &str) {
+    match understand(mode, text) {
+        Ok(Some(_)) => what_is_accepted_is_offered(mode, text),
+        Ok(None) => {}
+        Err(fault) => {
+            assert!(fault.message.contains("expected "), "{}", fault.message);
+            let start = fault.start.unwrap_or(0);
+            assert!(start <= text.len(), "{text:?}: {fault:?}");
+            let shown = fault.diagnostic("t", 3, text).to_string();
+            assert!(shown.starts_with("t:3:"), "{shown}");
+        }
+    }
+    // A remark is no command, whatever it looks like.
+    let (start, words) = complete(mode, text);
+    let before = text.get(..start);
+    assert!(before.is_some(), "{text:?}: {start}");
+    for word in words {
+        let completed = format!("{}{word} ", before.unwrap_or_default());
+        let goes_on = !help(mode, &completed).is_empty();
+        assert!(goes_on, "{mode:?}: TAB proposes {completed:?}, and nothing may follow");
+    }
+}
+
+/// At the start of each of its words, and at its end.
+fn what_is_accepted_is_offered(mode: Mode, text: &str) {
+    let starts = text.match_indices([' ', '\t']).map(|(at, _)| at + 1);
+    for at in starts.chain([0, text.len()]) {
+        let before = text.get(..at).unwrap_or_default();
+        if at == text.len() && !before.ends_with([' ', '\t']) {
+            let offered = help(mode, &format!("{before} "));
+            // What takes the rest of the line ends nowhere else; a number may stand right behind its word.
+            assert!(
+                offered.iter().any(|offer| offer.label == "<cr>"),
+                "{mode:?}: {text:?} is accepted, and `?` behind it says {offered:?}"
+            );
+        } else if understand(mode, before).is_err() {
+            let in_a_rest = help(mode, before).is_empty();
+            assert!(!in_a_rest, "{mode:?}: `?` knows nothing after {before:?} of {text:?}");
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! What people may rely on when they change a configuration, and when two do so at the same time.
+
+use super::*;
+use crate::config::grammar::Mode;
+use crate::config::parse;
+use crate::shell::{mode, understand};
+
+struct Switch {
+    changes: Changes,
+    seconds: u64,
+    log: Vec<String>,
+}
+
+impl Switch {
+    fn new(text: &str) -> Self {
+        Self {
+            changes: Changes::new(Arc::new(parse(text, "t").unwrap().0)),
+            seconds: 0,
+            log: Vec::new(),
+        }
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            since_start: Duration::from_secs(self.seconds),
+            clock: SystemTime::UNIX_EPOCH + Duration::from_secs(self.seconds),
+        }
+    }
+
+    fn say(&mut self, shell: &mut Shell, text: &str) -> Result<Vec<String>, Refused> {
+        let line = understand(mode(&shell.at), text).unwrap().unwrap().line;
+        let said = self
+            .changes
+            .say(&shell.at, line, text, &shell.who, self.now())?;
+        shell.at = said.at;
+        if let Some(proposed) = said.proposed {
+            let log = self.changes.accept(proposed, self.now());
+            self.log.push(log);
+        }
+        self.wait(0);
+        Ok(said.told)
+    }
+
+    fn wait(&mut self, seconds: u64) {
+        self.seconds += seconds;
+        if let Some(proposed) = self.changes.handle_timeout(self.now().since_start) {
+            let log = self.changes.accept(proposed, self.now());
+            self.log.push(log);
+        }
+    }
+
+    fn text(&self) -> String {
+        self.changes.running().running_config()
+    }
+}
+
+struct Shell {
+    at: At,
+    who: Who,
+}
+
+fn shell(uid: u32) -> Shell {
+    Shell {
+        at: At::default(),
+        who: Who {
+            uid,
+            name: Some(format!("user{uid}")),
+            pid: Some(1),
+        },
+    }
+}
+
+fn all(switch: &mut Switch, shell: &mut Shell, lines: &[&str]) {
+    for line in lines {
+        if let Err(refused) = switch.say(shell, line) {
+            unreachable!("{line}: {refused}");
+        }
+    }
+}
+
+#[test]
+fn a_typed_line_is_in_force_at_once_and_logged_with_who_and_what() {
+    let mut switch = Switch::new("");
+    let mut ana = shell(1);
+    all(
+        &mut switch,
+        &mut ana,
+        &["configure", "interface veth3", "shutdown"],
+    );
+    assert_eq!(switch.text(), "interface veth3\n  shutdown\n");
+    assert_eq!(mode(&ana.at), Mode::Veth);
+    let last = switch.log.last().unwrap();
+    for part in [
+        "user1 (uid 1, process 1)",
+        "`shutdown`",
+        " interface veth3 | +  shutdown",
+    ] {
+        assert!(last.contains(part), "{last}");
+    }
+}
+
+#[test]
+fn exit_goes_up_one_mode_and_end_leaves() {
+    let mut switch = Switch::new("");
+    let mut ana = shell(1);
+    all(&mut switch, &mut ana, &["configure", "vlan 10", "exit"]);
+    assert_eq!(mode(&ana.at), Mode::Config);
+    all(&mut switch, &mut ana, &["port-profile a", "end"]);
+    assert_eq!(ana.at, At::default());
+    assert_eq!(
+        switch.say(&mut ana, "commit"),
+        Err(Refused::NothingToCommit)
+    );
+}
+
+#[test]
+fn a_candidate_is_in_force_when_it_is_committed_and_not_before() {
+    let mut switch = Switch::new("");
+    let mut ana = shell(1);
+    all(
+        &mut switch,
+        &mut ana,
+        &["configure candidate", "vlan 10", "name web"],
+    );
+    assert_eq!(switch.text(), "");
+    let diff = switch.changes.candidate_diff(&ana.at, &ana.who).unwrap();
+    assert_eq!(diff, ["+vlan 10", "+  name web"]);
+    assert_eq!(switch.say(&mut ana, "end"), Err(Refused::NotCommitted(2)));
+    all(&mut switch, &mut ana, &["commit", "end"]);
+    assert_eq!(switch.text(), "vlan 10\n  name web\n");
+    all(
+        &mut switch,
+        &mut ana,
+        &["configure candidate", "no vlan 10", "abort"],
+    );
+    assert_eq!(switch.text(), "vlan 10\n  name web\n");
+}
+
+#[test]
+fn an_update_of_somebody_else_is_never_lost() {
+    let mut switch = Switch::new("vlan 10,20\n");
+    let (mut ana, mut ben) = (shell(1), shell(2));
+    all(
+        &mut switch,
+        &mut ana,
+        &["configure candidate", "interface veth1", "mtu 1400"],
+    );
+    all(
+        &mut switch,
+        &mut ben,
+        &["configure", "interface veth1", "switchport access vlan 20"],
+    );
+    let refused = switch.say(&mut ana, "commit").unwrap_err().to_string();
+    assert!(
+        refused.contains("user2") && refused.contains("show diff"),
+        "{refused}"
+    );
+    assert!(!switch.text().contains("mtu"), "nothing is changed");
+    let diff = switch.changes.candidate_diff(&ana.at, &ana.who).unwrap();
+    assert_eq!(diff, [" interface veth1", "+  mtu 1400"]);
+    all(&mut switch, &mut ana, &["commit"]);
+    assert!(
+        switch.text().contains("access vlan 20\n  mtu 1400"),
+        "{}",
+        switch.text()
+    );
+}
+
+#[test]
+fn a_candidate_that_does_not_fit_any_more_is_refused_with_its_line() {
+    let mut switch = Switch::new("");
+    let (mut ana, mut ben) = (shell(1), shell(2));
+    all(
+        &mut switch,
+        &mut ana,
+        &["configure candidate", "interface ethernet 1", "device a"],
+    );
+    all(
+        &mut switch,
+        &mut ben,
+        &["configure", "interface ethernet 2", "device a"],
+    );
+    let refused = switch.say(&mut ana, "commit").unwrap_err().to_string();
+    assert!(
+        refused.contains("`device a`") && refused.contains("Ethernet2"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_commit_that_is_not_confirmed_takes_itself_back_and_says_so() {
+    let mut switch = Switch::new("vlan 10\n");
+    let mut ana = shell(1);
+    let lines = [
+        "configure candidate",
+        "no vlan 10",
+        "commit confirmed 60",
+        "end",
+    ];
+    all(&mut switch, &mut ana, &lines);
+    assert_eq!(switch.text(), "");
+    assert_eq!(switch.changes.poll_timeout(), Some(Duration::from_secs(60)));
+    switch.wait(59);
+    assert_eq!(switch.text(), "");
+    switch.wait(1);
+    assert_eq!(switch.text(), "vlan 10\n");
+    assert!(switch.log.last().unwrap().contains("not confirmed"));
+    let notes = switch.changes.take_notes();
+    assert!(notes.len() == 1 && notes[0].contains("user1"), "{notes:?}");
+    assert!(switch.changes.take_notes().is_empty(), "once");
+}
+
+#[test]
+fn a_confirmed_commit_stays() {
+    for confirm in [&["commit"][..], &["end", "commit"]] {
+        let mut switch = Switch::new("");
+        let mut ana = shell(1);
+        all(
+            &mut switch,
+            &mut ana,
+            &["configure candidate", "vlan 10", "commit confirmed 60"],
+        );
+        all(&mut switch, &mut ana, confirm);
+        switch.wait(3600);
+        assert_eq!(switch.text(), "vlan 10\n");
+    }
+}
+
+#[test]
+fn nothing_else_is_changed_while_a_commit_waits() {
+    let mut switch = Switch::new("");
+    let (mut ana, mut ben) = (shell(1), shell(2));
+    all(&mut switch, &mut ben, &["configure"]);
+    all(
+        &mut switch,
+        &mut ana,
+        &["configure candidate", "vlan 10", "commit confirmed 60"],
+    );
+    let refused = switch.say(&mut ben, "vlan 20").unwrap_err().to_string();
+    assert!(refused.contains("user1"), "{refused}");
+    assert!(switch.say(&mut ben, "rollback 1").is_err());
+    all(&mut switch, &mut ana, &["end", "abort"]);
+    assert_eq!(switch.text(), "", "taken back at once");
+    all(&mut switch, &mut ben, &["vlan 20"]);
+}
+
+#[test]
+fn rollback_goes_back_over_what_was_one_change() {
+    let mut switch = Switch::new("vlan 2\n");
+    let (mut ana, mut ben) = (shell(1), shell(2));
+    all(
+        &mut switch,
+        &mut ana,
+        &["configure", "vlan 10", "vlan 11", "end"],
+    );
+    all(&mut switch, &mut ben, &["configure", "vlan 12", "end"]);
+    all(&mut switch, &mut ana, &["configure", "vlan 13", "end"]);
+    assert_eq!(switch.changes.history().count(), 3);
+    all(&mut switch, &mut ben, &["rollback 2"]);
+    assert_eq!(switch.text(), "vlan 2,10-11\n");
+    all(&mut switch, &mut ben, &["rollback 1"]);
+    assert_eq!(switch.text(), "vlan 2,10-13\n");
+    all(&mut switch, &mut ben, &["rollback 5"]);
+    assert_eq!(switch.text(), "vlan 2\n");
+    assert_eq!(
+        switch.say(&mut ben, "rollback 50"),
+        Err(Refused::NotKept(6))
+    );
+}
+
+#[test]
+fn candidates_are_bounded_belong_to_their_user_and_do_not_stay_for_ever() {
+    let mut switch = Switch::new("");
+    let mut shells: Vec<Shell> = (0..MAX_CANDIDATES as u32).map(shell).collect();
+    for shell in &mut shells {
+        switch.say(shell, "configure candidate").unwrap();
+        switch.say(shell, "vlan 10").unwrap();
+    }
+    let mut late = shell(99);
+    let refused = switch.say(&mut late, "configure candidate").unwrap_err();
+    assert!(refused.to_string().contains("user3"), "{refused}");
+    late.at = shells[0].at.clone();
+    assert_eq!(
+        switch.say(&mut late, "vlan 20"),
+        Err(Refused::NoSuchCandidate)
+    );
+    assert_eq!(
+        switch.say(&mut late, "commit"),
+        Err(Refused::NoSuchCandidate)
+    );
+    late.at = At::default();
+    switch.seconds += CANDIDATE_IDLE.as_secs();
+    assert!(switch.say(&mut late, "configure candidate").is_ok());
+    assert_eq!(
+        switch.say(&mut shells[0], "commit"),
+        Err(Refused::NoSuchCandidate)
+    );
+}
+
+#[test]
+fn a_loop_of_profiles_is_refused_when_it_would_close() {
+    for way in ["configure", "configure candidate"] {
+        let mut switch = Switch::new("port-profile a\n  inherit port-profile b\nport-profile b\n");
+        let before = switch.text();
+        let mut ana = shell(1);
+        all(&mut switch, &mut ana, &[way, "port-profile b"]);
+        let refused = switch.say(&mut ana, "inherit port-profile a").unwrap_err();
+        assert!(refused.to_string().contains("a -> b -> a"), "{refused}");
+        assert_eq!(switch.text(), before);
+    }
+}
+
+#[test]
+fn history_is_bounded() {
+    let mut switch = Switch::new("");
+    let mut ana = shell(1);
+    for vlan in 2..(MAX_HISTORY + 20) {
+        all(
+            &mut switch,
+            &mut ana,
+            &["configure", &format!("vlan {vlan}"), "end"],
+        );
+    }
+    assert_eq!(switch.changes.history().count(), MAX_HISTORY);
+}

@@ -1,0 +1,142 @@
+//! Commands that are typed and never stand in a file, but for `role`.
+
+use super::grammar::SHOW;
+use super::line::{Line, Pipe, Typed, Way};
+use super::looking;
+use super::model::{Grantee, Privilege};
+use super::tree::{Node, Values, value, word};
+use super::value::Kind;
+use crate::control::show::ShowRequest;
+
+const fn typed(line: Typed) -> Option<Line> {
+    Some(Line::Typed(line))
+}
+
+/// Outside the configuration.
+pub(super) const EXEC: &[Node] = &[
+    word(
+        "abort",
+        "Take back the commit that waits to be confirmed, now",
+    )
+    .line(|_| typed(Typed::Abort)),
+    word("commit", "Confirm the commit that waits for it").line(|_| typed(Typed::Commit(None))),
+    word("configure", "Change the configuration")
+        .line(|_| typed(Typed::Configure(Way::AsTyped)))
+        .then(&[
+            word("candidate", "A copy, which `commit` puts in force")
+                .line(|_| typed(Typed::Configure(Way::Candidate))),
+            word("terminal", "Every line is in force as soon as it is typed")
+                .line(|_| typed(Typed::Configure(Way::AsTyped))),
+        ]),
+    COPY,
+    word("end", "Stay here").line(|_| Some(Line::End)),
+    word("exit", "Leave the shell").line(|_| Some(Line::Exit)),
+    looking::EXPLAIN,
+    ROLLBACK,
+    SHOW,
+    TERMINAL,
+    WRITE,
+];
+
+/// While configuring.
+pub(super) const WITHIN: &[Node] = &[
+    word("abort", "Give up the candidate").line(|_| typed(Typed::Abort)),
+    word("commit", "Put the candidate in force")
+        .line(|_| typed(Typed::Commit(None)))
+        .then(&[word(
+            "confirmed",
+            "And take it back unless `commit` is said again",
+        )
+        .then(&[value(Kind::Confirm, "Seconds to say so")
+            .line(|values| typed(Typed::Commit(Some(values.take()?))))])]),
+    word("do", "A command from outside the configuration").then(EXEC),
+    ROLLBACK,
+    SHOW,
+];
+
+const COPY: Node = word("copy", "Save the configuration").then(&[word(
+    "running-config",
+    "The configuration in force",
+)
+.then(&[word("startup-config", "The file the switch starts with").line(|_| typed(Typed::Save))])]);
+
+const WRITE: Node = word("write", "Save the configuration")
+    .line(|_| typed(Typed::Save))
+    .then(&[word("memory", "In the file the switch starts with").line(|_| typed(Typed::Save))]);
+
+const ROLLBACK: Node = word("rollback", "Go back to an earlier configuration").then(&[value(
+    Kind::Steps,
+    "Changes to take back, as `show configuration history` numbers them",
+)
+.line(|values| typed(Typed::Rollback(values.take()?)))]);
+
+const TERMINAL: Node = word("terminal", "This shell").then(&[word(
+    "length",
+    "Lines of a page; 0: everything at once",
+)
+.then(&[value(Kind::Length, "Lines").line(|values| typed(Typed::Length(values.take()?)))])]);
+
+pub(super) const SHOW_CONFIGURATION: Node = word("configuration", "Changes of the configuration")
+    .then(&[word("history", "Who changed what, and when")
+        .line(|_| Some(Line::Show(ShowRequest::History)))]);
+
+pub(super) const SHOW_DIFF: Node =
+    word("diff", "What `commit` would change").line(|_| typed(Typed::Diff));
+
+/// What may follow `|`.
+pub const PIPES: &[Node] = &[
+    word("begin", "From the first line that matches").then(&[value(
+        Kind::Pattern,
+        "A regular expression",
+    )
+    .line(|values| pipe(Pipe::Begin(values.take()?)))]),
+    word("count", "How many lines").line(|_| pipe(Pipe::Count)),
+    word("exclude", "Lines that do not match").then(&[value(
+        Kind::Pattern,
+        "A regular expression",
+    )
+    .line(|values| pipe(Pipe::Exclude(values.take()?)))]),
+    word("include", "Lines that match").then(&[value(Kind::Pattern, "A regular expression")
+        .line(|values| pipe(Pipe::Include(values.take()?)))]),
+    word("json", "As JSON").line(|_| pipe(Pipe::Json)),
+];
+
+const fn pipe(pipe: Pipe) -> Option<Line> {
+    Some(Line::Pipe(pipe))
+}
+
+/// Who may do what on the control socket.
+pub(super) const ROLE: Node = word("role", "Who may do what").then(&[
+    word("network", "Everything").then(&[
+        word("group", "The users of a group").then(&[value(Kind::Account, "Its name or number")
+            .line(|values| grant(Privilege::Network, Grantee::Group, values))
+            .no(|values| revoke(Privilege::Network, Grantee::Group, values))]),
+        word("user", "One user").then(&[value(Kind::Account, "Its name or number")
+            .line(|values| grant(Privilege::Network, Grantee::User, values))
+            .no(|values| revoke(Privilege::Network, Grantee::User, values))]),
+    ]),
+    word("operator", "Looking on").then(&[
+        word("group", "The users of a group").then(&[value(Kind::Account, "Its name or number")
+            .line(|values| grant(Privilege::Operator, Grantee::Group, values))
+            .no(|values| revoke(Privilege::Operator, Grantee::Group, values))]),
+        word("user", "One user").then(&[value(Kind::Account, "Its name or number")
+            .line(|values| grant(Privilege::Operator, Grantee::User, values))
+            .no(|values| revoke(Privilege::Operator, Grantee::User, values))]),
+    ]),
+]);
+
+fn grant(
+    privilege: Privilege,
+    grantee: fn(super::name::Account) -> Grantee,
+    values: &mut Values,
+) -> Option<Line> {
+    Some(Line::Role(privilege, grantee(values.take()?), true))
+}
+
+fn revoke(
+    privilege: Privilege,
+    grantee: fn(super::name::Account) -> Grantee,
+    values: &mut Values,
+) -> Option<Line> {
+    Some(Line::Role(privilege, grantee(values.take()?), false))
+}

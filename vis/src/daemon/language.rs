@@ -1,0 +1,232 @@
+//! The control loop's part of the conversation with a shell.
+
+use super::answer::{Ask, Asked, Reply, What};
+use super::roles::{self, Accounts};
+use super::run::Daemon;
+use crate::changes::{At, Now, Proposed, Who, diff};
+use crate::config::{Config, Line, Privilege, parse_bytes};
+use crate::control::show::{
+    Answer, HistoryEntry, SCHEMA, ShowDiff, ShowHistory, ShowRunningConfig,
+};
+use crate::shell::Fault;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+use tracing::{info, warn};
+
+impl Daemon {
+    /// Answers one question. A client that is gone by now hears nothing.
+    pub(super) async fn answer(&mut self, asked: Asked) {
+        let reply = self.judge(asked.ask).await;
+        let _ = asked.reply.send(reply);
+    }
+
+    async fn judge(&mut self, ask: Ask) -> Reply {
+        let at = ask.at.clone();
+        let outcome = self.judged(ask).await;
+        let hostname = self.hostname();
+        match outcome {
+            Ok(reply) => Reply { hostname, ..reply },
+            Err(fault) => Reply {
+                at,
+                hostname,
+                fault: Some(fault),
+                ..Reply::default()
+            },
+        }
+    }
+
+    async fn judged(&mut self, ask: Ask) -> Result<Reply, Fault> {
+        let accounts = Accounts::read();
+        let who = Who {
+            uid: ask.peer.uid,
+            name: accounts.user(ask.peer.uid).map(str::to_owned),
+            pid: ask.peer.pid,
+        };
+        let privilege = roles::privilege(ask.peer, &self.said.roles, &accounts);
+        let changes = matches!(ask.what, What::Say(..) | What::Save | What::Diff);
+        match privilege {
+            Some(Privilege::Network) => {}
+            Some(Privilege::Operator) if !changes => {}
+            Some(Privilege::Operator) => {
+                return Err(Fault::whole(format!(
+                    "{who} has the role operator, which may look and not change: ask somebody with the role network"
+                )));
+            }
+            None => {
+                return Err(Fault::whole(format!(
+                    "{who} has no role on this switch: somebody with the role network may say `role operator user {}`",
+                    who.name.clone().unwrap_or_else(|| who.uid.to_string())
+                )));
+            }
+        }
+        let mut reply = Reply {
+            at: ask.at.clone(),
+            ..Reply::default()
+        };
+        // A note is for those who can do something about it.
+        if privilege == Some(Privilege::Network) && ask.is_shell {
+            reply.notes = self.changes.take_notes();
+            let waiting = self.changes.awaiting(self.now());
+            if let (What::Hello, Some((who, left))) = (&ask.what, waiting) {
+                reply.notes.push(format!(
+                    "a commit by {who} waits {} s to be confirmed: `commit` confirms it",
+                    left.as_secs()
+                ));
+            }
+        }
+        match ask.what {
+            What::Hello => {}
+            What::Show(request) => {
+                let answer = self.look(request).await;
+                reply.answer = Some(answer.map_err(|error| Fault::whole(error.to_string()))?);
+            }
+            What::Diff => {
+                let lines = self.changes.candidate_diff(&ask.at, &who);
+                let lines = lines.map_err(|refused| Fault::whole(refused.to_string()))?;
+                reply.answer = Some(Answer::Diff(ShowDiff {
+                    schema: SCHEMA,
+                    lines,
+                }));
+            }
+            What::Save => reply.save = Some(self.to_save()?),
+            What::Say(line, text) => self.say(&ask.at, *line, &text, &who, &mut reply).await?,
+        }
+        Ok(reply)
+    }
+
+    async fn say(
+        &mut self,
+        at: &At,
+        line: Line,
+        text: &str,
+        who: &Who,
+        reply: &mut Reply,
+    ) -> Result<(), Fault> {
+        let now = self.clocks();
+        let said = self.changes.say(at, line, text, who, now);
+        let said = said.map_err(|refused| Fault::whole(refused.to_string()))?;
+        reply.at = said.at;
+        reply.told = said.told;
+        if let Some(proposed) = said.proposed {
+            let told = self.follow_proposed(proposed).await?;
+            reply.told.extend(told);
+        }
+        self.take_back_unconfirmed().await;
+        Ok(())
+    }
+
+    async fn follow_proposed(&mut self, proposed: Proposed) -> Result<Vec<String>, Fault> {
+        let told = self.reconfigure(proposed.config.clone()).await;
+        let told = told.map_err(|error| {
+            warn!("the configuration is not changed: {error}");
+            Fault::whole(error.to_string())
+        })?;
+        let log = self.changes.accept(proposed, self.clocks());
+        info!("{log}");
+        // In force when the answer says so. What ends the loop is found again there.
+        let _ = self.follow().await;
+        Ok(told)
+    }
+
+    /// Of a commit that nobody confirmed.
+    pub(super) async fn take_back_unconfirmed(&mut self) {
+        let now = self.now();
+        if let Some(proposed) = self.changes.handle_timeout(now) {
+            warn!("a commit was not confirmed in time, and is taken back");
+            if let Err(fault) = self.follow_proposed(proposed).await {
+                warn!("it cannot be taken back: {}", fault.message);
+            }
+        }
+    }
+
+    fn clocks(&self) -> Now {
+        Now {
+            since_start: self.now(),
+            clock: SystemTime::now(),
+        }
+    }
+
+    pub(super) fn hostname(&self) -> String {
+        let said = self.said.hostname.as_ref().map(ToString::to_string);
+        said.unwrap_or_else(|| {
+            let machine = std::fs::read_to_string("/proc/sys/kernel/hostname");
+            machine.unwrap_or_default().trim().to_owned()
+        })
+    }
+
+    fn startup(&self) -> Result<PathBuf, String> {
+        self.startup.clone().ok_or_else(|| {
+            "this switch was started without --config FILE, so there is no startup configuration: `vis exec \"show \
+            running-config\" > FILE` writes one"
+                .to_owned()
+        })
+    }
+
+    fn to_save(&self) -> Result<(PathBuf, String), Fault> {
+        if let Some((who, left)) = self.changes.awaiting(self.now()) {
+            return Err(Fault::whole(format!(
+                "nothing is saved: a commit by {who} waits {} s to be confirmed: `commit` confirms it",
+                left.as_secs()
+            )));
+        }
+        let path = self.startup().map_err(Fault::whole)?;
+        Ok((path, self.said.running_config()))
+    }
+
+    pub(super) fn startup_config(&self) -> Result<ShowRunningConfig, String> {
+        let path = self.startup()?;
+        let text = std::fs::read(&path).map_err(|error| cannot_read(&path, &error))?;
+        Ok(ShowRunningConfig {
+            schema: SCHEMA,
+            text: String::from_utf8_lossy(&text).into_owned(),
+        })
+    }
+
+    /// From the startup configuration to the running one.
+    pub(super) fn running_diff(&self) -> Result<ShowDiff, String> {
+        let path = self.startup()?;
+        let startup = match std::fs::read(&path) {
+            Ok(octets) => {
+                let parsed = parse_bytes(&octets, &path.to_string_lossy());
+                let parsed = parsed.map_err(|faults| {
+                    let first = faults.first().map(ToString::to_string);
+                    format!(
+                        "the startup configuration would not be taken: {}",
+                        first.unwrap_or_default()
+                    )
+                });
+                parsed?.0
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Config::empty(),
+            Err(error) => return Err(cannot_read(&path, &error)),
+        };
+        Ok(ShowDiff {
+            schema: SCHEMA,
+            lines: diff(&startup, &self.said),
+        })
+    }
+
+    pub(super) fn history(&self) -> ShowHistory {
+        let entry = |(number, past): (usize, &crate::changes::Past)| HistoryEntry {
+            number: number + 1,
+            at: past
+                .clock
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs()),
+            who: past.who.to_string(),
+            how: past.how.to_string(),
+            lines: past.lines(),
+        };
+        ShowHistory {
+            schema: SCHEMA,
+            changes: self.changes.history().enumerate().map(entry).collect(),
+        }
+    }
+}
+
+fn cannot_read(path: &std::path::Path, error: &std::io::Error) -> String {
+    format!(
+        "the startup configuration {} cannot be read: {error}",
+        path.display()
+    )
+}

@@ -1,0 +1,93 @@
+//! `?` and TAB: what may stand where the cursor is.
+
+use super::understand::{split_pipes, understand};
+use crate::config::grammar::{Mode, PIPES};
+use crate::config::tree::{Node, Token, offers, offers_of_any};
+use crate::config::{Line, MAX_COMMAND};
+
+/// Something that may stand where the cursor is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The word, or what kind of value: `<1-4094>`, `NAME`. `<cr>`: the line may end.
+    pub label: &'static str,
+    /// What it is for.
+    pub help: &'static str,
+    /// It is a word to be typed as it stands.
+    pub word: bool,
+}
+
+/// What may stand where `text` ends, typed in `mode`: with a blank at its end, after its last word; without, in place
+/// of it.
+pub fn help(mode: Mode, text: &str) -> Vec<Offer> {
+    if text.len() > MAX_COMMAND {
+        return Vec::new();
+    }
+    let mut found: Vec<Offer> = nodes(mode, text).into_iter().map(offer).collect();
+    let starts_a_word = text.is_empty() || text.ends_with([' ', '\t']);
+    if starts_a_word && let Ok(Some(understood)) = understand(mode, text) {
+        if is_shown(&understood.line) && split_pipes(mode, text).is_none() {
+            found.push(Offer {
+                label: "|",
+                help: "Pick out of the answer",
+                word: true,
+            });
+        }
+        found.push(Offer {
+            label: "<cr>",
+            help: "The line may end here",
+            word: false,
+        });
+    }
+    found
+}
+
+/// The words that the last word of `text` may become, and where it starts. Of one, the whole; of several, each.
+pub fn complete(mode: Mode, text: &str) -> (usize, Vec<&'static str>) {
+    let start = text.rfind([' ', '\t', '|']).map_or(0, |at| at + 1);
+    if text.len() > MAX_COMMAND {
+        return (start, Vec::new());
+    }
+    let words = nodes(mode, text)
+        .into_iter()
+        .filter_map(|node| match node.token {
+            Token::Word(word) => Some(word),
+            Token::Value(_) => None,
+        });
+    let mut words: Vec<&'static str> = words.collect();
+    words.sort_unstable();
+    words.dedup();
+    (start, words)
+}
+
+fn nodes(mode: Mode, text: &str) -> Vec<&'static Node> {
+    match split_pipes(mode, text) {
+        Some((_, pipes)) => pipes
+            .last()
+            .map_or_else(Vec::new, |(_, pipe)| offers(PIPES, pipe)),
+        None => offers_of_any(mode.typed(), text),
+    }
+}
+
+fn offer(node: &'static Node) -> Offer {
+    Offer {
+        label: node.label(),
+        help: node.help,
+        word: matches!(node.token, Token::Word(_)),
+    }
+}
+
+const fn is_shown(line: &Line) -> bool {
+    matches!(
+        line,
+        Line::Show(_) | Line::Typed(crate::config::Typed::Diff)
+    )
+}
+
+/// The offers as `?` prints them.
+pub fn print(offers: &[Offer]) -> String {
+    let width = offers.iter().map(|o| o.label.len()).max().unwrap_or(0);
+    offers
+        .iter()
+        .map(|offer| format!("  {:<width$}  {}\n", offer.label, offer.help))
+        .collect()
+}

@@ -1,0 +1,90 @@
+//! The startup configuration: the file the switch starts with, and how the running one is saved there.
+
+use packet_io::whole_file;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The running configuration is not saved. The file is what it was, and forwarding goes on.
+#[derive(Debug, thiserror::Error)]
+#[error("{path} is not written, and is as it was: {why}")]
+pub struct SaveError {
+    path: PathBuf,
+    why: String,
+    source: io::Error,
+}
+
+/// Puts `text` into the file at `path`, whole or not at all; the value says so for people.
+///
+/// # Errors
+/// The system refuses.
+pub fn save(path: &Path, text: &str) -> Result<String, SaveError> {
+    // The file a link points to is the one to be written.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    match whole_file::replace_keeping_mode(&path, text.as_bytes()) {
+        Ok(()) => Ok(format!("saved in {}", path.display())),
+        Err(source) => Err(SaveError {
+            why: why(&source),
+            path,
+            source,
+        }),
+    }
+}
+
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            "the disk is full: make room there, and say it again".to_owned()
+        }
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "its file system is read-only: mount it writable, and say it again".to_owned()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "the switch may not write there: give its user the right to write that folder"
+                .to_owned()
+        }
+        io::ErrorKind::NotFound => "its folder is gone: make it, and say it again".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::ErrorKind;
+
+    #[test]
+    fn what_the_system_says_is_said_with_what_mends_it() {
+        for (kind, words) in [
+            (ErrorKind::StorageFull, "make room"),
+            (ErrorKind::ReadOnlyFilesystem, "mount it writable"),
+            (ErrorKind::PermissionDenied, "the right to write"),
+            (ErrorKind::NotFound, "make it"),
+        ] {
+            let error = SaveError {
+                path: "/etc/vis.conf".into(),
+                why: why(&kind.into()),
+                source: kind.into(),
+            };
+            let said = error.to_string();
+            assert!(said.contains(words) && said.contains("as it was"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_said_and_a_link_is_followed() {
+        let refused = save(Path::new("/nonexistent/vis.conf"), "vlan 10\n").unwrap_err();
+        assert!(
+            refused.to_string().contains("its folder is gone"),
+            "{refused}"
+        );
+        let folder = std::env::temp_dir().join(format!("vis-startup-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let (file, link) = (folder.join("real.conf"), folder.join("vis.conf"));
+        std::fs::write(&file, "old").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        assert!(save(&link, "vlan 10\n").unwrap().contains("real.conf"));
+        assert_eq!(std::fs::read(&file).unwrap(), b"vlan 10\n");
+        assert!(link.is_symlink());
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
+}
