@@ -23,7 +23,8 @@ const TEST_XDP_LIVE_FRAMES: u32 = 1 << 1;
 const XDP_FLAGS_DRV_MODE: u32 = 1 << 2;
 /// Frames the kernel makes at a time, at most.
 const LIVE_BATCH: u32 = 64;
-const LOG: usize = 1 << 16;
+/// Octets of the kernel's words on a program it refuses.
+const LOG: usize = 1 << 18;
 
 /// `union bpf_attr`: 64-bit words, as its members lie at multiples of 4.
 type Attributes = [u64; 18];
@@ -189,27 +190,38 @@ impl Program {
     pub fn load(code: &[[u8; 8]], memory: &Memory) -> io::Result<Self> {
         // The program names the map by its descriptor: it has to be open until here.
         let _named = memory;
-        let mut log = vec![0u8; LOG];
-        let mut attributes = Attributes::default();
-        attributes[..6].copy_from_slice(&[
-            pair(PROG_TYPE_XDP, code.len() as u32),
-            code.as_ptr() as u64,
-            c"GPL".as_ptr() as u64,
-            pair(1, LOG as u32),
-            log.as_mut_ptr() as u64,
-            0,
-        ]);
-        // SAFETY: code, licence and log live until the call returns, and are as long as is said.
-        match unsafe { bpf(PROG_LOAD, &mut attributes) } {
-            Ok(program) => Ok(Self {
-                program: owned(program),
-            }),
-            Err(error) => {
+        match Self::try_load(code, &mut []) {
+            Err(error) if error.raw_os_error() != Some(libc::EPERM) => {
+                // Only to hear why: a log that is too short is an error of its own.
+                let mut log = vec![0u8; LOG];
+                let _refused_again = Self::try_load(code, &mut log);
                 let text = String::from_utf8_lossy(&log);
                 let text = text.trim_end_matches('\0').trim();
                 Err(io::Error::new(error.kind(), format!("{error}: {text}")))
             }
+            result => result,
         }
+    }
+
+    fn try_load(code: &[[u8; 8]], log: &mut [u8]) -> io::Result<Self> {
+        let mut attributes = Attributes::default();
+        let (level, place) = if log.is_empty() {
+            (0, 0)
+        } else {
+            (1, log.as_mut_ptr() as u64)
+        };
+        attributes[..5].copy_from_slice(&[
+            pair(PROG_TYPE_XDP, code.len() as u32),
+            code.as_ptr() as u64,
+            c"GPL".as_ptr() as u64,
+            pair(level, log.len() as u32),
+            place,
+        ]);
+        // SAFETY: code, licence and log live until the call returns, and are as long as is said.
+        let program = unsafe { bpf(PROG_LOAD, &mut attributes)? };
+        Ok(Self {
+            program: owned(program),
+        })
     }
 
     /// Puts it on the device with this index, in the namespace of the calling thread, in the driver itself.
