@@ -37,7 +37,7 @@ struct Chart<'a> {
     unit: &'static str,
     groups: Vec<String>,
     /// Name, and height in each group with least and most.
-    bars: Vec<(&'a str, Vec<Option<(f64, f64, f64)>>)>,
+    bars: Vec<(&'a str, Heights)>,
 }
 
 /// Writes them all; returns lines that say which, or why not.
@@ -229,8 +229,8 @@ impl Chart<'_> {
     where
         B::ErrorType: 'static,
     {
-        let area = area.titled(self.title, ("sans-serif", 26))?;
         area.fill(&WHITE)?;
+        let area = area.titled(self.title, ("sans-serif", 26))?;
         // The legend has a column of its own: it lies over nothing.
         let (left, right) = area.split_horizontally(SIZE.0 - 210);
         let all = self

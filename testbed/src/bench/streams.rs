@@ -160,7 +160,7 @@ impl Guests {
     pub(super) fn tcp(&self, seconds: u32, streams: u32) -> Result<Values> {
         let mut server = Command::new("iperf3");
         server
-            .args(["--server", "--one-off"])
+            .arg("--server")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -170,7 +170,7 @@ impl Guests {
             seconds.to_string(),
             streams.to_string(),
         );
-        let end = Instant::now() + Duration::from_secs(5);
+        let end = Instant::now() + Duration::from_secs(10);
         let client = self.guest(1)?;
         // A client that calls before the server listens is refused: it calls again.
         let said = loop {
