@@ -158,9 +158,11 @@ impl Guests {
 
     /// TCP for so many seconds, in one stream or several.
     pub(super) fn tcp(&self, seconds: u32, streams: u32) -> Result<Values> {
+        // Each run its own: what is left of the last one's connections may keep a port.
+        let port = (5200 + streams).to_string();
         let mut server = Command::new("iperf3");
         server
-            .arg("--server")
+            .args(["--server", "--port", &port])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -177,6 +179,8 @@ impl Guests {
             let words = [
                 "--client",
                 &at,
+                "--port",
+                &port,
                 "--json",
                 "--time",
                 &seconds,
