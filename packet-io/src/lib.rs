@@ -8,6 +8,7 @@
 extern crate self as packet_io;
 
 pub mod afpacket;
+pub mod bpf;
 pub mod capture;
 pub mod counter_file;
 pub mod device;

@@ -1,5 +1,6 @@
 //! `testbed`, run as `cargo lab`: labs in network namespaces, scenarios and third-party judges.
 
+mod bench;
 mod binaries;
 mod daemon;
 mod demo;
@@ -58,7 +59,13 @@ enum Action {
         setup: bool,
     },
     /// Gets what the judges need (Debian, Ubuntu; as root), or says what that is.
-    Setup,
+    Setup {
+        /// And what the bench measures us against.
+        #[arg(long)]
+        bench: bool,
+    },
+    /// Measures our switch beside its peers; a run that was broken off goes on. As root, on a quiet machine.
+    Bench(bench::Arguments),
     /// Runs one scenario and prints its figures; without a name, lists them.
     Scenario {
         /// Its name.
@@ -125,7 +132,7 @@ fn run(arguments: &Arguments) -> error::Result<ExitCode> {
     match &arguments.action {
         Action::Demo => in_sandbox(&built()?, demo::demo),
         Action::Test { setup } => steps::test(*setup, arguments.built.as_deref()),
-        Action::Setup => setup::setup().map(|()| ExitCode::SUCCESS),
+        Action::Setup { bench } => setup::setup(*bench).map(|()| ExitCode::SUCCESS),
         Action::Scenario { name: None } => {
             scenario::list();
             Ok(ExitCode::SUCCESS)
@@ -134,6 +141,10 @@ fn run(arguments: &Arguments) -> error::Result<ExitCode> {
             let scenario = Scenario::named(name)?;
             let binaries = built()?;
             in_sandbox(&binaries, |binaries| scenario.run(binaries, &Report::new()))
+        }
+        Action::Bench(arguments) => {
+            arguments.check_names()?;
+            run_bench(arguments, built)
         }
         Action::Instructions {
             write: Some(reason),
@@ -169,6 +180,20 @@ fn run(arguments: &Arguments) -> error::Result<ExitCode> {
             }
         }
     }
+}
+
+fn run_bench(
+    arguments: &bench::Arguments,
+    built: impl Fn() -> error::Result<Binaries>,
+) -> error::Result<ExitCode> {
+    if !arguments.needs_a_lab() {
+        return bench::look(arguments).map(|()| ExitCode::SUCCESS);
+    }
+    let binaries = built()?;
+    if !sandbox::is_inside() {
+        bench::keep_kernel_threads_on_their_core();
+    }
+    in_sandbox(&binaries, |binaries| bench::bench(binaries, arguments))
 }
 
 /// Runs `work` in namespaces of its own, or waits for the process that does.

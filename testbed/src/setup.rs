@@ -19,6 +19,45 @@ struct Judge {
     way: Way,
 }
 
+/// What `cargo lab bench` measures us against. Open vSwitch and DPDK make users and start daemons: they are unpacked.
+const PEERS: &[Judge] = &[
+    Judge {
+        package: "iproute2",
+        program: "ip",
+        used_by: "bench: lays cables, makes bridges",
+        way: Way::Install,
+    },
+    Judge {
+        package: "iproute2",
+        program: "bridge",
+        used_by: "bench: the Linux bridge",
+        way: Way::Install,
+    },
+    Judge {
+        package: "util-linux",
+        program: "setpriv",
+        used_by: "bench: our switch as a user who may lock no memory",
+        way: Way::Install,
+    },
+    Judge {
+        package: OPEN_VSWITCH,
+        program: "ovs-vsctl",
+        used_by: "bench: Open vSwitch in user space",
+        way: Way::Unpack,
+    },
+    Judge {
+        package: OPEN_VSWITCH,
+        program: "dpdk-testpmd",
+        used_by: "bench: DPDK's reflector",
+        way: Way::Unpack,
+    },
+];
+
+/// Open vSwitch with and without DPDK, testpmd, and the drivers in use: one tree, since they share libraries. Names
+/// with the version in them are found by pattern.
+const OPEN_VSWITCH: &str = "openvswitch-switch-dpdk dpdk-dev ^librte-net-af-packet[0-9]+$ ^librte-net-af-xdp[0-9]+$ \
+                            ^librte-mempool-ring[0-9]+$ ^librte-bus-vdev[0-9]+$";
+
 /// How its package gets here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
@@ -37,7 +76,9 @@ impl Judge {
         let found = find_program(self.program)?;
         let is_good = match self.way {
             Way::Install => true,
-            Way::Unpack => said(command(self.program).arg("-v")).is_ok(),
+            Way::Unpack => ["-v", "--version", "--help"]
+                .iter()
+                .any(|word| said(command(self.program).arg(word)).is_ok()),
             Way::Python(_) => true,
         };
         is_good.then_some(found)
@@ -114,13 +155,14 @@ const JUDGES: &[Judge] = &[
     },
 ];
 
-/// Gets what is missing, as root on Debian or Ubuntu; elsewhere says what to install.
+/// Gets what is missing, with `bench` also what that needs, as root on Debian or Ubuntu; elsewhere says what to install.
 ///
 /// # Errors
 /// The package manager fails, or what it brought does not hold the program.
-pub(crate) fn setup() -> Result<()> {
+pub(crate) fn setup(bench: bool) -> Result<()> {
     let mut missing = Vec::new();
-    for judge in JUDGES {
+    let peers = if bench { PEERS } else { &[] };
+    for judge in JUDGES.iter().chain(peers) {
         let there = judge.find();
         let state = there.as_ref().map(|path| path.display().to_string());
         let state = state.unwrap_or_else(|| "missing".to_owned());
@@ -128,6 +170,9 @@ pub(crate) fn setup() -> Result<()> {
         if there.is_none() {
             missing.push(judge);
         }
+    }
+    if bench {
+        set_huge_pages_aside();
     }
     if missing.is_empty() {
         println!("nothing to install");
@@ -166,6 +211,33 @@ pub(crate) fn setup() -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Pages of memory that DPDK wants for itself, of 2 MiB each.
+pub(crate) const HUGE_PAGES: u64 = 600;
+
+/// How many of them are free.
+pub(crate) fn huge_pages() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("HugePages_Free:"));
+    line.and_then(|number| number.trim().parse().ok())
+        .unwrap_or(0)
+}
+
+/// Sets them aside, until the machine is started anew; without them DPDK is not measured, and is named as missing.
+fn set_huge_pages_aside() {
+    if huge_pages() < HUGE_PAGES {
+        let set = fs::write("/proc/sys/vm/nr_hugepages", HUGE_PAGES.to_string());
+        if let Err(error) = set {
+            println!("huge pages for DPDK cannot be set aside: {error}");
+        }
+    }
+    println!(
+        "huge pages   {} free                  bench: DPDK; given back with `sysctl -w vm.nr_hugepages=0`",
+        huge_pages()
+    );
 }
 
 /// The packages of those that come this way, each once.

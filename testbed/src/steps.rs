@@ -40,7 +40,7 @@ pub(crate) fn test(with_setup: bool, built: Option<&Path>) -> Result<ExitCode> {
     let mut all = Tally::default();
     if with_setup {
         heading("setup");
-        setup::setup()?;
+        setup::setup(false)?;
     }
     all.add(step("format", cargo().args(["fmt", "--all", "--check"]))?);
     all.add(step(

@@ -42,13 +42,16 @@ pub(crate) fn library_path(program: &Path) -> Option<OsString> {
     env::join_paths(of_architectures.chain(places.iter().cloned()).chain(told)).ok()
 }
 
-/// Fetches a package and what it needs that is not installed, and unpacks them. What was there of it is replaced.
+/// Fetches a package, or several that belong together, by names and patterns with spaces between them, and what they
+/// need that is not installed, and unpacks them into a folder named after the first. What was there of it is replaced.
 ///
 /// # Errors
 /// The package lists do not know it, it cannot be fetched, or the disk is full.
 pub(crate) fn unpack(package: &str) -> Result<()> {
     let mut plan = Command::new("apt-get");
-    plan.args(["install", "--simulate", "--no-install-recommends", package]);
+    plan.args(["install", "--simulate", "--no-install-recommends"]);
+    plan.args(package.split_whitespace());
+    let package = package.split_whitespace().next().unwrap_or(package);
     let plan = said(plan.env("LC_ALL", "C"))?;
     let names = to_be_installed(&plan);
     check(!names.is_empty(), || {

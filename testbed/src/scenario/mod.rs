@@ -149,6 +149,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         run: Run::TwoBoxes(explain::agrees),
     },
     Scenario {
+        name: "bench-smoke",
+        about: "the bench's generator and sink notice every fault, and our switch commits none between them",
+        needs: &[Need::Root, Need::Tool("ethtool")],
+        demo: false,
+        run: Run::Own(crate::bench::smoke),
+    },
+    Scenario {
         name: "hand-binding",
         about: "VIFs bound by hand on both ends do what VIC does: everybody reaches everybody",
         needs: &[],

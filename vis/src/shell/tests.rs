@@ -48,7 +48,10 @@ fn words_may_be_shortened_while_they_are_unique() {
     assert_eq!(line(Mode::Exec, "configure"), as_typed);
     assert_eq!(line(Mode::Exec, "wr"), Line::Typed(Typed::Save));
     assert_eq!(line(Mode::Veth, "do copy r s"), Line::Typed(Typed::Save));
-    assert_eq!(line(Mode::Veth, "do sh vl"), Line::Show(ShowRequest::Vlan(VlanFilter::All)));
+    assert_eq!(
+        line(Mode::Veth, "do sh vl"),
+        Line::Show(ShowRequest::Vlan(VlanFilter::All))
+    );
     assert_eq!(
         line(Mode::Profile, "show vlan"),
         Line::Show(ShowRequest::Vlan(VlanFilter::All))
