@@ -100,9 +100,9 @@ fn a_question_mark_lists_what_may_stand_there() {
         ["candidate", "terminal", "<cr>"]
     );
     assert_eq!(labels(Mode::Exec, "co"), ["commit", "configure", "copy"]);
-    assert_eq!(labels(Mode::Exec, "show vlan "), ["|", "<cr>"]);
+    assert_eq!(labels(Mode::Exec, "show version "), ["|", "<cr>"]);
     assert_eq!(
-        labels(Mode::Exec, "show vlan | "),
+        labels(Mode::Exec, "show version | "),
         ["begin", "count", "exclude", "include", "json"]
     );
     assert_eq!(labels(Mode::Config, "vlan "), ["LIST"]);
