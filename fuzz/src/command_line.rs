@@ -1,6 +1,8 @@
 //! What is typed: lines, `?` and TAB, in any mode.
 
+use crate::marks::{is_looking, mark, variant};
 use vis::config::grammar::Mode;
+use vis::config::Line;
 use vis::shell::{complete, help, understand};
 
 const MODES: [Mode; 6] = [
@@ -30,9 +32,15 @@ pub fn command_line(data: &[u8]) {
 
 fn typed(mode: Mode, text: &str) {
     match understand(mode, text) {
-        Ok(Some(_)) => what_is_accepted_is_offered(mode, text),
-        Ok(None) => {}
+        Ok(Some(understood)) => {
+            if is_looking() {
+                accepted(&understood.line, understood.pipes.len());
+            }
+            what_is_accepted_is_offered(mode, text);
+        }
+        Ok(None) => mark("remark", "or blank"),
         Err(fault) => {
+            mark("fault with help", fault.help.is_some());
             assert!(fault.message.contains("expected "), "{}", fault.message);
             let start = fault.start.unwrap_or(0);
             assert!(start <= text.len(), "{text:?}: {fault:?}");
@@ -68,4 +76,13 @@ fn what_is_accepted_is_offered(mode: Mode, text: &str) {
             assert!(!in_a_rest, "{mode:?}: `?` knows nothing after {before:?} of {text:?}");
         }
     }
+}
+
+fn accepted(line: &Line, pipes: usize) {
+    match line {
+        Line::Typed(typed) => mark("typed", variant(typed)),
+        Line::Show(request) => mark("shown", variant(request)),
+        line => mark("said", variant(line)),
+    }
+    mark("piped", pipes > 0);
 }
