@@ -1,7 +1,10 @@
 //! Either end of a control session, with a peer that says anything and proves that it is the peer.
 
+mod peer;
+
 use crate::input::Input;
 use crate::marks::{is_looking, mark, mark_variant};
+use peer::Listened;
 use std::collections::BTreeSet;
 use std::time::Duration;
 use vic::ecp::{Header, Operation};
@@ -18,7 +21,8 @@ const MAX_VIFS: u16 = 8;
 const MAX_LISTS: u16 = 8;
 
 /// `data` is an octet (even: an IV, odd: a VIS) and a sequence of steps, an octet each with what belongs to
-/// it: a frame as it is, messages in a frame of the session, time that passes, a command.
+/// it: a frame as it is, messages in a frame of the session, time that passes, a command, or what a peer says that has
+/// listened (`peer.rs`).
 ///
 /// # Panics
 /// More is kept than the limits allow, an id has two holders, or the end never comes to rest.
@@ -34,6 +38,7 @@ pub fn vic_session(data: &[u8]) {
         theirs: Nonce::NONE,
         sequence: 0,
         bound: BTreeSet::new(),
+        listened: Listened::default(),
     };
     lab.open();
     assert!(lab.is_up());
@@ -84,6 +89,7 @@ struct Lab {
     theirs: Nonce,
     sequence: u64,
     bound: BTreeSet<VifId>,
+    listened: Listened,
 }
 
 impl Lab {
@@ -96,6 +102,7 @@ impl Lab {
 
     fn open(&mut self) {
         self.sequence = 0;
+        self.listened = Listened::default();
         if let End::Vis(_) = self.end {
             self.theirs = Nonce::NONE;
         }
@@ -159,6 +166,7 @@ impl Lab {
         let frame = write(&parameters, addresses, header, envelope, messages, &crc);
         self.sequence += 1;
         self.hear(&frame);
+        self.listened.last = frame;
     }
 
     fn hear(&mut self, frame: &[u8]) {
@@ -187,6 +195,8 @@ impl Lab {
                     self.open();
                 }
             }
+            // 195, 199, 203 to 255.
+            _ if step >= 192 => self.peer(step >> 2, input.octet()?),
             _ => self.command(step >> 2, input.octet()?),
         }
         Some(())
@@ -245,9 +255,7 @@ impl Lab {
                     while let Some(event) = iv.poll_event() {
                         busy = true;
                         mark_variant("IV event", &event);
-                        if let IvEvent::ListSet { members, .. } = event {
-                            assert!(members.len() <= 4095);
-                        }
+                        iv_event(iv, &event);
                     }
                     iv.poll_transmit(now)
                 }
@@ -268,6 +276,7 @@ impl Lab {
                 return;
             };
             assert!(frame.len() <= 14 + 1600);
+            self.listened.note(&frame);
             // Open and its answer say which nonce the end has.
             let (nonce, sequence) = (frame.get(26..34), frame.get(42..50));
             if let (Some(nonce), Some([0, 0, 0, 0, 0, 0, 0, 0])) = (nonce, sequence) {
@@ -325,6 +334,17 @@ fn mark_statistics(end: &str, is_up: bool, statistics: &Statistics) {
     ];
     for (name, _) in counts.iter().filter(|(_, count)| *count > 0) {
         mark(end, name);
+    }
+}
+
+/// What comes into force is so.
+fn iv_event(iv: &IvSession, event: &IvEvent) {
+    match event {
+        IvEvent::ListSet { members, .. } => assert!(members.len() <= 4095),
+        IvEvent::Detached { uuid } => {
+            assert!(iv.vnics().all(|(vnic, ..)| vnic.uuid != *uuid), "{uuid} is still there");
+        }
+        _ => {}
     }
 }
 

@@ -172,8 +172,19 @@ pub struct PlayedVis {
 
 impl PlayedVis {
     pub fn new(authentication: &Authentication) -> Self {
+        Self::with(authentication, |_, _| ())
+    }
+
+    /// With an IV that is set up in another way.
+    pub fn with(
+        authentication: &Authentication,
+        change: impl FnOnce(&mut EndConfig, &mut IvLimits),
+    ) -> Self {
+        let mut config = end("host1", IV_MAC, authentication);
+        let mut limits = IvLimits::default();
+        change(&mut config, &mut limits);
         Self {
-            iv: IvSession::new(end("host1", IV_MAC, authentication), IvLimits::default()),
+            iv: IvSession::new(config, limits),
             now: ms(0),
             pen: Pen::new(Direction::Down, authentication, 0xB0),
             term: 0,

@@ -292,12 +292,20 @@ impl IvSession {
                     owner_uuid: vnic.owner_uuid,
                 })
             }
-            Task::Delete(uuid) => Request::VifDelete(VifDelete {
-                vif: Some(self.vnics.get(uuid)?.vif?),
-                uuid: Some(uuid),
-                code: Code::DETACHED,
-                sentence: None,
-            }),
+            Task::Delete(uuid) => {
+                let record = self.vnics.get(uuid)?;
+                let Some(vif) = record.vif else {
+                    // The VIS took it away before this could be said: there is nothing to give back.
+                    self.detached(uuid);
+                    return None;
+                };
+                Request::VifDelete(VifDelete {
+                    vif: Some(vif),
+                    uuid: Some(uuid),
+                    code: Code::DETACHED,
+                    sentence: None,
+                })
+            }
             Task::DeleteRest => Request::VifDelete(VifDelete {
                 vif: None,
                 uuid: None,

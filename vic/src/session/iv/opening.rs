@@ -178,6 +178,7 @@ impl IvSession {
             self.work.push(Task::Create(uuid));
         }
         self.work.push(Task::DeleteRest);
+        self.catalogue.begin();
         for held in self.lists.values_mut() {
             held.current = false;
         }

@@ -293,6 +293,11 @@ impl Catalogue {
         &self.whole
     }
 
+    /// A session begins: a switch that was started anew counts its editions anew.
+    pub(super) fn begin(&mut self) {
+        self.parts.clear();
+    }
+
     /// Takes a part. The whole, when this was the last one that was missing.
     fn take(&mut self, part: ProfileCatalogue) -> Result<Option<Vec<Profile>>, Refusal> {
         if part.generation != self.generation {
