@@ -73,12 +73,6 @@ const fn on_host(
 
 /// What is broken while both daemons run.
 const BREAKS: &[Break] = &[
-    on_host(
-        "ip link set dev eth1 promisc off",
-        "promiscuity",
-        "broken",
-        "not promiscuous",
-    ),
     on_host("ip link set dev eth1 arp on", "arp", "warning", "ARP"),
     on_host(
         "sysctl -qw net.ipv6.conf.eth1.disable_ipv6=0",
@@ -134,15 +128,6 @@ const BREAKS: &[Break] = &[
     },
     Break {
         on: "vis",
-        command: "ip link set dev niv1 promisc off",
-        found_on: "vis",
-        rule: "promiscuity",
-        severity: "broken",
-        says: "not promiscuous",
-        mend: Mend::AsItSays,
-    },
-    Break {
-        on: "vis",
         command: "ip link set dev niv1 down",
         found_on: "vis",
         rule: "up",
@@ -170,6 +155,7 @@ pub(super) fn doctor(binaries: &Binaries, report: &Report) -> Result<()> {
     for one in BREAKS {
         ward.break_and_mend(one)?;
     }
+    ward.daemons_stay_promiscuous()?;
     ward.a_stranger_on_the_cable()?;
     ward.a_vnic_that_is_refused()?;
     ward.a_tap_that_filters()?;
@@ -285,6 +271,23 @@ impl<'a> Ward<'a> {
             })?;
             std::thread::sleep(Duration::from_millis(100));
         }
+    }
+
+    /// This the daemons mend by themselves; the doctor may find it until they have.
+    fn daemons_stay_promiscuous(&self) -> Result<()> {
+        for (host, device) in [("h1", "eth1"), ("vis", "niv1")] {
+            self.must(host, &format!("ip link set dev {device} promisc off"))?;
+            let is_back = format!("ip -d link show dev {device} | grep -q 'promiscuity [1-9]'");
+            let end = Instant::now() + WITHIN;
+            while !self.shell(host, &is_back)?.status.success() {
+                check(Instant::now() < end, || {
+                    format!("{device} on {host} does not get promiscuous again")
+                })?;
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            self.until_well(host)?;
+        }
+        Ok(())
     }
 
     fn break_and_mend(&self, one: &Break) -> Result<()> {
