@@ -78,7 +78,7 @@ body! {
     pub struct VifDelete {
         /// Which. Absent, from the IV only: all that were not created in this session.
         pub vif: Option<VifId> = VIF,
-        /// From the VIS: whose it was.
+        /// Whose it is; from the VIS always. An id that is another's is not that vNIC's to give back.
         pub uuid: Option<Uuid> = UUID,
         /// Why.
         pub code: Code = CODE,

@@ -292,12 +292,24 @@ impl IvSession {
                     owner_uuid: vnic.owner_uuid,
                 })
             }
-            Task::Delete(uuid) => Request::VifDelete(VifDelete {
-                vif: Some(self.vnics.get(uuid)?.vif?),
-                uuid: Some(uuid),
-                code: Code::DETACHED,
-                sentence: None,
-            }),
+            Task::Delete(uuid) => {
+                let record = self.vnics.get_mut(uuid)?;
+                if record.state != VnicState::Detaching || record.asked || record.deleting {
+                    return None;
+                }
+                let Some(vif) = record.vif else {
+                    // It was taken away meanwhile: there is nothing to give back.
+                    self.detached(uuid);
+                    return None;
+                };
+                record.deleting = true;
+                Request::VifDelete(VifDelete {
+                    vif: Some(vif),
+                    uuid: Some(uuid),
+                    code: Code::DETACHED,
+                    sentence: None,
+                })
+            }
             Task::DeleteRest => Request::VifDelete(VifDelete {
                 vif: None,
                 uuid: None,
@@ -307,7 +319,8 @@ impl IvSession {
             Task::Set(uuid) => {
                 let record = self.vnics.get_mut(uuid)?;
                 let (mac, mtu) = core::mem::take(&mut record.set);
-                let vif = record.vif.filter(|_| mac.is_some() || mtu.is_some())?;
+                let given = record.vif.filter(|_| record.given);
+                let vif = given.filter(|_| mac.is_some() || mtu.is_some())?;
                 Request::VifSet(VifSet { vif, mac, mtu })
             }
             Task::Counters(vif) => Request::Counters(Counters {
@@ -356,6 +369,7 @@ impl IvSession {
         let mut detached = Vec::new();
         for record in self.vnics.iter_mut() {
             record.asked = false;
+            record.deleting = false;
             match record.state {
                 VnicState::Detaching => detached.push(record.vnic.uuid),
                 VnicState::Creating | VnicState::Created => record.state = VnicState::Waiting,

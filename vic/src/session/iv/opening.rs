@@ -178,11 +178,13 @@ impl IvSession {
             self.work.push(Task::Create(uuid));
         }
         self.work.push(Task::DeleteRest);
+        self.catalogue.begin();
         for held in self.lists.values_mut() {
             held.current = false;
         }
         for record in self.vnics.iter_mut() {
             record.asked = false;
+            record.given = false;
             record.refused = false;
             if let VnicState::Down(_) = record.state {
                 record.state = VnicState::Waiting;

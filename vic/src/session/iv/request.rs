@@ -81,13 +81,13 @@ impl IvSession {
         Ok(())
     }
 
-    /// Whose this VIF is; `None`: of one on its way out, which is past caring. While VifCreate waits for its answer its
-    /// id is one of the last session, and may be another's by now.
+    /// Whose this VIF is; `None`: of one on its way out, which is past caring. An id that was not given in this session
+    /// is one of an earlier session, and may be another's by now.
     fn settled(&mut self, vif: VifId) -> Result<Option<&mut Record>, Refusal> {
         let record = self.vnics.by_vif(vif).ok_or_else(|| unknown_vif(vif))?;
         match record.state {
+            _ if !record.given => Err(unknown_vif(vif)),
             VnicState::Detaching => Ok(None),
-            _ if record.asked => Err(unknown_vif(vif)),
             _ => Ok(Some(record)),
         }
     }
@@ -101,9 +101,14 @@ impl IvSession {
             self.vnics.unbind(uuid);
             let why = refusal(delete.code, delete.sentence);
             if let Some(record) = self.vnics.get_mut(uuid) {
-                if record.state == VnicState::Detaching && !record.asked {
+                if record.asked {
+                    // It may be the very id that the answer will give.
+                    record.revoked = Some(vif);
+                }
+                if record.state == VnicState::Detaching {
                     // Both ends had the same thought.
-                } else if record.state != VnicState::Detaching {
+                    self.gone_without_id(uuid);
+                } else {
                     record.state = match record.asked {
                         true => VnicState::Creating,
                         false => VnicState::Down(why.clone()),
@@ -230,16 +235,26 @@ impl IvSession {
     fn dispossess(&mut self, uuid: Uuid) {
         self.vnics.unbind(uuid);
         let why = Refusal::new(Code::SUPERSEDED, "the VIS gave the id to another vNIC");
-        if let Some(record) = self.vnics.get_mut(uuid) {
-            if record.state != VnicState::Detaching {
-                record.state = VnicState::Down(why.clone());
-            }
+        let staying = |record: &&mut Record| record.state != VnicState::Detaching;
+        if let Some(record) = self.vnics.get_mut(uuid).filter(staying) {
+            record.state = VnicState::Down(why.clone());
             if !record.asked {
                 self.work.push(Task::Create(uuid));
             }
         }
         let vif = None;
         self.end.tell(IvEvent::Down { uuid, vif, why });
+        self.gone_without_id(uuid);
+    }
+
+    /// A vNIC has lost its id: if it detaches, and no answer of the VIS is still to come, it is gone.
+    fn gone_without_id(&mut self, uuid: Uuid) {
+        let waits = |record: &Record| record.asked || record.deleting;
+        let detaching = |record: &&Record| record.state == VnicState::Detaching;
+        let record = self.vnics.get(uuid).filter(detaching);
+        if record.is_some_and(|record| !waits(record)) {
+            self.detached(uuid);
+        }
     }
 
     /// The VIS refused a vNIC.
@@ -292,6 +307,12 @@ pub(super) struct Catalogue {
 impl Catalogue {
     pub(super) fn profiles(&self) -> &[Profile] {
         &self.whole
+    }
+
+    /// A session begins: parts of an earlier one are no parts of what comes, whatever its generation. Until that is whole
+    /// the old catalogue holds.
+    pub(super) fn begin(&mut self) {
+        self.parts.clear();
     }
 
     /// Takes a part. The whole, when this was the last one that was missing.
