@@ -184,6 +184,9 @@ impl IvSession {
                 return;
             }
         };
+        if !conversation.would_take(&mut self.end, now, pdu) {
+            return;
+        }
         let Some(messages) = self.end.verify(pdu) else {
             return;
         };
