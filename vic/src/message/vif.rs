@@ -139,7 +139,7 @@ body! {
 }
 
 body! {
-    /// IV to VIS: the vNIC lives here now. Key: the UUID.
+    /// IV to VIS, from the one to which it came: the vNIC lives here now. Key: the UUID.
     pub struct Commit {
         /// Which vNIC.
         pub uuid: Uuid = UUID,
@@ -147,7 +147,7 @@ body! {
 }
 
 body! {
-    /// IV to VIS: the vNIC does not move after all. Key: the UUID.
+    /// IV to VIS, from the one that prepared it: the vNIC does not move after all. Key: the UUID.
     pub struct Abort {
         /// Which vNIC.
         pub uuid: Uuid = UUID,

@@ -106,7 +106,7 @@ impl IvSession {
         self.work_if_up(Task::Prepare(uuid, to));
     }
 
-    /// A vNIC lives here now. [`IvEvent::Move`] follows.
+    /// A vNIC that came from another IV by a prepared move lives here now. [`IvEvent::Move`] follows.
     pub fn commit(&mut self, _now: Duration, uuid: Uuid) {
         self.work_if_up(Task::Commit(uuid));
     }
