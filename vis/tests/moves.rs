@@ -1,5 +1,11 @@
 //! Moves of a vNIC to another host: docs/vic.md section 7.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
 mod hosts;
 
 use hosts::{CONFIG, Hosts, uuid};
