@@ -251,6 +251,7 @@ impl Run {
         let config = Config {
             uplink,
             key_file: self.key_file,
+            by_flags: true,
             vnics,
             ..Config::default()
         };

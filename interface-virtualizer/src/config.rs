@@ -35,6 +35,9 @@ pub struct Config {
     /// The key that the switch has too. Without one any switch is taken.
     #[serde(default)]
     pub key_file: Option<PathBuf>,
+    /// It was said on the command line, and what people are told names what stands there.
+    #[serde(skip)]
+    pub by_flags: bool,
     /// How many seconds guests keep their carrier when the session is lost and the link is up.
     #[serde(default)]
     pub grace: Option<u32>,

@@ -2,7 +2,7 @@
 //! session said and when: whether the guest sees carrier (design.md section 5.9), and why not.
 
 use crate::core::VnicError;
-use crate::mend::mend;
+use crate::mend::{mend, mend_by_flags};
 use niv::{Mac, VifId};
 use std::time::{Duration, Instant};
 use vic::session::Peer;
@@ -23,6 +23,8 @@ pub struct Conversation {
     /// What gets through to the switch and what should, in octets, while that is less.
     narrow: Option<(u16, u16)>,
     catalogue: Vec<Profile>,
+    /// What to do about a refusal.
+    mend: fn(Code) -> Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -47,7 +49,15 @@ impl Conversation {
             refusal: None,
             narrow: None,
             catalogue: Vec::new(),
+            mend,
         }
+    }
+
+    /// Everything was said on the command line, and no file is there to be mended.
+    #[must_use]
+    pub fn by_flags(self, by_flags: bool) -> Self {
+        let mend = if by_flags { mend_by_flags } else { mend };
+        Self { mend, ..self }
     }
 
     /// Takes what the session said of itself. Whether that is news for people: a refusal is, once.
@@ -129,7 +139,8 @@ impl Conversation {
     /// which guests have none either.
     pub fn why(&self, now: Instant, linked: bool) -> Option<String> {
         let refused = self.refusal.as_ref().map(|(refusal, mac)| {
-            let mend = mend(refusal.code).map_or_else(String::new, |mend| format!("; {mend}"));
+            let mend =
+                (self.mend)(refusal.code).map_or_else(String::new, |mend| format!("; {mend}"));
             format!("refused: {refusal} ({mac}){mend}")
         });
         match &self.state {
@@ -436,5 +447,7 @@ mod tests {
             why.contains("`key-file` here") && !why.contains("answered"),
             "{why}"
         );
+        let why = session.by_flags(true).why(now, true).unwrap();
+        assert!(why.contains("`--key-file` here"), "{why}");
     }
 }

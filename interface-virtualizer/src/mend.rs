@@ -2,6 +2,16 @@
 
 use vic::Code;
 
+/// As [`mend`], for who said everything on the command line.
+pub(crate) fn mend_by_flags(code: Code) -> Option<&'static str> {
+    match code {
+        Code::WRONG_KEY | Code::KEY_REQUIRED | Code::KEY_NOT_WANTED => Some(
+            "give both ends the same key: `--key-file` here, `vic authentication key-file` on the switch, or none to both",
+        ),
+        code => mend(code),
+    }
+}
+
 /// What to do about a refusal; `None`: its own sentence has to do.
 pub(crate) fn mend(code: Code) -> Option<&'static str> {
     Some(match code {

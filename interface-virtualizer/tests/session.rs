@@ -51,7 +51,13 @@ fn a_killed_iv_comes_back_with_its_vnics_their_devices_and_their_vifs() {
         assert_eq!(after_start, changes, "the guest does not see the restart");
         lab.frames_pass("t-web1", after.vnics[0].vif.unwrap());
 
-        assert!(lab.iv(&["detach", "t-web1"]).contains("is detached"));
+        let said = lab.iv(&["detach", "t-web1"]);
+        let uuid = after.vnics[0].uuid.as_deref().unwrap();
+        let again = format!("`iv attach t-web1 --uuid {uuid} ...`");
+        assert!(
+            said.contains("is detached") && said.contains(&again),
+            "{said}"
+        );
         assert_eq!(lab.index("t-web1"), None, "its TAP goes with it");
         assert_eq!(lab.vis.vifs(), 1);
         lab.iv(&["detach", "db1"]);

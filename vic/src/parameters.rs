@@ -42,7 +42,8 @@ pub struct Parameters {
     pub hold: Duration,
     /// How long a freed id rests before it may be given again. Default 1 s.
     pub rest: Duration,
-    /// Sessions take this many valid PDUs a second, on average, and drop the rest. Default 4,000.
+    /// Sessions take this many valid PDUs a second, on average, and as many that came already; they drop the rest before
+    /// they look at its authenticator. Default 4,000.
     pub rate: u32,
 }
 

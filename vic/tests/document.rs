@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::samples;
 use vic::frame::{Direction, Received, read};
-use vic::message::{Body, Kind, Message, Request, batch, field::ANY, field::FIELDS};
+use vic::message::{Answer, Body, Kind, Message, Request, batch, field::ANY, field::FIELDS};
 use vic::{Authenticator, Code, Parameters, timers};
 
 fn docs(name: &str) -> PathBuf {
@@ -104,6 +104,77 @@ fn every_kind_field_and_code_is_in_the_document_and_the_dissector() {
         "subtype **{}** (acknowledged), **{}**",
         parameters.subtype, parameters.unacknowledged_subtype
     )));
+}
+
+/// Names of the fields that a message has, in their order.
+fn names(message: &Message) -> Vec<&'static str> {
+    let octets = message.to_bytes();
+    let mut rest = &octets[8..];
+    let mut names = Vec::new();
+    while let [a, b, c, d, ..] = *rest {
+        let number = u16::from_be_bytes([a, b]) & 0x7FFF;
+        let field = FIELDS.iter().find(|field| field.number == number);
+        names.push(field.unwrap().name);
+        rest = &rest[4 + usize::from(u16::from_be_bytes([c, d]))..];
+    }
+    names.dedup();
+    names
+}
+
+#[test]
+fn the_fields_of_every_kind_in_the_document_are_those_of_the_code() {
+    let text = std::fs::read_to_string(docs("vic.md")).unwrap();
+    for (way, message) in samples::messages() {
+        let column = match message.body {
+            Body::Request(_) => 4,
+            Body::Answer(Answer::Done(_)) | Body::Refused(..) => continue,
+            Body::Answer(_) => 6,
+        };
+        let kind = message.kind();
+        let start = format!("| {} | {kind:?} |", kind as u8);
+        let rows: Vec<Vec<&str>> = text
+            .lines()
+            .filter(|line| line.starts_with(&start))
+            .map(|line| line.split('|').map(str::trim).collect())
+            .collect();
+        let senders: Vec<&str> = rows.iter().map(|row| row[3]).collect();
+        let sender = if way == Direction::Up { "IV" } else { "VIS" };
+        assert!(
+            column == 6 || senders.contains(&sender) || senders == ["both"],
+            "{kind:?}: {senders:?}"
+        );
+        // Whoever sends it, it is one message: where there are two rows, both have its fields.
+        for row in &rows {
+            let words = row[column]
+                .split([' ', ','])
+                .filter(|word| *word != "as" && *word != "asked");
+            let has = names(&message);
+            // A sample may lack what may be absent.
+            let said: Vec<&str> = words
+                .filter(|word| {
+                    !word.is_empty()
+                        && (!word.ends_with('?') || has.contains(&word.trim_end_matches('?')))
+                })
+                .map(|word| word.trim_end_matches(['?', '.']))
+                .collect();
+            assert_eq!(said, has, "{kind:?}");
+        }
+    }
+}
+
+/// The table of numbers alone does not say when a code is to be expected.
+#[test]
+fn every_code_is_explained_outside_the_table_of_numbers() {
+    let text = std::fs::read_to_string(docs("vic.md")).unwrap();
+    let (before, section) = text.split_once("| number | name | number |").unwrap();
+    let (_, after) = section.split_once("\n\n").unwrap();
+    for (_, name) in Code::ALL {
+        let quoted = format!("`{name}`");
+        assert!(
+            before.contains(&quoted) || after.contains(&quoted),
+            "{name}"
+        );
+    }
 }
 
 #[test]

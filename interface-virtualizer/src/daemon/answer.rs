@@ -11,6 +11,7 @@ use serde::Serialize;
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
+use vic::Uuid;
 
 /// Where an answer goes.
 type Reply<T> = oneshot::Sender<Result<T, String>>;
@@ -20,7 +21,7 @@ pub(crate) enum Ask {
     Show(Reply<Show>),
     Profiles(Reply<Profiles>),
     Attach(Box<VnicSpec>, Reply<()>),
-    Detach(String, Reply<()>),
+    Detach(String, Reply<Uuid>),
     Look(String, Reply<Look>),
 }
 
@@ -113,7 +114,11 @@ impl Handler for Answers {
             },
             Request::Detach { name } => {
                 let detached = self.ask(|reply| Ask::Detach(name.clone(), reply)).await;
-                detached.map(|()| format!("vNIC {name} is detached\n"))
+                detached.map(|uuid| {
+                    format!(
+                        "vNIC {name} is detached; `iv attach {name} --uuid {uuid} ...` gets it the same port of the switch again\n"
+                    )
+                })
             }
         };
         // A client that went away needs no answer.

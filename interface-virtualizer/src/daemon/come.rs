@@ -176,7 +176,7 @@ impl Daemon {
         let supervisor =
             Supervisor::start(links.clone(), worker.clone(), vec![uplink], ring, formers).await?;
         let mut daemon = Self {
-            session: Conversation::new(config.grace()),
+            session: Conversation::new(config.grace()).by_flags(config.by_flags),
             config,
             links,
             worker,

@@ -10,13 +10,18 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
+use vic::Uuid;
 
 /// VIFs that were given are kept together after so long (ours): many come at once.
 const TOGETHER: Duration = Duration::from_millis(200);
 
 impl Daemon {
     /// `iv detach`: nothing passes any more, then the switch is told, then the device goes.
-    pub(super) async fn detach(&mut self, name: &str, reply: oneshot::Sender<Result<(), String>>) {
+    pub(super) async fn detach(
+        &mut self,
+        name: &str,
+        reply: oneshot::Sender<Result<Uuid, String>>,
+    ) {
         match self.end(name).await {
             Ok(id) => {
                 if let Some(vic) = self.vnics.get_mut(&id).and_then(|vnic| vnic.vic.as_mut()) {
@@ -74,6 +79,7 @@ impl Daemon {
             return;
         };
         let reply = vic.detached.take();
+        let uuid = vic.uuid;
         let closed = self.remove(id).await;
         let kept = self.keep().map_err(|error| error.to_string());
         let answer = async move {
@@ -82,7 +88,7 @@ impl Daemon {
                 let _ = closed.await;
             }
             // The client may be gone by now.
-            let _ = reply.map(|reply| reply.send(kept));
+            let _ = reply.map(|reply| reply.send(kept.map(|()| uuid)));
         };
         tokio::spawn(answer);
     }

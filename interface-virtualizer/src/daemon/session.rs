@@ -215,8 +215,12 @@ impl Daemon {
             }
             _ => {
                 if let Authentication::Open = vic.authentication {
+                    let key_file = match self.config.by_flags {
+                        true => "--key-file PATH",
+                        false => "key-file = \"PATH\"",
+                    };
                     info!(
-                        "there is no key: any switch on {} is taken (`--key-file PATH` changes that)",
+                        "there is no key: any switch on {} is taken (`{key_file}` changes that)",
                         self.config.uplink
                     );
                 }

@@ -54,8 +54,8 @@ pub(super) struct Assigned {
     pub(super) made: bool,
     /// Who wants to know when its device is there.
     pub(super) attached: Option<oneshot::Sender<Result<(), String>>>,
-    /// Who wants to know when it is detached.
-    pub(super) detached: Option<oneshot::Sender<Result<(), String>>>,
+    /// Who wants to know when it is detached, and by which UUID it comes back.
+    pub(super) detached: Option<oneshot::Sender<Result<Uuid, String>>>,
 }
 
 impl Assigned {

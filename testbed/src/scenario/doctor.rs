@@ -363,7 +363,15 @@ impl<'a> Ward<'a> {
     fn a_vnic_that_is_refused(&mut self) -> Result<()> {
         self.lab.add_host("g1")?;
         let netns = sandbox::netns_path("g1").display().to_string();
-        let attach = ["attach", "web1", "--profile", "no-such", "--netns", &netns];
+        let attach = [
+            "attach",
+            "web1",
+            "--no-wait",
+            "--profile",
+            "no-such",
+            "--netns",
+            &netns,
+        ];
         self.lab.daemon("h1")?.ask(&attach)?;
         let (found, _) = self.until_found("h1", &[], "vnic")?;
         let says = text(&found, "says");

@@ -78,7 +78,7 @@ body! {
     pub struct VifDelete {
         /// Which. Absent, from the IV only: all that were not created in this session.
         pub vif: Option<VifId> = VIF,
-        /// From the VIS: whose it was.
+        /// Whose it is; from the VIS always. An id that is another's is not that vNIC's to give back.
         pub uuid: Option<Uuid> = UUID,
         /// Why.
         pub code: Code = CODE,
@@ -139,7 +139,7 @@ body! {
 }
 
 body! {
-    /// IV to VIS: the vNIC lives here now. Key: the UUID.
+    /// IV to VIS, from the one to which it came: the vNIC lives here now. Key: the UUID.
     pub struct Commit {
         /// Which vNIC.
         pub uuid: Uuid = UUID,
@@ -147,7 +147,7 @@ body! {
 }
 
 body! {
-    /// IV to VIS: the vNIC does not move after all. Key: the UUID.
+    /// IV to VIS, from the one that prepared it: the vNIC does not move after all. Key: the UUID.
     pub struct Abort {
         /// Which vNIC.
         pub uuid: Uuid = UUID,

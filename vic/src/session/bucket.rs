@@ -24,15 +24,24 @@ impl Bucket {
         }
     }
 
+    /// Whether there is a token.
+    pub(crate) fn has(&self, now: Duration) -> bool {
+        self.owed(now) + self.each <= self.depth
+    }
+
     /// Takes a token if there is one.
     pub(crate) fn take(&mut self, now: Duration) -> bool {
-        self.owed = self.owed.saturating_sub(now.saturating_sub(self.at));
+        let there = self.has(now);
+        self.owed = self.owed(now);
         self.at = self.at.max(now);
-        let there = self.owed + self.each <= self.depth;
         if there {
             self.owed += self.each;
         }
         there
+    }
+
+    fn owed(&self, now: Duration) -> Duration {
+        self.owed.saturating_sub(now.saturating_sub(self.at))
     }
 }
 
@@ -49,6 +58,7 @@ mod tests {
             [true, true, true, false]
         );
         let later = Duration::from_millis(100);
+        assert_eq!([now, later].map(|at| bucket.has(at)), [false, true]);
         assert_eq!([(); 2].map(|()| bucket.take(later)), [true, false]);
         let passed = (1..=1000).filter(|&ms| bucket.take(later + Duration::from_millis(ms)));
         assert_eq!(passed.count(), 10);

@@ -34,7 +34,10 @@ pub(crate) struct Conversation<C> {
     sequence: u64,
     unacknowledged: u16,
     came: ReplayWindow,
+    /// Of frames that are new.
     rate: Bucket,
+    /// Of frames that came already: apart, so that who plays them again cannot keep new ones out.
+    repeats: Bucket,
     heard: Duration,
     keepalive_at: Duration,
     keepalive_every: Duration,
@@ -78,6 +81,7 @@ impl<C> Conversation<C> {
             unacknowledged: 0,
             came: ReplayWindow::default(),
             rate: Bucket::new(parameters.rate, parameters.rate),
+            repeats: Bucket::new(parameters.rate, parameters.rate),
             heard: now,
             keepalive_at: now,
             keepalive_every: keepalive_every(hold),
@@ -102,7 +106,23 @@ impl<C> Conversation<C> {
         self.ecp.given_up()
     }
 
-    /// Takes a PDU of this conversation whose authenticator holds.
+    /// Whether a PDU of this conversation is worth the look at its authenticator. That costs, and who plays a frame again
+    /// pays nothing. It changes nothing yet: a token is paid by [`Self::take`], so that no forged frame uses one up.
+    pub(crate) fn would_take<E>(&self, end: &mut End<E>, now: Duration, pdu: &Pdu<'_>) -> bool {
+        let bucket = match self.came.look(pdu.envelope.sequence) {
+            Seen::TooOld => {
+                end.statistics.foreign += 1;
+                return false;
+            }
+            Seen::Again => &self.repeats,
+            Seen::New => &self.rate,
+        };
+        let there = bucket.has(now);
+        end.statistics.excess += u64::from(!there);
+        there
+    }
+
+    /// Takes a PDU of this conversation that [`Self::would_take`], and whose authenticator holds.
     pub(crate) fn take<E>(
         &mut self,
         end: &mut End<E>,
@@ -116,16 +136,16 @@ impl<C> Conversation<C> {
                 end.statistics.foreign += 1;
                 return Vec::new();
             }
-            Seen::Again => {
+            Seen::Again if self.repeats.take(now) => {
                 end.statistics.repeated += 1;
                 self.acknowledge(end, pdu);
                 return Vec::new();
             }
-            Seen::New if !self.rate.take(now) => {
+            Seen::New if self.rate.take(now) => {}
+            Seen::Again | Seen::New => {
                 end.statistics.excess += 1;
                 return Vec::new();
             }
-            Seen::New => {}
         }
         self.came.note(sequence);
         self.heard = now;

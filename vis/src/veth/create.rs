@@ -3,7 +3,7 @@
 use super::command::Command;
 use super::link::Subject;
 use super::notice::Notice;
-use super::record::{Place, Record, Stage};
+use super::record::{Move, Place, Record, Stage};
 use super::registry::{MAX_DETACHED, Registry};
 use crate::config::{EthernetId, InterfaceId, Membership, ProfileName, VethId};
 use niv::{Counters, Mac, VifId, VlanSet};
@@ -28,7 +28,7 @@ impl Registry {
                 return self.command(link, Command::Refuse { ask, why });
             }
         };
-        self.leave_elsewhere(now, link, uuid);
+        let arrived = self.leave_elsewhere(now, link, uuid);
         let before = self.records.remove(&uuid);
         let record = Record {
             number,
@@ -52,7 +52,7 @@ impl Registry {
                 .as_ref()
                 .map_or_else(Counters::default, |before| before.live),
             carried: before.is_some_and(|before| before.carried),
-            prepared: None,
+            moving: arrived.then_some(Move::Arrived),
             told: None,
         };
         self.free.remove(&number);
@@ -88,7 +88,10 @@ impl Registry {
         let elsewhere = record.and_then(Record::home).filter(|home| *home != link);
         if let (Some(record), Some(home)) = (record, elsewhere) {
             let here = peer.map(|peer| peer.identity);
-            let prepared = record.prepared.is_some_and(|to| to.is_none() || to == here);
+            let prepared = match record.moving {
+                Some(Move::Prepared(to)) => to.is_none() || to == here,
+                Some(Move::Arrived) | None => false,
+            };
             if !prepared {
                 let (number, home) = (record.number, InterfaceId::Ethernet(home));
                 let sentence = format!(
@@ -206,18 +209,21 @@ impl Registry {
         })
     }
 
-    /// A prepared vNIC that goes elsewhere leaves the place it had.
-    fn leave_elsewhere(&mut self, now: Duration, link: EthernetId, uuid: Uuid) {
+    /// A prepared vNIC that goes elsewhere leaves the place it had: whether that is so.
+    fn leave_elsewhere(&mut self, now: Duration, link: EthernetId, uuid: Uuid) -> bool {
         let Some(record) = self.records.get_mut(&uuid) else {
-            return;
+            return false;
         };
-        if let Some(place) = record.place.filter(|place| place.link != link) {
-            let to = InterfaceId::Ethernet(link);
-            let why = Refusal::new(Code::DETACHED, format!("it moved to {to}"));
-            record.lose_place(now, Stage::Detached);
-            self.places.remove(&place);
-            self.command(place.link, Command::Delete(place.vif, why));
-        }
+        let Some(place) = record.place.filter(|place| place.link != link) else {
+            return false;
+        };
+        let prepared = matches!(record.moving, Some(Move::Prepared(_)));
+        let to = InterfaceId::Ethernet(link);
+        let why = Refusal::new(Code::DETACHED, format!("it moved to {to}"));
+        record.lose_place(now, Stage::Detached);
+        self.places.remove(&place);
+        self.command(place.link, Command::Delete(place.vif, why));
+        prepared
     }
 
     /// Those detached longest ago, beyond the limit.

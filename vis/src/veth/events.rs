@@ -3,7 +3,7 @@
 use super::command::{Command, Report};
 use super::link::{LastRefusal, Subject};
 use super::notice::Notice;
-use super::record::{Place, Record, Stage};
+use super::record::{Move, Place, Record, Stage};
 use super::registry::Registry;
 use super::repeats::Say;
 use crate::config::{EthernetId, InterfaceId};
@@ -323,23 +323,44 @@ impl Registry {
         self.forget_long_detached();
     }
 
-    /// Moves are prepared by the IV that has the vNIC. The one that is to have it then simply asks for it.
+    /// A move is prepared or called off by the IV that has the vNIC, and committed by the one to which it came; that one
+    /// simply asks for it in between.
     fn step(&mut self, link: EthernetId, ask: Ask, uuid: Uuid, step: MoveStep) {
         let lives_here = |record: &&mut Record| record.home() == Some(link);
-        let here = self.records.get_mut(&uuid).filter(lives_here);
-        let done = match (here, step) {
+        let port = InterfaceId::Ethernet(link);
+        let refuse = |code, sentence: String| Err(Refusal::new(code, sentence));
+        let done = match (self.records.get_mut(&uuid).filter(lives_here), step) {
             (Some(record), MoveStep::Prepare(to)) => {
-                record.prepared = Some(to);
+                record.moving = Some(Move::Prepared(to));
                 Ok(())
             }
-            (Some(record), MoveStep::Commit | MoveStep::Abort) => {
-                record.prepared = None;
+            (None, MoveStep::Prepare(_)) => {
+                let sentence =
+                    format!("vNIC {uuid} does not live on {port}: it is not for this host to move");
+                refuse(Code::NOT_ALLOWED, sentence)
+            }
+            (Some(Record { moving, .. }), MoveStep::Commit) if *moving == Some(Move::Arrived) => {
+                *moving = None;
                 Ok(())
             }
-            (None, _) => {
-                let link = InterfaceId::Ethernet(link);
-                let sentence = format!("vNIC {uuid} does not live on {link}");
-                Err(Refusal::new(Code::NOT_PREPARED, sentence))
+            (
+                Some(Record {
+                    moving: moving @ Some(Move::Prepared(_)),
+                    ..
+                }),
+                MoveStep::Abort,
+            ) => {
+                *moving = None;
+                Ok(())
+            }
+            (_, MoveStep::Commit) => {
+                let sentence =
+                    format!("vNIC {uuid} did not come to {port} by a move that was prepared");
+                refuse(Code::NOT_PREPARED, sentence)
+            }
+            (_, MoveStep::Abort) => {
+                let sentence = format!("no move of vNIC {uuid} away from {port} is prepared");
+                refuse(Code::NOT_PREPARED, sentence)
             }
         };
         self.command(link, Command::Answer { ask, done });

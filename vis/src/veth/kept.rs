@@ -131,7 +131,7 @@ impl Kept {
             earlier: Counters::from(&kept.counters),
             live: Counters::default(),
             carried: false,
-            prepared: None,
+            moving: None,
             told: None,
         }
     }

@@ -39,10 +39,19 @@ pub struct Record {
     pub(super) live: Counters,
     /// It takes part in the switch.
     pub(super) carried: bool,
-    /// Its IV said that it will move, and perhaps to whom.
-    pub(super) prepared: Option<Option<Uuid>>,
+    /// Where it is on a move that its IV prepared.
+    pub(super) moving: Option<Move>,
     /// What its IV was told of it.
     pub(super) told: Option<Option<Refusal>>,
+}
+
+/// A move of a vNIC, until it is committed or called off (docs/vic.md section 7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Move {
+    /// It may go to the IV of that identity, if it is said, else to any.
+    Prepared(Option<Uuid>),
+    /// It came from where that was said.
+    Arrived,
 }
 
 /// A link, and a VIF on it.

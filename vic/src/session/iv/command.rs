@@ -76,16 +76,17 @@ impl IvSession {
         record.vnic.mac = mac.unwrap_or(record.vnic.mac);
         record.vnic.mtu = mtu.unwrap_or(record.vnic.mtu);
         record.set = (mac.or(record.set.0), mtu.or(record.set.1));
-        if up && record.vif.is_some() && !record.asked {
+        if up && record.given {
+            // Else VifCreate says it.
             self.work.push(Task::Set(uuid));
         }
         Ok(())
     }
 
     /// What passed the vNIC with this VIF. Only the latest word is sent. Ignored without a session, and
-    /// when no vNIC has the VIF.
+    /// when no vNIC was given the VIF in it.
     pub fn counters(&mut self, _now: Duration, vif: VifId, counters: VifCounters) {
-        if self.is_up() && self.vnics.holder(vif).is_some() {
+        if self.is_up() && self.vnics.by_vif(vif).is_some_and(|record| record.given) {
             self.counters.insert(vif, counters);
             self.work.push(Task::Counters(vif));
         }
@@ -105,7 +106,7 @@ impl IvSession {
         self.work_if_up(Task::Prepare(uuid, to));
     }
 
-    /// A vNIC lives here now. [`IvEvent::Move`] follows.
+    /// A vNIC that came from another IV by a prepared move lives here now. [`IvEvent::Move`] follows.
     pub fn commit(&mut self, _now: Duration, uuid: Uuid) {
         self.work_if_up(Task::Commit(uuid));
     }

@@ -184,6 +184,9 @@ impl IvSession {
                 return;
             }
         };
+        if !conversation.would_take(&mut self.end, now, pdu) {
+            return;
+        }
         let Some(messages) = self.end.verify(pdu) else {
             return;
         };
@@ -293,12 +296,16 @@ impl IvSession {
                 })
             }
             Task::Delete(uuid) => {
-                let record = self.vnics.get(uuid)?;
+                let record = self.vnics.get_mut(uuid)?;
+                if record.state != VnicState::Detaching || record.asked || record.deleting {
+                    return None;
+                }
                 let Some(vif) = record.vif else {
-                    // The VIS took it away before this could be said: there is nothing to give back.
+                    // It was taken away meanwhile: there is nothing to give back.
                     self.detached(uuid);
                     return None;
                 };
+                record.deleting = true;
                 Request::VifDelete(VifDelete {
                     vif: Some(vif),
                     uuid: Some(uuid),
@@ -315,7 +322,8 @@ impl IvSession {
             Task::Set(uuid) => {
                 let record = self.vnics.get_mut(uuid)?;
                 let (mac, mtu) = core::mem::take(&mut record.set);
-                let vif = record.vif.filter(|_| mac.is_some() || mtu.is_some())?;
+                let given = record.vif.filter(|_| record.given);
+                let vif = given.filter(|_| mac.is_some() || mtu.is_some())?;
                 Request::VifSet(VifSet { vif, mac, mtu })
             }
             Task::Counters(vif) => Request::Counters(Counters {
@@ -364,6 +372,7 @@ impl IvSession {
         let mut detached = Vec::new();
         for record in self.vnics.iter_mut() {
             record.asked = false;
+            record.deleting = false;
             match record.state {
                 VnicState::Detaching => detached.push(record.vnic.uuid),
                 VnicState::Creating | VnicState::Created => record.state = VnicState::Waiting,

@@ -184,6 +184,7 @@ impl IvSession {
         }
         for record in self.vnics.iter_mut() {
             record.asked = false;
+            record.given = false;
             record.refused = false;
             if let VnicState::Down(_) = record.state {
                 record.state = VnicState::Waiting;

@@ -81,13 +81,13 @@ impl IvSession {
         Ok(())
     }
 
-    /// Whose this VIF is; `None`: of one on its way out, which is past caring. While VifCreate waits for its answer its
-    /// id is one of the last session, and may be another's by now.
+    /// Whose this VIF is; `None`: of one on its way out, which is past caring. An id that was not given in this session
+    /// is one of an earlier session, and may be another's by now.
     fn settled(&mut self, vif: VifId) -> Result<Option<&mut Record>, Refusal> {
         let record = self.vnics.by_vif(vif).ok_or_else(|| unknown_vif(vif))?;
         match record.state {
+            _ if !record.given => Err(unknown_vif(vif)),
             VnicState::Detaching => Ok(None),
-            _ if record.asked => Err(unknown_vif(vif)),
             _ => Ok(Some(record)),
         }
     }
@@ -97,11 +97,15 @@ impl IvSession {
             let error = MessageError::Missing(if delete.vif.is_none() { "vif" } else { "uuid" });
             return Err(error.into());
         };
-        if self.vnics.holder(vif) == Some(uuid) {
+        let had_it = self.vnics.holder(vif) == Some(uuid);
+        if had_it {
             self.vnics.unbind(uuid);
             let why = refusal(delete.code, delete.sentence);
             if let Some(record) = self.vnics.get_mut(uuid) {
-                // One on its way out is past caring: both ends had the same thought.
+                if record.asked {
+                    // It may be the very id that the answer will give.
+                    record.revoked = Some(vif);
+                }
                 if record.state != VnicState::Detaching {
                     record.state = match record.asked {
                         true => VnicState::Creating,
@@ -120,6 +124,10 @@ impl IvSession {
         self.counters.remove(&vif);
         if self.vnics.holder(vif).is_none() {
             self.end.tell(IvEvent::VifForgotten(vif));
+        }
+        if had_it {
+            // Both ends may have had the same thought.
+            self.gone_without_id(uuid);
         }
         Ok(())
     }
@@ -229,16 +237,26 @@ impl IvSession {
     fn dispossess(&mut self, uuid: Uuid) {
         self.vnics.unbind(uuid);
         let why = Refusal::new(Code::SUPERSEDED, "the VIS gave the id to another vNIC");
-        if let Some(record) = self.vnics.get_mut(uuid) {
-            if record.state != VnicState::Detaching {
-                record.state = VnicState::Down(why.clone());
-            }
+        let staying = |record: &&mut Record| record.state != VnicState::Detaching;
+        if let Some(record) = self.vnics.get_mut(uuid).filter(staying) {
+            record.state = VnicState::Down(why.clone());
             if !record.asked {
                 self.work.push(Task::Create(uuid));
             }
         }
         let vif = None;
         self.end.tell(IvEvent::Down { uuid, vif, why });
+        self.gone_without_id(uuid);
+    }
+
+    /// A vNIC has lost its id: if it detaches, and no answer of the VIS is still to come, it is gone.
+    fn gone_without_id(&mut self, uuid: Uuid) {
+        let waits = |record: &Record| record.asked || record.deleting;
+        let detaching = |record: &&Record| record.state == VnicState::Detaching;
+        let record = self.vnics.get(uuid).filter(detaching);
+        if record.is_some_and(|record| !waits(record)) {
+            self.detached(uuid);
+        }
     }
 
     /// The VIS refused a vNIC.
@@ -293,7 +311,8 @@ impl Catalogue {
         &self.whole
     }
 
-    /// A session begins: a switch that was started anew counts its editions anew.
+    /// A session begins: parts of an earlier one are no parts of what comes, whatever its generation. Until that is whole
+    /// the old catalogue holds.
     pub(super) fn begin(&mut self) {
         self.parts.clear();
     }

@@ -10,9 +10,13 @@ pub(crate) struct Record {
     pub(crate) vnic: Vnic,
     /// The id it has, or had in the last session.
     pub(crate) vif: Option<VifId>,
+    /// The VIS gave that id in this session. Until then it may be another vNIC's.
+    pub(crate) given: bool,
     pub(crate) state: VnicState,
     /// A VifCreate waits for its answer.
     pub(crate) asked: bool,
+    /// A VifDelete waits for its answer.
+    pub(crate) deleting: bool,
     /// The VIS deleted this id before the answer that gives it came.
     pub(crate) revoked: Option<VifId>,
     /// A VifCreate was refused: worth another try.
@@ -38,8 +42,10 @@ impl Vnics {
         let record = Record {
             vnic,
             vif,
+            given: false,
             state: VnicState::Waiting,
             asked: false,
+            deleting: false,
             revoked: None,
             refused: false,
             set: (None, None),
@@ -83,16 +89,19 @@ impl Vnics {
 
     /// Takes a vNIC's id away, and says which it was.
     pub(crate) fn unbind(&mut self, uuid: Uuid) -> Option<VifId> {
-        let vif = self.records.get_mut(&uuid)?.vif.take()?;
+        let record = self.records.get_mut(&uuid)?;
+        record.given = false;
+        let vif = record.vif.take()?;
         self.by_vif.remove(&vif);
         Some(vif)
     }
 
-    /// Gives a vNIC an id that nobody holds.
+    /// Gives a vNIC an id that nobody holds, as the VIS said.
     pub(crate) fn bind(&mut self, uuid: Uuid, vif: VifId) {
         self.unbind(uuid);
         if let Some(record) = self.records.get_mut(&uuid) {
             record.vif = Some(vif);
+            record.given = true;
             self.by_vif.insert(vif, uuid);
         }
     }

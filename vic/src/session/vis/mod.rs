@@ -179,9 +179,11 @@ impl VisSession {
 
     fn pdu(&mut self, now: Duration, pdu: &Pdu<'_>) {
         let envelope = &pdu.envelope;
-        let mut conversation = self.conversation.as_deref();
-        if conversation.take_if(|c| c.is_of(envelope)).is_some() {
-            if let Some(messages) = self.end.verify(pdu) {
+        let conversation = self.conversation.as_deref();
+        if let Some(conversation) = conversation.filter(|c| c.is_of(envelope)) {
+            if conversation.would_take(&mut self.end, now, pdu)
+                && let Some(messages) = self.end.verify(pdu)
+            {
                 self.take(now, pdu, messages);
             }
         } else if envelope.receiver.0 == 0 && envelope.sequence == 0 {

@@ -56,9 +56,17 @@ impl VisSession {
             Request::VifCreate(create) => return self.create(transaction, create).err().map(Err),
             Request::VifSet(set) => return self.set(transaction, set).err().map(Err),
             Request::VifDelete(VifDelete { vif: None, .. }) => self.sweep(now),
-            Request::VifDelete(VifDelete { vif: Some(vif), .. }) => {
-                let why = Refusal::new(Code::DETACHED, "the IV detached the vNIC");
-                self.begin_going(now, vif, why);
+            Request::VifDelete(VifDelete {
+                vif: Some(vif),
+                uuid,
+                ..
+            }) => {
+                // An id of an earlier session may be another vNIC's by now: that is not who was detached.
+                let holder = self.vifs.get(&vif).map(|record| record.uuid);
+                if uuid.is_none_or(|uuid| holder == Some(uuid)) {
+                    let why = Refusal::new(Code::DETACHED, "the IV detached the vNIC");
+                    self.begin_going(now, vif, why);
+                }
             }
             Request::ListUnknown(unknown) => self.list_unknown(unknown.list),
             Request::Counters(counters) => {
