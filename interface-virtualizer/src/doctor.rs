@@ -180,7 +180,7 @@ mod tests {
             panic!("one fault");
         };
         assert!(
-            fault.contains("line 2") && fault.contains("uplnk"),
+            fault.contains(".toml:2:1:") && fault.contains("uplnk"),
             "{fault}"
         );
         assert!(question.wanted.is_empty());
