@@ -417,7 +417,7 @@ fn a_prepared_vnic_goes_to_the_iv_that_was_named_and_to_no_other() {
     alone.attach(1, 1, 1);
     // Only where it lives can it be prepared.
     let elsewhere = alone.step(2, 1, MoveStep::Prepare(None));
-    assert_eq!(elsewhere, Err(Code::NOT_PREPARED));
+    assert_eq!(elsewhere, Err(Code::NOT_ALLOWED));
     assert_eq!(alone.create(2, 1), Err(Code::IN_USE));
     assert_eq!(
         alone.step(1, 1, MoveStep::Prepare(Some(identity(3)))),
