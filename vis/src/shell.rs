@@ -1,7 +1,7 @@
 //! The shell: what is typed, what may be typed next, and the conversation with the daemon.
 //!
 //! The daemon holds the configuration and decides; the shell sends it each line with the place it is said at
-//! ([`crate::changes::At`]), and prints what comes back. Both read lines with [`understand`], from the one command
+//! ([`crate::changes::At`]), and prints what comes back. Both read lines with [`understand()`], from the one command
 //! tree, so help and completion need no daemon.
 
 pub mod ask;
