@@ -1,7 +1,7 @@
 //! What a frame leaves behind on its way through the switch: what is learned, counted, and said about it.
 //! The way itself ([`super::worker`], [`super::pipeline`]) is written once, over [`Trail`]: on the data path
 //! it is [`Live`], which is compiled to the bare table and counters; when people ask why, it is
-//! [`super::rehearsal::Rehearsal`], which changes nothing and keeps every step.
+//! `Rehearsal` (`switch::rehearsal`), which changes nothing and keeps every step.
 
 use super::account::Account;
 use super::balance::Balance;
