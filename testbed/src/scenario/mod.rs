@@ -18,6 +18,8 @@ mod lost_interfaces;
 mod plain_user;
 mod scale;
 mod shell;
+mod shipped_labs;
+mod side_by_side;
 mod svif_space;
 mod templates;
 mod tiny_iv;
@@ -267,6 +269,20 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(held_lab::held_lab),
+    },
+    Scenario {
+        name: "labs-side-by-side",
+        about: "labs of a file: two at a time, looked at in every way, one of them killed",
+        needs: &[],
+        demo: false,
+        run: Run::Own(side_by_side::side_by_side),
+    },
+    Scenario {
+        name: "shipped-labs",
+        about: "each lab that is shipped comes up, who should reach each other does, and nobody else",
+        needs: &[],
+        demo: false,
+        run: Run::Own(shipped_labs::shipped_labs),
     },
     Scenario {
         name: "svif-space",
