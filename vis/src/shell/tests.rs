@@ -128,6 +128,9 @@ fn tab_completes_a_word_where_it_stands() {
     assert_eq!(complete(Mode::Exec, "show vlan | i"), (12, vec!["include"]));
     assert_eq!(complete(Mode::Veth, "no sw"), (3, vec!["switchport"]));
     assert_eq!(complete(Mode::Config, "vlan "), (5, vec![]));
+    // Behind what cannot be read stands nothing.
+    let odd = "show port-profile d\u{1d} ";
+    assert_eq!(complete(Mode::Exec, odd), (odd.len(), vec![]));
 }
 
 #[test]
