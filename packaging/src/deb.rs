@@ -98,29 +98,31 @@ struct Tar {
 
 impl Tar {
     fn new(made_at: u64) -> Self {
-        let encoder = GzBuilder::new().write(Vec::new(), Compression::best());
+        let encoder = GzBuilder::new().write(Vec::new(), Compression::default());
         let builder = tar::Builder::new(encoder);
         Self { builder, made_at }
     }
 
-    fn header(&self, kind: tar::EntryType, mode: u32, size: u64) -> tar::Header {
+    fn header(&self, kind: tar::EntryType, mode: u32, size: u64) -> io::Result<tar::Header> {
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(kind);
         header.set_mode(mode);
         header.set_uid(0);
         header.set_gid(0);
+        header.set_username("root")?;
+        header.set_groupname("root")?;
         header.set_mtime(self.made_at);
         header.set_size(size);
-        header
+        Ok(header)
     }
 
     fn folder(&mut self, path: &str) -> io::Result<()> {
-        let header = self.header(tar::EntryType::Directory, 0o755, 0);
+        let header = self.header(tar::EntryType::Directory, 0o755, 0)?;
         self.append(header, path, &[])
     }
 
     fn file(&mut self, path: &str, mode: u32, octets: &[u8]) -> io::Result<()> {
-        let header = self.header(tar::EntryType::Regular, mode, octets.len() as u64);
+        let header = self.header(tar::EntryType::Regular, mode, octets.len() as u64)?;
         self.append(header, path, octets)
     }
 
@@ -177,6 +179,7 @@ mod tests {
         for entry in data.entries().unwrap() {
             let entry = entry.unwrap();
             assert_eq!(entry.header().uid().unwrap(), 0);
+            assert_eq!(entry.header().username().unwrap(), Some("root"));
             assert_eq!(entry.header().mtime().unwrap(), 1_000_000_000);
             paths.push(String::from_utf8_lossy(&entry.path_bytes()).into_owned());
         }
