@@ -34,7 +34,7 @@ use scenario::Scenario;
 use std::error::Error;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 /// The lab of the demo.
 const DEFAULT_LAB: &str = "two-boxes";
@@ -122,6 +122,12 @@ enum Action {
         #[arg(long, conflicts_with = "name")]
         all: bool,
     },
+    /// Builds the Debian packages of `iv` and `vis`.
+    Package {
+        /// Where to put them.
+        #[arg(default_value = "target/packages", value_name = "FOLDER")]
+        to: PathBuf,
+    },
     /// Keeps a lab; `up` starts this.
     #[command(hide = true)]
     Keep {
@@ -202,6 +208,14 @@ fn run(arguments: &Arguments) -> error::Result<ExitCode> {
         Action::Shell { lab, host } => hold::shell(lab.as_ref(), host),
         Action::Capture(capture) => capture.run().map(|()| ExitCode::SUCCESS),
         Action::Down { name, all } => hold::down(name.as_ref(), *all).map(|()| ExitCode::SUCCESS),
+        Action::Package { to } => {
+            let built = built()?;
+            let mut package = Command::new(built.path("package"));
+            package.args(["--built".as_ref(), built.folder()]);
+            package.args(["--sources".as_ref(), binaries::workspace().as_path()]);
+            binaries::run(package.args(["--to".as_ref(), to.as_path()]))?;
+            Ok(ExitCode::SUCCESS)
+        }
         Action::Keep { folder } => {
             let binaries = built()?;
             if sandbox::is_inside() {

@@ -317,7 +317,10 @@ mod tests {
                 assert_eq!(mac, format!("02:00:00:00:00:{:02x}", station.number));
             }
         }
-        let niv = lab.cables.iter().filter(|[a, _]| a.device.as_str() == UPLINK);
+        let niv = lab
+            .cables
+            .iter()
+            .filter(|[a, _]| a.device.as_str() == UPLINK);
         assert_eq!(niv.count(), NIV_LINKS.len());
     }
 }

@@ -50,6 +50,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "link-control",
         ],
     ),
+    ("packaging", &["interface-virtualizer", "vis"]),
     ("testbed", &["vntag", "niv", "packet-io", "topology"]),
     (
         "fuzz",

@@ -15,6 +15,7 @@ mod judges;
 mod lldp;
 mod lldpd;
 mod lost_interfaces;
+mod packages;
 mod plain_user;
 mod scale;
 mod shell;
@@ -27,6 +28,7 @@ mod veth_counters;
 mod vic;
 mod vic_numbers;
 mod vic_reconfigured;
+mod walk;
 
 pub(crate) use accounts::settle_accounts;
 
@@ -276,6 +278,32 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(side_by_side::side_by_side),
+    },
+    Scenario {
+        name: "readme",
+        about: "the README's two boxes are up in a minute, with two commands per box, as they stand there",
+        needs: &[Need::Tool("ip")],
+        demo: false,
+        run: Run::Own(walk::readme),
+    },
+    Scenario {
+        name: "deployment",
+        about: "the steps of docs/deployment.md, each as it stands there on the box it names",
+        needs: &[Need::Root, Need::Tool("ip")],
+        demo: false,
+        run: Run::Own(walk::deployment),
+    },
+    Scenario {
+        name: "packages",
+        about: "the Debian packages, judged by Debian and systemd, run from a root of their own as their units say",
+        needs: &[
+            Need::Root,
+            Need::Tool("dpkg-deb"),
+            Need::Tool("systemd-analyze"),
+            Need::Tool("setpriv"),
+        ],
+        demo: false,
+        run: Run::Own(packages::packages),
     },
     Scenario {
         name: "shipped-labs",
