@@ -27,6 +27,7 @@ mod tiny_iv;
 mod veth_counters;
 mod vic;
 mod vic_numbers;
+mod vic_reconfigured;
 mod walk;
 
 pub(crate) use accounts::settle_accounts;
@@ -179,6 +180,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(vic_numbers::numbers),
+    },
+    Scenario {
+        name: "vic-reconfigured",
+        about: "profiles, keys and catalogues change under live sessions: no id and no carrier does",
+        needs: &[],
+        demo: false,
+        run: Run::Own(vic_reconfigured::reconfigured),
     },
     Scenario {
         name: "vic-restart",

@@ -89,7 +89,8 @@ pub struct Departure {
 }
 
 /// Reads a frame received from `link`; `None` is a device that is not known.
-#[inline]
+// Always: the way of a frame is compiled twice, to forward and to rehearse, and would call it instead.
+#[inline(always)]
 pub fn arrive<'a>(link: Option<&Link>, received: &RxFrame<'a>) -> Arrival<'a> {
     match link {
         Some(Link::Niv(vifs)) => niv_link::arrive(vifs, received),

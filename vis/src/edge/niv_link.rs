@@ -49,7 +49,7 @@ impl Default for VifMap {
 }
 
 /// Reads a frame from an interface virtualizer.
-#[inline]
+#[inline(always)]
 pub(super) fn arrive<'a>(vifs: &VifMap, received: &RxFrame<'a>) -> Arrival<'a> {
     let mut odd = Oddities::default();
     let owner = if is_control(received) {

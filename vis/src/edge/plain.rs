@@ -8,7 +8,7 @@ use niv::DropReason;
 use packet_io::RxFrame;
 use vntag::ETHERTYPE_AT;
 
-#[inline]
+#[inline(always)]
 pub(super) fn arrive<'a>(owner: u16, received: &RxFrame<'a>) -> Arrival<'a> {
     let (weight, content) = match open(received, ETHERTYPE_AT, DropReason::TagOnPlainPort) {
         Ok(frame) => (frame.weight, Content::Frame(frame)),

@@ -183,7 +183,7 @@ enum List {
 }
 
 /// The forwarding table. One worker owns it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table {
     records: Box<[Record]>,
     mask: usize,
@@ -271,7 +271,8 @@ impl Table {
     }
 
     /// The bridge port behind which `mac` is.
-    #[inline]
+    // Always: the way of a frame is compiled twice, to forward and to rehearse, and would call it instead.
+    #[inline(always)]
     pub fn lookup(&self, vlan: VlanId, mac: Mac, now: Time) -> Option<Slot> {
         let record = &self.records[self.find(key(vlan, mac)).ok()?];
         if self.is_live(record, now) {
@@ -282,7 +283,8 @@ impl Table {
     }
 
     /// `mac` has just sent from `slot`.
-    #[inline]
+    // Always: the way of a frame is compiled twice, to forward and to rehearse, and would call it instead.
+    #[inline(always)]
     pub fn learn(&mut self, vlan: VlanId, mac: Mac, slot: Slot, now: Time) -> Learned {
         match self.owners.get(usize::from(slot.index)) {
             Some(owner) if owner.slot == Some(slot) => {}

@@ -1,11 +1,10 @@
 //! What a frame leaves behind on its way through the switch: what is learned, counted, and said about it.
 //! The way itself ([`super::worker`], [`super::pipeline`]) is written once, over [`Trail`]: on the data path
-//! it is [`Live`], which is compiled to the bare table and counters; when people ask why, it is
-//! `Rehearsal` (`switch::rehearsal`), which changes nothing and keeps every step.
+//! it is the [`Switch`](super::Switch), its bare table and counters; when people ask why, it is `Rehearsal`
+//! (`switch::rehearsal`), which changes nothing and keeps every step.
 
 use super::account::Account;
-use super::balance::Balance;
-use super::{Learned, Membership, Table, Time};
+use super::{Learned, Membership, Time};
 use niv::{Anomaly, Counters, DropReason, Mac, PortId, Slot, VlanId, Weight};
 
 /// One thing that was asked about a frame or a copy of it, and the answer.
@@ -63,45 +62,4 @@ pub(super) trait Trail {
     fn drop_copy(&mut self, account: Account, reason: DropReason, weight: Weight);
     /// This was asked, and answered so.
     fn step(&mut self, step: Step);
-}
-
-/// The data path: the worker's own table and counters, and nobody who asks.
-pub(super) struct Live<'a> {
-    pub(super) table: &'a mut Table,
-    pub(super) balance: &'a mut Balance,
-}
-
-impl Trail for Live<'_> {
-    #[inline(always)]
-    fn learn(&mut self, vlan: VlanId, mac: Mac, slot: Slot, now: Time) -> Learned {
-        self.table.learn(vlan, mac, slot, now)
-    }
-
-    #[inline(always)]
-    fn lookup(&self, vlan: VlanId, mac: Mac, now: Time) -> Option<Slot> {
-        self.table.lookup(vlan, mac, now)
-    }
-
-    #[inline(always)]
-    fn passing(&mut self, index: u16) -> &mut Counters {
-        self.balance.port_mut(index)
-    }
-
-    #[inline(always)]
-    fn troubled(&mut self, index: u16) -> &mut Counters {
-        self.balance.troubled_mut(index)
-    }
-
-    #[inline(always)]
-    fn link(&mut self, device: PortId) -> &mut Counters {
-        self.balance.link_mut(device)
-    }
-
-    #[inline(always)]
-    fn drop_copy(&mut self, account: Account, reason: DropReason, weight: Weight) {
-        self.balance.drop_copy(account, reason, weight);
-    }
-
-    #[inline(always)]
-    fn step(&mut self, _step: Step) {}
 }

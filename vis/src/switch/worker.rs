@@ -6,10 +6,10 @@ use super::flood::List;
 use super::pipeline::{self, Frame, Verdict};
 use super::rehearsal::{Explanation, rehearse};
 use super::snapshot::{BridgePort, PortState, Snapshot};
-use super::trail::{Live, Step, Trail};
-use super::{Entry, Membership, Seed, Table, Time};
+use super::trail::{Step, Trail};
+use super::{Entry, Learned, Membership, Seed, Table, Time};
 use crate::edge::{self, Content, Departure};
-use niv::{Counters, DropReason, PortId, Slot, VlanId, VlanTag, Weight};
+use niv::{Counters, DropReason, Mac, PortId, Slot, VlanId, VlanTag, Weight};
 use packet_io::RxFrame;
 use packet_io::dispatch::Outgoing;
 use std::num::NonZeroU32;
@@ -19,7 +19,7 @@ use vntag::ethertype;
 const CLEARED_AT_ONCE: usize = packet_io::BURST;
 
 /// Everything that changes while frames are forwarded. Owned by one worker.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Switch {
     table: Table,
     balance: Balance,
@@ -53,11 +53,7 @@ impl Switch {
         out: &mut Vec<Outgoing>,
     ) {
         self.attend(snapshot, now);
-        let mut live = Live {
-            table: &mut self.table,
-            balance: &mut self.balance,
-        };
-        pass(&mut live, snapshot, now, device, index, frame, out);
+        pass(self, snapshot, now, device, index, frame, out);
     }
 
     /// What [`Switch::receive`] would do with a frame, and why. Nothing is learned or counted. The switch has
@@ -148,6 +144,42 @@ impl Switch {
             self.table.open(port.slot);
         }
     }
+}
+
+/// On the data path: the worker's own table and counters, and nobody who asks.
+impl Trail for Switch {
+    #[inline(always)]
+    fn learn(&mut self, vlan: VlanId, mac: Mac, slot: Slot, now: Time) -> Learned {
+        self.table.learn(vlan, mac, slot, now)
+    }
+
+    #[inline(always)]
+    fn lookup(&self, vlan: VlanId, mac: Mac, now: Time) -> Option<Slot> {
+        self.table.lookup(vlan, mac, now)
+    }
+
+    #[inline(always)]
+    fn passing(&mut self, index: u16) -> &mut Counters {
+        self.balance.port_mut(index)
+    }
+
+    #[inline(always)]
+    fn troubled(&mut self, index: u16) -> &mut Counters {
+        self.balance.troubled_mut(index)
+    }
+
+    #[inline(always)]
+    fn link(&mut self, device: PortId) -> &mut Counters {
+        self.balance.link_mut(device)
+    }
+
+    #[inline(always)]
+    fn drop_copy(&mut self, account: Account, reason: DropReason, weight: Weight) {
+        self.balance.drop_copy(account, reason, weight);
+    }
+
+    #[inline(always)]
+    fn step(&mut self, _step: Step) {}
 }
 
 /// The way of one frame: whose it is, what becomes of it, and its copies.
