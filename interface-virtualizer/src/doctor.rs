@@ -4,7 +4,7 @@
 use crate::client::{PROGRAM, RELEASE, Request};
 use crate::config::{Config, with_tags};
 use crate::show::{Show, Vnic};
-use ::doctor::facts::{ConfigFile, Link, Role, Running, Session, Wanted, down};
+use ::doctor::facts::{ConfigFile, Down, Link, Role, Running, Session, Wanted, down};
 use ::doctor::judge::judge;
 use ::doctor::look::{Answer, Question, look, question};
 use clap::Args;
@@ -105,7 +105,13 @@ fn answer(show: Show) -> Answer {
     });
     // What is said of the uplink need not be said of each vNIC again.
     let works = device.state == "up" && session.as_ref().is_none_or(|s| s.peer.is_some());
-    let amiss = |vnic: &Vnic| Some((vnic.name.clone(), vnic.why.clone()?));
+    let amiss = |vnic: &Vnic| {
+        Some(Down {
+            name: vnic.name.clone(),
+            why: vnic.why.clone()?,
+            mend: None,
+        })
+    };
     let down = match works {
         true => down("vNICs", show.vnics.iter().filter_map(amiss)),
         false => Vec::new(),

@@ -6,7 +6,7 @@ use crate::client::{PROGRAM, RELEASE};
 use crate::config::{Config, DeviceName, parse};
 use crate::control::niv::{NivLink, NivNeighbour, ShowNivLink};
 use crate::control::{Format, Request};
-use ::doctor::facts::{ConfigFile, Link, Role, Running, Session, Wanted, down};
+use ::doctor::facts::{ConfigFile, Down, Link, Role, Running, Session, Wanted, down};
 use ::doctor::judge::judge;
 use ::doctor::look::{Answer, Question, look, question};
 use clap::Args;
@@ -228,13 +228,29 @@ fn named(neighbour: &NivNeighbour) -> (String, Option<String>) {
 }
 
 /// A vEth that does not work for a reason of its own, and that one.
-fn amiss(interface: &Interface) -> Option<(String, String)> {
+fn amiss(interface: &Interface) -> Option<Down> {
     let of_link = ["no_link", "no_device"];
     let mut why = interface.why_down.iter();
     let own = why.any(|why| !of_link.contains(&why.as_str()));
     let is_veth = interface.name.starts_with("Vethernet");
     let amiss = is_veth && interface.admin_up && !interface.oper_up && own;
-    amiss.then(|| (interface.name.clone(), interface.why_down.join("; ")))
+    amiss.then(|| Down {
+        name: interface.name.clone(),
+        why: interface.why_down.join("; "),
+        mend: interface.why_down.iter().find_map(|why| mend(why)),
+    })
+}
+
+/// What is only missing is made by its own line: `VLAN 20`, `port-profile web`.
+fn mend(why: &str) -> Option<String> {
+    let missing = why.strip_suffix(" does not exist")?;
+    let line = match missing.strip_prefix("VLAN ") {
+        Some(vlan) => format!("vlan {vlan}"),
+        None => missing
+            .starts_with("port-profile ")
+            .then(|| missing.to_owned())?,
+    };
+    Some(format!("vis exec configure \"{line}\""))
 }
 
 #[cfg(test)]
@@ -256,6 +272,19 @@ mod tests {
         };
         assert!(fault.contains(":2:1:") && fault.contains("vlna"), "{fault}");
         assert!(config.check.unwrap().starts_with("vis check /"));
+    }
+
+    #[test]
+    fn what_is_only_missing_is_made_by_its_own_line() {
+        let line = "vis exec configure \"vlan 20\"";
+        assert_eq!(mend("VLAN 20 does not exist").as_deref(), Some(line));
+        let line = "vis exec configure \"port-profile web\"";
+        assert_eq!(
+            mend("port-profile web does not exist").as_deref(),
+            Some(line)
+        );
+        assert_eq!(mend("Ethernet3 does not exist"), None);
+        assert_eq!(mend("profile_incomplete"), None);
     }
 
     #[test]

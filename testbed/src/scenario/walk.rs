@@ -146,14 +146,23 @@ pub(super) fn readme(binaries: &Binaries, report: &Report) -> Result<()> {
     let user = User::new(binaries)?;
     let steps = steps(&document("README.md")?, "\n## Two boxes in a minute\n");
     let started = Instant::now();
-    let mut boxes = [0, 0];
+    let (mut boxes, mut broken) = ([0, 0], 0);
     for step in &steps {
         for line in step.commands.lines() {
             let one = Step {
                 place: step.place.clone(),
                 commands: line.to_owned(),
             };
-            user.types(&one, None)?;
+            match asks_the_doctor(line) {
+                None => user.types(&one, None).map(drop)?,
+                Some(sentence) => {
+                    the_doctor_says(&user, &one, sentence)?;
+                    if let Some(sentence) = sentence {
+                        report.figure("broken, and the doctor says", sentence);
+                        broken += 1;
+                    }
+                }
+            }
             for (count, place) in boxes.iter_mut().zip(["**On the switch", "**On the host"]) {
                 *count += usize::from(step.place.starts_with(place));
             }
@@ -175,12 +184,55 @@ pub(super) fn readme(binaries: &Binaries, report: &Report) -> Result<()> {
     check(boxes == [2, 2], || {
         format!("two commands per box, not {boxes:?}: {steps:?}")
     })?;
+    check(broken > 3, || format!("too little is broken: {steps:?}"))?;
     report.figure("commands per box", "2");
     report.figure(
-        "two boxes by the README, guest to neighbour",
+        "two boxes by the README, guest to neighbour, three things broken and mended",
         format!("{took:.1} s"),
     );
     report.limit(took, MINUTE, "s")
+}
+
+/// Whether a line asks the doctor, and what it says by the remark behind it; without one, all is well.
+fn asks_the_doctor(line: &str) -> Option<Option<&str>> {
+    let (command, remark) = match line.split_once(" # ") {
+        Some((command, remark)) => (command, Some(remark.trim())),
+        None => (line, None),
+    };
+    command.trim_end().ends_with(" doctor").then_some(remark)
+}
+
+/// Asks until the doctor has that sentence and ends as one who found something; or finds nothing.
+fn the_doctor_says(user: &User, asks: &Step, sentence: Option<&str>) -> Result<()> {
+    let commands = match sentence {
+        // 1: something is broken; what is only a warning is no failure.
+        Some(said) if said.starts_with("broken") => {
+            format!(
+                "{} || test $? = 1",
+                asks.commands.split(" # ").next().unwrap_or_default()
+            )
+        }
+        _ => asks.commands.clone(),
+    };
+    let asks = Step::on_the_machine(&commands);
+    let end = Instant::now() + WITHIN;
+    loop {
+        let said = user.types(&asks, None);
+        match (said, sentence) {
+            (Ok(said), Some(sentence)) if said.lines().any(|line| line.starts_with(sentence)) => {
+                return Ok(());
+            }
+            (Ok(said), None) if !said.contains("broken ") && !said.contains("warning ") => {
+                return Ok(());
+            }
+            (said, _) if Instant::now() > end => {
+                return Err(LabError::Check(format!(
+                    "{commands}: not `{sentence:?}`: {said:?}"
+                )));
+            }
+            _ => std::thread::sleep(Duration::from_millis(200)),
+        }
+    }
 }
 
 /// The daemon that a line leaves running.
@@ -281,6 +333,20 @@ mod tests {
         };
         assert_eq!(steps(text, "\n## B\n"), [expected]);
         assert!(steps(text, "\n## D\n").is_empty());
+    }
+
+    #[test]
+    fn a_remark_behind_the_doctor_is_what_it_is_to_say() {
+        let line = "cargo lab exec switch vis doctor     # broken   eth1: it is down";
+        assert_eq!(
+            asks_the_doctor(line),
+            Some(Some("broken   eth1: it is down"))
+        );
+        assert_eq!(asks_the_doctor("cargo lab exec host iv doctor"), Some(None));
+        assert_eq!(
+            asks_the_doctor("cargo lab exec host iv show # doctor"),
+            None
+        );
     }
 
     #[test]
