@@ -174,6 +174,23 @@ pub struct Running {
     pub unasked: Option<String>,
 }
 
+/// Ports that do not pass frames, named one by one (ours): the others are counted.
+const MOST_DOWN: usize = 8;
+
+/// [`Running::down`] of all that are down, `kind` being `vNICs` or `vEths`: each name, and why.
+pub fn down(kind: &str, all: impl Iterator<Item = (String, String)>) -> Vec<(String, String)> {
+    let mut all = all.map(|(name, why)| (name, format!("frames do not pass: {why}")));
+    let mut named: Vec<_> = all.by_ref().take(MOST_DOWN).collect();
+    match all.count() {
+        0 => {}
+        others => named.push((
+            kind.to_owned(),
+            format!("{others} {kind} more do not pass frames"),
+        )),
+    }
+    named
+}
+
 /// A device as the daemon has it.
 #[derive(Clone, Debug, Default)]
 pub struct Link {
@@ -221,4 +238,20 @@ pub struct Host {
     pub bridge_filter: bool,
     /// Devices of this namespace with a strict reverse-path filter.
     pub strict_return_path: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_eight_are_named_and_the_others_counted() {
+        let all = |many: usize| (0..many).map(|n| (format!("vm{n}"), "no_link".to_owned()));
+        assert!(down("vNICs", all(0)).is_empty());
+        assert_eq!(down("vNICs", all(8)).len(), 8);
+        let many = down("vNICs", all(11));
+        assert_eq!(many.len(), 9);
+        assert_eq!(many[0].1, "frames do not pass: no_link");
+        assert_eq!(many[8].1, "3 vNICs more do not pass frames");
+    }
 }

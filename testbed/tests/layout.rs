@@ -23,6 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("control-socket", &[]),
     ("link-control", &["niv", "vic", "lldp", "packet-io"]),
     ("doctor", &["vic", "packet-io", "control-socket"]),
+    ("topology", &["niv"]),
     (
         "interface-virtualizer",
         &[
@@ -49,7 +50,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "link-control",
         ],
     ),
-    ("testbed", &["vntag", "niv", "packet-io"]),
+    ("packaging", &["interface-virtualizer", "vis"]),
+    ("testbed", &["vntag", "niv", "packet-io", "topology"]),
     (
         "fuzz",
         &[
@@ -59,6 +61,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "lldp",
             "packet-io",
             "control-socket",
+            "topology",
             "interface-virtualizer",
             "vis",
         ],
@@ -83,6 +86,7 @@ const SANS_IO: &[&str] = &[
     "vic/src",
     "lldp/src",
     "doctor/src/judge",
+    "topology/src",
     "interface-virtualizer/src/core",
     "vis/src/switch",
     "vis/src/edge",

@@ -3,7 +3,7 @@
 use super::understand::{MAX_PIPES, split_pipes, understand, untypable};
 use crate::config::grammar::{Mode, PIPES};
 use crate::config::tree::{Node, Token, offers, offers_of_any, walk};
-use crate::config::{Line, MAX_COMMAND};
+use crate::config::{Kind, Line, MAX_COMMAND};
 
 /// Something that may stand where the cursor is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,20 @@ pub fn help(mode: Mode, text: &str) -> Vec<Offer> {
         });
     }
     found
+}
+
+/// The kinds of values that the last word of `text` may be.
+pub fn kinds(mode: Mode, text: &str) -> Vec<Kind> {
+    if text.len() > MAX_COMMAND {
+        return Vec::new();
+    }
+    let kinds = nodes(mode, text)
+        .into_iter()
+        .filter_map(|node| match node.token {
+            Token::Value(kind) => Some(kind),
+            Token::Word(_) => None,
+        });
+    kinds.collect()
 }
 
 /// The words that the last word of `text` may become, and where it starts. Of one, the whole; of several, each.
