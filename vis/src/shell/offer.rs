@@ -1,8 +1,8 @@
 //! `?` and TAB: what may stand where the cursor is.
 
-use super::understand::{split_pipes, understand};
+use super::understand::{MAX_PIPES, split_pipes, understand, untypable};
 use crate::config::grammar::{Mode, PIPES};
-use crate::config::tree::{Node, Token, offers, offers_of_any};
+use crate::config::tree::{Node, Token, offers, offers_of_any, walk};
 use crate::config::{Kind, Line, MAX_COMMAND};
 
 /// Something that may stand where the cursor is.
@@ -74,12 +74,21 @@ pub fn complete(mode: Mode, text: &str) -> (usize, Vec<&'static str>) {
 }
 
 fn nodes(mode: Mode, text: &str) -> Vec<&'static Node> {
+    if untypable(text).is_some() {
+        return Vec::new();
+    }
     match split_pipes(mode, text) {
-        Some((_, pipes)) => pipes
-            .last()
-            .map_or_else(Vec::new, |(_, pipe)| offers(PIPES, pipe)),
+        Some((_, pipes)) => match pipes.split_last() {
+            Some(((_, last), before)) if are_pipes(before) => offers(PIPES, last),
+            _ => Vec::new(),
+        },
         None => offers_of_any(mode.typed(), text),
     }
+}
+
+/// Another may stand behind them.
+fn are_pipes(pipes: &[(usize, &str)]) -> bool {
+    pipes.len() < MAX_PIPES && pipes.iter().all(|(_, pipe)| walk(PIPES, pipe).is_ok())
 }
 
 fn offer(node: &'static Node) -> Offer {

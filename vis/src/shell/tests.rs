@@ -131,6 +131,10 @@ fn tab_completes_a_word_where_it_stands() {
     // Behind what cannot be read stands nothing.
     let odd = "show port-profile d\u{1d} ";
     assert_eq!(complete(Mode::Exec, odd), (odd.len(), vec![]));
+    let odd = "show vlan | include \u{1} | c";
+    assert_eq!(complete(Mode::Exec, odd), (odd.len() - 1, vec![]));
+    let odd = "show vlan | nonsense | c";
+    assert_eq!(complete(Mode::Exec, odd), (odd.len() - 1, vec![]));
 }
 
 #[test]

@@ -218,15 +218,20 @@ pub fn load(
     // redb panics at some files that are not as it wrote them.
     let damaged = |_| unreadable(path, redb::Error::Corrupted("it is damaged".to_owned()));
     let opened = catch_unwind(AssertUnwindSafe(open)).map_err(damaged)?;
-    let database = opened.map_err(|error| match error {
+    let mut database = ManuallyDrop::new(opened.map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen => StoreError::InUse {
             path: path.to_owned(),
         },
         other => unreadable(path, other),
-    })?;
+    })?);
     // Closing one at which it panicked, it panics once more, and two panics at once end the process: so it is not closed.
-    let database = ManuallyDrop::new(database);
-    let read = catch_unwind(AssertUnwindSafe(|| contents(&database, path, identity)));
+    let read = catch_unwind(AssertUnwindSafe(|| {
+        // Else it would follow any damaged octets, to pages of terabytes. What it can repair is good again.
+        database
+            .check_integrity()
+            .map_err(|error| unreadable(path, error))?;
+        contents(&database, path, identity)
+    }));
     let contents = read.map_err(damaged)?;
     let database = ManuallyDrop::into_inner(database);
     match contents {
