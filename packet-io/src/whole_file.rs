@@ -1,10 +1,11 @@
 //! Files that are replaced whole: after a power cut or a kill, at any moment, a file is the old one or the new
 //! one.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What replacing a file does to a folder, one step each, so that a test can cut the power after any of them.
 pub trait Files {
@@ -85,7 +86,7 @@ const OWN: u32 = 0o600;
 /// Puts `octets` into the file at `path` and makes it this user's alone: on disk, under that name, when this
 /// returns.
 ///
-/// The new file is written beside it, under the same name with the extension `new`, and synced; then it takes the
+/// The new file is written beside it, under the name `.NAME.new`, and synced; then it takes the
 /// name, in one step of the file system, and the folder is synced.
 ///
 /// # Errors
@@ -104,12 +105,20 @@ pub fn replace_keeping_mode(path: &Path, octets: &[u8]) -> io::Result<()> {
     replace_among(&Disk, path, octets, mode)
 }
 
+/// A name that nobody else gives a file, and that is never the file's own.
+fn beside(path: &Path) -> PathBuf {
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    path.with_file_name(name)
+}
+
 /// [`replace`], among any files.
 ///
 /// # Errors
 /// As [`replace`].
 pub fn replace_among<F: Files>(files: &F, path: &Path, octets: &[u8], mode: u32) -> io::Result<()> {
-    let new = path.with_extension("new");
+    let new = beside(path);
     let mut file = files.create(&new, mode)?;
     let written = files
         .write(&mut file, octets)
@@ -186,17 +195,17 @@ mod tests {
         fs::write(&elsewhere, "of somebody").unwrap();
         replace(&path, b"old").unwrap();
         for half in ["", "n", "new"] {
-            fs::write(path.with_extension("new"), half).unwrap();
+            fs::write(beside(&path), half).unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"old");
         }
-        fs::remove_file(path.with_extension("new")).unwrap();
-        symlink(&elsewhere, path.with_extension("new")).unwrap();
+        fs::remove_file(beside(&path)).unwrap();
+        symlink(&elsewhere, beside(&path)).unwrap();
         replace(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read(&elsewhere).unwrap(), b"of somebody");
         let mode = fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        assert!(!path.with_extension("new").exists());
+        assert!(!beside(&path).exists());
         fs::remove_dir_all(folder).unwrap();
     }
 
@@ -205,7 +214,7 @@ mod tests {
         let folder = folder("refused");
         let path = folder.join("state");
         replace(&path, b"old").unwrap();
-        fs::create_dir(path.with_extension("new")).unwrap();
+        fs::create_dir(beside(&path)).unwrap();
         assert!(replace(&path, b"new").is_err());
         assert_eq!(fs::read(&path).unwrap(), b"old");
         fs::remove_dir_all(folder).unwrap();

@@ -10,6 +10,7 @@
 mod candidate;
 mod diff;
 mod history;
+mod notes;
 mod refused;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::config::{
 };
 use candidate::Candidates;
 use history::History;
+use notes::Notes;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -35,6 +37,8 @@ pub const MAX_CANDIDATES: usize = 16;
 pub const MAX_CANDIDATE_LINES: usize = 100_000;
 /// A candidate that nobody touches is given up after this time (ours).
 pub const CANDIDATE_IDLE: Duration = Duration::from_secs(3600);
+/// Until what could not be taken back is tried again (ours).
+const AGAIN: Duration = Duration::from_secs(10);
 
 /// Where in the language somebody is. The shell holds it and says it with every line; a daemon trusts none of it
 /// further than it would trust the lines that lead there.
@@ -44,6 +48,9 @@ pub struct At {
     pub context: Option<Context>,
     /// Of a candidate, its number; `None`: lines are in force as typed.
     pub candidate: Option<u64>,
+    /// Of what happened by itself, how much this shell has been told.
+    #[serde(default)]
+    pub told: u64,
     /// Which `configure` led here: what is typed after one of them is one change to take back.
     pub entry: u64,
 }
@@ -123,21 +130,21 @@ pub struct Changes {
     candidates: Candidates,
     numbers: u64,
     awaiting: Option<Awaiting>,
-    /// What happened by itself, for the next shell.
-    notes: Vec<String>,
+    notes: Notes,
 }
 
 impl Changes {
-    /// From the configuration at start.
-    pub fn new(running: Arc<Config>) -> Self {
+    /// From the configuration at start. Candidates are numbered from somewhere behind `first`, which is another one in
+    /// each process: a shell that was there before finds its candidate gone, and not somebody else's.
+    pub fn new(running: Arc<Config>, first: u32) -> Self {
         Self {
             running,
             revision: 0,
             history: History::default(),
             candidates: Candidates::default(),
-            numbers: 0,
+            numbers: u64::from(first) << 20,
             awaiting: None,
-            notes: Vec::new(),
+            notes: Notes::default(),
         }
     }
 
@@ -151,9 +158,16 @@ impl Changes {
         self.history.iter()
     }
 
-    /// What happened by itself since a shell was last told.
-    pub fn take_notes(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.notes)
+    /// What happened by itself not long ago, and the shell that is at `at` has not been told; from now on it has.
+    pub fn notes(&self, at: &mut At, now: Duration) -> Vec<String> {
+        let notes = self.notes.since(at.told, now);
+        at.told = self.notes.all();
+        notes
+    }
+
+    /// Candidates whose holders are gone are given up: nobody can come back to them.
+    pub fn give_up(&mut self, is_gone: impl Fn(&Who) -> bool) {
+        self.candidates.give_up(is_gone);
     }
 
     /// Which commit waits, and how long it still does.
@@ -167,26 +181,32 @@ impl Changes {
         self.awaiting.as_ref().map(|awaiting| awaiting.due)
     }
 
-    /// A commit that was not confirmed in time is proposed to be taken back.
+    /// A commit that was not confirmed in time is proposed to be taken back. It waits on until that is accepted.
     pub fn handle_timeout(&mut self, now: Duration) -> Option<Proposed> {
-        let awaiting = self.awaiting.take_if(|awaiting| awaiting.due <= now)?;
-        let note = format!(
-            "the commit by {} was not confirmed in time: the configuration is the one before it again",
-            awaiting.who
-        );
-        // As many as a screen holds: nobody may ever come to read them.
-        if self.notes.len() < 20 {
-            self.notes.push(note);
-        }
-        Some(Proposed {
-            config: awaiting.before,
+        let awaiting = self.awaiting.as_ref()?;
+        (awaiting.due <= now).then(|| Proposed {
+            config: awaiting.before.clone(),
             how: How::NotConfirmed,
             line: String::new(),
-            who: awaiting.who,
+            who: awaiting.who.clone(),
             entry: 0,
             candidate: None,
             confirm: None,
         })
+    }
+
+    /// What was proposed to take a commit back cannot be followed: it is proposed again in a while.
+    pub fn cannot_take_back(&mut self, why: &str, now: Duration) {
+        if let Some(awaiting) = &mut self.awaiting {
+            awaiting.due = now + AGAIN;
+            let note = format!(
+                "the commit by {} was not confirmed in time and cannot be taken back: {why}; that is tried again every \
+                {} s, and `commit` confirms it",
+                awaiting.who,
+                AGAIN.as_secs()
+            );
+            self.notes.add(note, now);
+        }
     }
 
     /// Takes a line, which is `text`, said by `who` at `at`.
@@ -263,6 +283,7 @@ impl Changes {
             at: At {
                 context: Some(Context::Config),
                 candidate,
+                told: at.told,
                 entry: self.numbers,
             },
             told,
@@ -504,6 +525,14 @@ impl Changes {
         };
         if let Some(number) = proposed.candidate {
             self.candidates.committed(number, self.revision);
+        }
+        if proposed.how == How::NotConfirmed {
+            self.awaiting = None;
+            let note = format!(
+                "the commit by {} was not confirmed in time: the configuration is the one before it again",
+                proposed.who
+            );
+            self.notes.add(note, now.since_start);
         }
         if let Some(confirm) = proposed.confirm {
             self.awaiting = Some(Awaiting {

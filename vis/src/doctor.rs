@@ -211,7 +211,9 @@ fn of_link(link: &NivLink) -> Session {
         }),
         state => {
             let why = link.lost.as_deref().unwrap_or("the host is silent");
-            Some(format!("it is {state} for {} s: {why}", link.since))
+            let refusal = refusal.map(|refusal| format!("; the last one was refused: {refusal}"));
+            let refusal = refusal.unwrap_or_default();
+            Some(format!("it is {state} for {} s: {why}{refusal}", link.since))
         }
     };
     Session {

@@ -91,8 +91,8 @@ fn path_mtu(name: &str, health: &LinkHealth, needed: u32, verdict: &mut Verdict)
             Rule::PathMtu,
             name,
             format!(
-                "both ends have an MTU of {wanted} only, and {needed} is needed: raise it at the end that is smaller \
-                 (`ip link set dev DEVICE mtu {needed}` there), and start that end again"
+                "one end has an MTU of {wanted} only, and {needed} is needed: raise it there (`ip link set dev DEVICE mtu \
+                 {needed}`)"
             ),
         ),
         Some(false) => verdict.amiss_elsewhere(

@@ -14,8 +14,12 @@ use crate::{Finding, Report, Rule, Severity, Unseen};
 pub fn judge(facts: &Facts) -> Report {
     let mut verdict = Verdict::default();
     daemon::judge(facts, &mut verdict);
-    for device in &facts.devices {
-        device::judge(facts, device, &mut verdict);
+    // The daemon's devices are not the ones seen here: what is wrong with these is nothing to it.
+    let elsewhere = facts.daemon.running().and_then(|running| running.here) == Some(false);
+    if !elsewhere {
+        for device in &facts.devices {
+            device::judge(facts, device, &mut verdict);
+        }
     }
     link::judge(facts, &mut verdict);
     host::judge(facts, &mut verdict);

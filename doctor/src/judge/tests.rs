@@ -397,7 +397,7 @@ fn what_probes_find_is_told_from_what_both_ends_have() {
         well(),
         end,
         Rule::PathMtu,
-        "both ends have an MTU of 1500",
+        "one end has an MTU of 1500",
         None,
     );
     let mut trying = well();

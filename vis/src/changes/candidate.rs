@@ -99,6 +99,10 @@ impl Candidates {
         self.0.retain(|_, candidate| in_use(candidate));
     }
 
+    pub(super) fn give_up(&mut self, is_gone: impl Fn(&Who) -> bool) {
+        self.0.retain(|_, candidate| !is_gone(&candidate.who));
+    }
+
     /// One more, made from `running`. The value says who has one too.
     pub(super) fn open(
         &mut self,

@@ -14,7 +14,7 @@ struct Switch {
 impl Switch {
     fn new(text: &str) -> Self {
         Self {
-            changes: Changes::new(Arc::new(parse(text, "t").unwrap().0)),
+            changes: Changes::new(Arc::new(parse(text, "t").unwrap().0), 1),
             seconds: 0,
             log: Vec::new(),
         }
@@ -205,9 +205,13 @@ fn a_commit_that_is_not_confirmed_takes_itself_back_and_says_so() {
     switch.wait(1);
     assert_eq!(switch.text(), "vlan 10\n");
     assert!(switch.log.last().unwrap().contains("not confirmed"));
-    let notes = switch.changes.take_notes();
+    let now = switch.now().since_start;
+    let mut next = shell(2);
+    let notes = switch.changes.notes(&mut next.at, now);
     assert!(notes.len() == 1 && notes[0].contains("user1"), "{notes:?}");
-    assert!(switch.changes.take_notes().is_empty(), "once");
+    assert!(switch.changes.notes(&mut next.at, now).is_empty(), "once");
+    let late = now + Duration::from_secs(600);
+    assert!(switch.changes.notes(&mut ana.at, late).is_empty(), "old");
 }
 
 #[test]
@@ -366,4 +370,61 @@ fn a_profile_that_is_not_there_is_not_attached() {
         .say(&mut shell(2), "attach interface veth 3 port-profile web")
         .unwrap_err();
     assert!(matches!(refused, Refused::Awaiting { .. }), "{refused}");
+}
+
+#[test]
+fn a_commit_that_cannot_be_taken_back_waits_on_and_says_so() {
+    let mut switch = Switch::new("vlan 10\n");
+    let mut ana = shell(1);
+    let lines = ["configure candidate", "vlan 20", "commit confirmed 30"];
+    all(&mut switch, &mut ana, &lines);
+    switch.seconds += 31;
+    let now = switch.now().since_start;
+    assert!(switch.changes.handle_timeout(now).is_some());
+    switch.changes.cannot_take_back("the key file is gone", now);
+    let mut other = shell(2);
+    let notes = switch.changes.notes(&mut other.at, now);
+    assert!(
+        notes.len() == 1 && notes[0].contains("the key file is gone"),
+        "{notes:?}"
+    );
+    assert!(switch.changes.notes(&mut other.at, now).is_empty());
+    assert!(switch.changes.awaiting(now).is_some());
+    // It is tried again, and another shell hears of both.
+    assert!(switch.changes.handle_timeout(now).is_none());
+    switch.wait(10);
+    assert!(!switch.text().contains("20"), "{}", switch.text());
+    let notes = switch.changes.notes(&mut ana.at, switch.now().since_start);
+    assert_eq!(notes.len(), 2, "{notes:?}");
+    assert!(notes[1].contains("the one before it again"));
+}
+
+#[test]
+fn a_shell_of_an_earlier_process_finds_its_candidate_gone() {
+    let mut before = Switch::new("vlan 10\n");
+    let mut ana = shell(1);
+    all(&mut before, &mut ana, &["configure candidate", "vlan 20"]);
+    let mut switch = Switch::new("vlan 10\n");
+    switch.changes = Changes::new(switch.changes.running().clone(), 2);
+    let mut second = shell(1);
+    all(
+        &mut switch,
+        &mut second,
+        &["configure candidate", "vlan 55"],
+    );
+    let refused = switch.say(&mut ana, "commit").unwrap_err();
+    assert!(matches!(refused, Refused::NoSuchCandidate), "{refused}");
+    assert!(!switch.text().contains("55"));
+}
+
+#[test]
+fn candidates_of_those_who_are_gone_make_room() {
+    let mut switch = Switch::new("");
+    for uid in 0..MAX_CANDIDATES as u32 {
+        all(&mut switch, &mut shell(uid), &["configure candidate"]);
+    }
+    let refused = switch.say(&mut shell(99), "configure candidate");
+    assert!(matches!(refused, Err(Refused::TooManyCandidates(_))));
+    switch.changes.give_up(|who| who.uid == 3);
+    all(&mut switch, &mut shell(99), &["configure candidate"]);
 }

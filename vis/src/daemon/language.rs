@@ -64,7 +64,7 @@ impl Daemon {
         };
         // A note is for those who can do something about it.
         if privilege == Some(Privilege::Network) && ask.is_shell {
-            reply.notes = self.changes.take_notes();
+            reply.notes = self.changes.notes(&mut reply.at, self.now());
             let waiting = self.changes.awaiting(self.now());
             if let (What::Hello, Some((who, left))) = (&ask.what, waiting) {
                 reply.notes.push(format!(
@@ -140,16 +140,19 @@ impl Daemon {
         reply: &mut Reply,
     ) -> Result<(), Fault> {
         let now = self.clocks();
+        self.changes.give_up(is_gone);
         let said = self.changes.say(at, line, text, who, now);
         let said = said.map_err(|refused| Fault::whole(refused.to_string()))?;
-        reply.at = said.at;
+        reply.at = At {
+            told: reply.at.told,
+            ..said.at
+        };
         reply.told = said.told;
         if let Some(proposed) = said.proposed {
             let told = self.follow_proposed(proposed).await?;
             reply.told.extend(told);
         }
-        self.take_back_unconfirmed().await;
-        Ok(())
+        self.take_back_unconfirmed().await
     }
 
     async fn follow_proposed(&mut self, proposed: Proposed) -> Result<Vec<String>, Fault> {
@@ -166,14 +169,18 @@ impl Daemon {
     }
 
     /// Of a commit that nobody confirmed.
-    pub(super) async fn take_back_unconfirmed(&mut self) {
+    pub(super) async fn take_back_unconfirmed(&mut self) -> Result<(), Fault> {
         let now = self.now();
         if let Some(proposed) = self.changes.handle_timeout(now) {
             warn!("a commit was not confirmed in time, and is taken back");
             if let Err(fault) = self.follow_proposed(proposed).await {
-                warn!("it cannot be taken back: {}", fault.message);
+                let message = format!("the commit cannot be taken back: {}", fault.message);
+                warn!("{message}");
+                self.changes.cannot_take_back(&fault.message, now);
+                return Err(Fault::whole(message));
             }
         }
+        Ok(())
     }
 
     fn clocks(&self) -> Now {
@@ -259,6 +266,12 @@ impl Daemon {
             changes: self.changes.history().enumerate().map(entry).collect(),
         }
     }
+}
+
+/// Its process has ended; one of another machine's, or one that is not seen from here, has not.
+fn is_gone(who: &Who) -> bool {
+    let seen = who.pid.filter(|&pid| pid > 0);
+    seen.is_some_and(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists())
 }
 
 fn cannot_read(path: &std::path::Path, error: &std::io::Error) -> String {

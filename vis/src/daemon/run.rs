@@ -196,7 +196,8 @@ async fn serve(
             },
             () = daemon.inbox.wait() => {}
             () = tokio::time::sleep_until(daemon.next_turn().into()) => {
-                daemon.take_back_unconfirmed().await;
+                // What went wrong is logged, and said to the next shells.
+                let _ = daemon.take_back_unconfirmed().await;
             }
             Some(ask) = asked.recv() => daemon.answer(ask).await,
             ended = &mut control => {
@@ -246,7 +247,7 @@ impl Daemon {
         let supervisor = Supervisor::start(links, worker.clone(), wanted, ring, formers).await?;
         let config = registry.overlay(&said);
         let mut daemon = Self {
-            changes: Changes::new(said.clone()),
+            changes: Changes::new(said.clone(), (high ^ low) as u32),
             startup: startup.map(Path::to_owned),
             said,
             config,

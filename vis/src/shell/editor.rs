@@ -2,7 +2,7 @@
 
 use super::ask::{AskError, Daemon};
 use super::names::Names;
-use super::offer::{self, complete, help, kinds};
+use super::offer::{self, complete, help, is_text, kinds};
 use super::pager::Pager;
 use super::say::{Outcome, say};
 use super::{Fault, mode, prompt};
@@ -57,25 +57,14 @@ pub fn shell(socket: Option<&Path>) -> Result<ExitCode, ShellError> {
         "`?` says what may stand where the cursor is, TAB completes a word or a name, `exit` leaves."
     );
     loop {
-        let line = match terminal.line(&daemon)? {
-            Typed::Line(line) => line,
+        let text = match terminal.line(&daemon)? {
+            Typed::Line(text) => text,
             Typed::Again => continue,
             Typed::End if daemon.at.context.is_some() => "end".to_owned(),
             Typed::End => break,
         };
-        match say(&mut daemon, &line) {
-            Ok(Outcome::Nothing) => {}
-            Ok(Outcome::Leave) => break,
-            Ok(Outcome::Length(length)) => terminal.pager.set_length(length.get()),
-            Ok(Outcome::Refused(fault)) => terminal.refuse(&daemon, &line, &fault),
-            Ok(Outcome::Shown { out, told, notes }) => {
-                for note in notes.iter().chain(&told) {
-                    terminal.warn(note);
-                }
-                terminal.pager.show(&out);
-            }
-            // It may be started again; nothing typed is lost by asking then.
-            Err(error) => terminal.warn(&error.to_string()),
+        if !terminal.say_all(&mut daemon, &text) {
+            break;
         }
     }
     terminal.keep_history();
@@ -113,7 +102,7 @@ impl Terminal {
             mode: mode.clone(),
             names,
         }));
-        let question = Question(asked.clone());
+        let question = Question(asked.clone(), mode.clone());
         editor.bind_sequence(
             KeyEvent::from('?'),
             EventHandler::Conditional(Box::new(question)),
@@ -156,6 +145,47 @@ impl Terminal {
             Err(ReadlineError::Eof) => Ok(Typed::End),
             Err(error) => Err(error),
         }
+    }
+
+    /// Says what was typed, or each line of what was pasted, until one is refused. False: the shell ends.
+    fn say_all(&mut self, daemon: &mut Daemon, text: &str) -> bool {
+        let mut lines = text.lines().flat_map(|line| line.split('\r'));
+        while let Some(line) = lines.next() {
+            let refused = match say(daemon, line) {
+                Ok(Outcome::Nothing) => false,
+                Ok(Outcome::Leave) => return false,
+                Ok(Outcome::Length(length)) => {
+                    self.pager.set_length(length.get());
+                    false
+                }
+                Ok(Outcome::Refused(fault)) => {
+                    self.refuse(daemon, line, &fault);
+                    true
+                }
+                Ok(Outcome::Shown { out, told, notes }) => {
+                    for note in notes.iter().chain(&told) {
+                        self.warn(note);
+                    }
+                    self.pager.show(&out);
+                    false
+                }
+                // It may be started again; nothing typed is lost by asking then.
+                Err(error) => {
+                    self.warn(&error.to_string());
+                    true
+                }
+            };
+            let left = lines.clone().filter(|line| !line.trim().is_empty()).count();
+            if refused && left > 0 {
+                self.warn(&format!(
+                    "nothing is done with what was pasted behind it: {left} more"
+                ));
+            }
+            if refused {
+                break;
+            }
+        }
+        true
     }
 
     /// The mark stands below the place, as far right as the prompt has moved it.
@@ -205,11 +235,16 @@ fn history_file() -> Option<PathBuf> {
 }
 
 /// `?` ends the line as return does, and says that it did; the line is then offered again as it was. A `?` that is
-/// meant is typed after Ctrl-V.
-struct Question(Arc<AtomicBool>);
+/// meant stands in a text, or is typed after Ctrl-V.
+struct Question(Arc<AtomicBool>, Arc<Mutex<Mode>>);
 
 impl ConditionalEventHandler for Question {
-    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext) -> Option<Cmd> {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, typed: &EventContext) -> Option<Cmd> {
+        let mode = *self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = typed.line().get(..typed.pos()).unwrap_or_default();
+        if is_text(mode, before) {
+            return None;
+        }
         self.0.store(true, Ordering::Relaxed);
         Some(Cmd::AcceptLine)
     }

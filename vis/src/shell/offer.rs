@@ -3,7 +3,7 @@
 use super::understand::{MAX_PIPES, split_pipes, understand, untypable};
 use crate::config::grammar::{Mode, PIPES};
 use crate::config::tree::{Node, Token, offers, offers_of_any, walk};
-use crate::config::{Kind, Line, MAX_COMMAND};
+use crate::config::{Kind, Line, MAX_COMMAND, Pipe, PortLine};
 
 /// Something that may stand where the cursor is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,17 @@ pub fn help(mode: Mode, text: &str) -> Vec<Offer> {
         });
     }
     found
+}
+
+/// Whether `text` ends inside a value that may be any text, so that a `?` there is one of its characters.
+pub fn is_text(mode: Mode, text: &str) -> bool {
+    let Ok(Some(understood)) = understand(mode, text) else {
+        return false;
+    };
+    let is_pattern =
+        |pipe: &Pipe| matches!(pipe, Pipe::Include(_) | Pipe::Exclude(_) | Pipe::Begin(_));
+    matches!(understood.line, Line::Port(PortLine::Description(Some(_))))
+        || understood.pipes.last().is_some_and(is_pattern)
 }
 
 /// The kinds of values that the last word of `text` may be.

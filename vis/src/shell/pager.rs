@@ -1,7 +1,7 @@
 //! Answers longer than the terminal, page by page.
 
 use rustix::termios::{self, LocalModes, OptionalActions};
-use std::io::{Read, Write};
+use std::io::Write;
 
 /// Lines of a terminal that does not say how many it has.
 const USUAL: u16 = 24;
@@ -36,7 +36,11 @@ impl Pager {
     pub fn show(self, text: &str) {
         let size = termios::tcgetwinsize(std::io::stdout());
         let rows = size.map_or(USUAL, |size| size.ws_row);
-        let page = usize::from(self.length.unwrap_or(rows)).saturating_sub(1);
+        let page = match usize::from(self.length.unwrap_or(rows)) {
+            0 => 0,
+            // One line is for the question.
+            lines => (lines - 1).max(1),
+        };
         let mut out = std::io::stdout().lock();
         pages(text, page, &mut out, ask);
     }
@@ -83,10 +87,12 @@ fn one_key() -> Option<u8> {
     let usual = termios::tcgetattr(&input).ok()?;
     let mut raw = usual.clone();
     raw.local_modes
-        .remove(LocalModes::ICANON | LocalModes::ECHO);
+        // Ctrl-C is a key like any other: it ends the answer, not the shell.
+        .remove(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG);
     termios::tcsetattr(&input, OptionalActions::Now, &raw).ok()?;
     let mut key = [0];
-    let read = input.lock().read(&mut key);
+    // Not by the buffer of the standard library: what is typed ahead is for the next line.
+    let read = rustix::io::read(&input, &mut key);
     // It was taken a moment before.
     let _ = termios::tcsetattr(&input, OptionalActions::Now, &usual);
     (read.ok()? == 1).then_some(key[0])

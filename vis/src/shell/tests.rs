@@ -138,6 +138,16 @@ fn tab_completes_a_word_where_it_stands() {
 }
 
 #[test]
+fn a_question_mark_inside_a_text_is_a_character() {
+    assert!(offer::is_text(Mode::Veth, "description what"));
+    assert!(offer::is_text(Mode::Veth, "description what is "));
+    assert!(offer::is_text(Mode::Exec, "show vlan | include a"));
+    for text in ["", "description ", "show vlan ", "inherit port-profile web"] {
+        assert!(!offer::is_text(Mode::Veth, text), "{text}");
+    }
+}
+
+#[test]
 fn tab_knows_where_a_name_stands() {
     for (mode, text, kind) in [
         (Mode::Exec, "show port-profile w", Kind::Profile),

@@ -152,7 +152,10 @@ impl Registry {
             .get(&link)
             .is_some_and(|link| link.peer.is_some())
         {
-            let why = Refusal::new(Code::REPLACED, "the port has another device");
+            let why = Refusal::new(
+                Code::REPLACED,
+                "the port has another device, or other terms for sessions",
+            );
             self.lost(now, link, why);
         }
         self.replacements += 1;
