@@ -7,10 +7,13 @@ use serde::Serialize;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a daemon may be silent.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long a daemon may take from its start until it listens (ours; it is a quarter of that on a busy machine).
+const STARTING: Duration = Duration::from_secs(1);
 
 /// A connection to a daemon.
 #[derive(Debug)]
@@ -129,8 +132,21 @@ pub fn command<T: Serialize>(
     request: &T,
 ) -> Result<u8, CommandError> {
     let path = socket_path(program, Role::Network, socket)?;
-    let status = Client::connect(&path, program, release)?.call(request, print_chunk)?;
+    let status = connect_soon(&path, program, release)?.call(request, print_chunk)?;
     Ok(status)
+}
+
+/// Connects to a daemon that may have been started a moment ago: `iv run & iv attach` is one line in a script.
+fn connect_soon(path: &Path, program: &str, release: &str) -> Result<Client, ClientError> {
+    let end = Instant::now() + STARTING;
+    loop {
+        match Client::connect(path, program, release) {
+            Err(ClientError::NotRunning { .. }) if Instant::now() < end => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Prints a piece of an answer, to standard output or standard error.

@@ -39,6 +39,17 @@ const ENDED: &str = "ended";
 /// What the keeper prints when the lab is up.
 const UP: &str = "the lab is up";
 
+/// The labs that are up.
+fn running() -> Result<Vec<(Folder, State)>> {
+    let mut running = Vec::new();
+    for folder in Folder::all()? {
+        if let Some(state) = folder.running()? {
+            running.push((folder, state));
+        }
+    }
+    Ok(running)
+}
+
 /// The lab that is meant: the one named, else the only one that is up.
 fn chosen(name: Option<&HostName>) -> Result<(Folder, State)> {
     let none = |what: String| Err(LabError::Held(what));
@@ -51,12 +62,7 @@ fn chosen(name: Option<&HostName>) -> Result<(Folder, State)> {
             )),
         };
     }
-    let mut running = Vec::new();
-    for folder in Folder::all()? {
-        if let Some(state) = folder.running()? {
-            running.push((folder, state));
-        }
-    }
+    let mut running = running()?;
     match (running.pop(), running.is_empty()) {
         (Some(only), true) => Ok(only),
         (None, _) => none("no lab is up: `cargo lab up`".to_owned()),
@@ -136,7 +142,12 @@ pub(crate) fn up(
     {
         report.say(line);
     }
-    report.block(&ways_to_look(&source.name, &source.topology));
+    let is_one_of_several = running()?.len() > 1;
+    report.block(&ways_to_look(
+        &source.name,
+        is_one_of_several,
+        &source.topology,
+    ));
     Ok(())
 }
 
@@ -144,12 +155,16 @@ pub(crate) fn up(
 pub(crate) fn print_ways_to_look(report: &Report) {
     if let Ok(source) = Source::find(crate::DEFAULT_LAB, None) {
         report.block("cargo lab up                                  the same lab, to stay");
-        report.block(&ways_to_look(&source.name, &source.topology));
+        report.block(&ways_to_look(&source.name, false, &source.topology));
     }
 }
 
-/// What to type in a lab that is up.
-fn ways_to_look(name: &HostName, topology: &Topology) -> String {
+/// What to type in a lab that is up, alone or beside others.
+fn ways_to_look(name: &HostName, is_one_of_several: bool, topology: &Topology) -> String {
+    let lab = match is_one_of_several {
+        true => format!(" --lab {name}"),
+        false => String::new(),
+    };
     let mut text = String::new();
     let mut way = |command: String, what: &str| {
         // Writing to a String cannot fail.
@@ -161,13 +176,13 @@ fn ways_to_look(name: &HostName, topology: &Topology) -> String {
             ("mac address-table", "who is where"),
             ("conservation", "what became of every frame"),
         ] {
-            way(format!("exec vis show {show}"), what);
+            way(format!("exec{lab} vis show {show}"), what);
         }
         let ends = topology.cables.iter().flatten();
         if let Some(port) = ends.clone().find(|end| end.host == **switch) {
             let (host, device) = (&port.host, &port.device);
             way(
-                format!("capture {host} {device}"),
+                format!("capture{lab} {host} {device}"),
                 "what goes over that link",
             );
         }
@@ -177,15 +192,15 @@ fn ways_to_look(name: &HostName, topology: &Topology) -> String {
         program == Some(topology::Program::Iv)
     });
     if let Some((iv, _)) = ivs.clone().next() {
-        way(format!("exec {iv} iv show"), "a host's vNICs");
+        way(format!("exec{lab} {iv} iv show"), "a host's vNICs");
     }
     if let Some(ask) = topology.questions().iter().find(|ask| ask.answered) {
         let (host, address) = (&ask.from.host, ask.address);
         way(
-            format!("exec {host} ping {address}"),
+            format!("exec{lab} {host} ping {address}"),
             "from one to another, if you have `ping`",
         );
-        way(format!("shell {host}"), "a shell there");
+        way(format!("shell{lab} {host}"), "a shell there");
     }
     way(format!("down {name}"), "the end of it, its log included");
     let hosts: Vec<_> = topology.hosts.keys().map(HostName::as_str).collect();
