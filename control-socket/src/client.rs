@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// How long a daemon may be silent.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How long a daemon may take from its start until it listens (ours; it is a quarter of that on a busy machine).
+/// How long a daemon may take from its start until it listens (ours).
 const STARTING: Duration = Duration::from_secs(1);
 
 /// A connection to a daemon.

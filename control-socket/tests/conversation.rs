@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use control_socket::frame::{self, Hello, Kind, Refusal};
 use control_socket::{
     Chunk, Client, ClientError, Handler, Limits, ListenError, Listener, Output, Peer, Role, Stream,
-    serve,
+    command, serve,
 };
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -184,6 +184,19 @@ fn a_daemon_that_is_not_there_is_a_sentence_with_the_command_that_starts_it() {
         text.contains("`echo run`") && text.contains("d.sock"),
         "{text}"
     );
+}
+
+#[test]
+fn a_command_waits_for_a_daemon_that_is_just_being_started() {
+    let place = Place::new("starting");
+    let socket = place.socket();
+    let starting = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        daemon(&socket, Limits::default());
+    });
+    let status = command("echo", "1", Some(&place.socket()), &vec!["one", "two"]);
+    starting.join().unwrap();
+    assert_eq!(status.unwrap(), 2);
 }
 
 #[test]

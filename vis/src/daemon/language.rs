@@ -9,6 +9,8 @@ use crate::control::show::{
     Answer, HistoryEntry, SCHEMA, ShowDiff, ShowHistory, ShowRunningConfig,
 };
 use crate::shell::Fault;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tracing::{info, warn};
@@ -43,11 +45,6 @@ impl Daemon {
             pid: ask.peer.pid,
         };
         let privilege = roles::privilege(ask.peer, &self.said.roles, &accounts);
-        if let What::Say(line, _) = &ask.what
-            && let Line::Typed(Typed::Attach(veth, _)) = **line
-        {
-            self.is_there(veth)?;
-        }
         match privilege {
             Some(Privilege::Network) => {}
             Some(Privilege::Operator) => self.may_operate(&who, &ask.what)?,
@@ -57,6 +54,11 @@ impl Daemon {
                     who.name.clone().unwrap_or_else(|| who.uid.to_string())
                 )));
             }
+        }
+        if let What::Say(line, _) = &ask.what
+            && let Line::Typed(Typed::Attach(veth, _)) = **line
+        {
+            self.is_there(veth)?;
         }
         let mut reply = Reply {
             at: ask.at.clone(),
@@ -268,10 +270,11 @@ impl Daemon {
     }
 }
 
-/// Its process has ended; one of another machine's, or one that is not seen from here, has not.
+/// Its process has ended, as far as the kernel says: one whose number is not known here has not. Not by `/proc`, in
+/// which a hardened unit sees its own processes only.
 fn is_gone(who: &Who) -> bool {
-    let seen = who.pid.filter(|&pid| pid > 0);
-    seen.is_some_and(|pid| !std::path::Path::new(&format!("/proc/{pid}")).exists())
+    let pid = who.pid.and_then(Pid::from_raw);
+    pid.is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
 }
 
 fn cannot_read(path: &std::path::Path, error: &std::io::Error) -> String {
@@ -279,4 +282,25 @@ fn cannot_read(path: &std::path::Path, error: &std::io::Error) -> String {
         "the startup configuration {} cannot be read: {error}",
         path.display()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_ended_is_gone_and_who_cannot_be_known_is_not() {
+        let who = |pid| Who {
+            uid: 0,
+            name: None,
+            pid,
+        };
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = child.id() as i32;
+        child.wait().unwrap();
+        assert!(is_gone(&who(Some(pid))));
+        for alive in [Some(std::process::id() as i32), Some(1), Some(0), None] {
+            assert!(!is_gone(&who(alive)), "{alive:?}");
+        }
+    }
 }
