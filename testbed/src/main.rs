@@ -8,6 +8,7 @@ mod endpoint;
 mod error;
 mod hold;
 mod instructions;
+mod iperf3;
 mod lab;
 mod memory;
 mod need;

@@ -11,14 +11,12 @@ use super::bed::{DUT, GEN, add_host, in_host};
 use super::device::{OvsPort, find_mode, ovs_is_there, start_ovs};
 use super::test::Values;
 use crate::binaries::Binaries;
-use crate::daemon::spawn_in;
-use crate::error::{Doing, LabError, Result, check};
+use crate::error::{Doing, Result, check};
+use crate::iperf3::Iperf3;
 use crate::lab::{Host, Lab};
 use crate::need::find_program;
-use serde_json::Value;
 use std::any::Any;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -158,54 +156,15 @@ impl Guests {
 
     /// TCP for so many seconds, in one stream or several.
     pub(super) fn tcp(&self, seconds: u32, streams: u32) -> Result<Values> {
-        // Each run its own: what is left of the last one's connections may keep a port.
-        let port = (5200 + streams).to_string();
-        let mut server = Command::new("iperf3");
-        server
-            .args(["--server", "--port", &port])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut server = spawn_in(&self.guest(2)?.netns, &mut server)?;
-        let (at, seconds, streams) = (
-            address(2).to_string(),
-            seconds.to_string(),
-            streams.to_string(),
-        );
-        let end = Instant::now() + Duration::from_secs(10);
-        let client = self.guest(1)?;
-        // A client that calls before the server listens is refused: it calls again.
-        let said = loop {
-            let words = [
-                "--client",
-                &at,
-                "--port",
-                &port,
-                "--json",
-                "--time",
-                &seconds,
-                "--omit",
-                "1",
-                "--parallel",
-                &streams,
-            ];
-            let said = in_host(client, "iperf3", &words);
-            if said.is_ok() || Instant::now() > end {
-                break said;
-            }
-            thread::sleep(Duration::from_millis(50));
+        let iperf3 = Iperf3 {
+            seconds,
+            streams,
+            omit: 1,
         };
-        // It has ended by itself, if all is well.
-        let _ = server.kill();
-        server.wait().doing("wait for the iperf3 server")?;
-        let said: Value = serde_json::from_str(&said?).unwrap_or_default();
-        let number = |place: &str| said.pointer(place).and_then(Value::as_f64);
-        let rate = number("/end/sum_received/bits_per_second").ok_or_else(|| LabError::Answer {
-            program: "iperf3".to_owned(),
-            detail: said.to_string(),
-        })?;
-        let mut values = Values::from([("gbps".to_owned(), rate / 1e9)]);
-        if let Some(again) = number("/end/sum_sent/retransmits") {
+        let (near, far) = (&self.guest(1)?.netns, &self.guest(2)?.netns);
+        let measured = iperf3.measure(near, far, address(2))?;
+        let mut values = Values::from([("gbps".to_owned(), measured.rate / 1e9)]);
+        if let Some(again) = measured.retransmits {
             values.insert("retransmits".to_owned(), again);
         }
         Ok(values)

@@ -8,7 +8,8 @@ use crate::endpoint::frame::{
     EXPERIMENTAL, Source, checksum_is_right, ethernet, untag, write_pcap,
 };
 use crate::endpoint::watch::{Choice, Watch};
-use crate::error::{Doing, LabError, Result, check};
+use crate::error::{Doing, Result, check};
+use crate::iperf3::Iperf3;
 use crate::lab::{Host, Lab};
 use crate::need;
 use crate::report::Report;
@@ -16,11 +17,10 @@ use crate::sandbox;
 use crate::two_boxes::{NIV_LINKS, STATIONS, Station, TwoBoxes, UPLINK};
 use niv::Mac;
 use packet_io::netns::NetNs;
-use serde_json::Value;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use vntag::{Direction, VnTag};
 
 /// What a hairpinned TCP stream is to reach, in Gb/s.
@@ -218,43 +218,12 @@ fn offloads_are_on(host: &Host, station: Station, report: &Report) -> Result<()>
 
 /// So many seconds of iperf3; the rate the receiver saw, in bits per second.
 fn measure(near: &NetNs, far: &NetNs, at: IpAddr, seconds: u32) -> Result<f64> {
-    let mut server = Command::new("iperf3");
-    server
-        .arg("--server")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null());
-    let mut server = spawn_in(far, &mut server)?;
-    // A client that calls before the server listens is refused: it calls again.
-    let end = Instant::now() + Duration::from_secs(10);
-    let result = loop {
-        let answer = ask(near, at, seconds);
-        if answer.is_ok() || Instant::now() > end {
-            break answer;
-        }
-        std::thread::sleep(Duration::from_millis(100));
+    let iperf3 = Iperf3 {
+        seconds,
+        streams: 1,
+        omit: 0,
     };
-    server.kill().doing("end the iperf3 server")?;
-    server.wait().doing("wait for the iperf3 server")?;
-    result
-}
-
-fn ask(near: &NetNs, at: IpAddr, seconds: u32) -> Result<f64> {
-    let mut client = Command::new("iperf3");
-    client
-        .args(["--client", &at.to_string(), "--json"])
-        .args(["--time", &seconds.to_string()])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped());
-    let output = spawn_in(near, &mut client)?
-        .wait_with_output()
-        .doing("read what iperf3 says")?;
-    let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-    said.pointer("/end/sum_received/bits_per_second")
-        .and_then(Value::as_f64)
-        .ok_or_else(|| LabError::Answer {
-            program: "iperf3".to_owned(),
-            detail: said.to_string(),
-        })
+    Ok(iperf3.measure(near, far, at)?.rate)
 }
 
 /// The rate between two guests on macvlans in VEPA mode, hairpinned by a Linux bridge.
