@@ -287,7 +287,14 @@ pub(crate) fn list() -> Result<()> {
         let about = topology.map(|topology| topology.about).unwrap_or_default();
         let name = folder.name.as_str();
         let is_up = || folder.log().lines().any(|line| line == UP);
-        let _ = match folder.running()? {
+        let running = match folder.running() {
+            Err(LabError::Held(why)) => {
+                let _ = writeln!(text, "{name:<20} unknown {why}");
+                continue;
+            }
+            running => running?,
+        };
+        let _ = match running {
             None => writeln!(
                 text,
                 "{name:<20} ended   `cargo lab down {name}` removes what it left"
@@ -335,9 +342,12 @@ pub(crate) fn down(name: Option<&HostName>, all: bool) -> Result<()> {
 
 fn end(folder: &Folder) -> Result<()> {
     let name = &folder.name;
-    let Some(state) = folder.state()?.filter(State::is_dying) else {
-        // One that was killed has left some.
+    let state = folder.state()?;
+    // One that was killed has left some, and its last processes may be on their way.
+    if !state.as_ref().is_some_and(State::is_alive) {
         println!("the lab {name} had ended; what it left is removed");
+    }
+    let Some(state) = state.filter(State::is_dying) else {
         return folder.remove();
     };
     // Either one ends the other, unless it is stuck.

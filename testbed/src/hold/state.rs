@@ -5,6 +5,7 @@
 
 use crate::error::{Doing, LabError, Result};
 use ::topology::{HostName, Program, Topology};
+use packet_io::whole_file;
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, Permissions};
@@ -16,7 +17,9 @@ use std::path::{Path, PathBuf};
 pub(super) const FILE: &str = "lab.toml";
 pub(super) const LOG: &str = "log";
 const STATE: &str = "state.json";
-const ALL: [&str; 3] = [FILE, LOG, STATE];
+/// What is left of it if its writer is killed.
+const NEW_STATE: &str = ".state.json.new";
+const ALL: [&str; 4] = [FILE, LOG, STATE, NEW_STATE];
 
 /// A process, told from a later one with the same number by when it started.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -130,7 +133,9 @@ impl Folder {
 
     pub(super) fn write_state(&self, state: &State) -> Result<()> {
         let text = serde_json::to_string_pretty(state).unwrap_or_default();
-        self.write(STATE, &text)
+        let file = self.file(STATE);
+        // Others read it at any moment.
+        whole_file::replace(&file, text.as_bytes()).doing(format!("write {}", file.display()))
     }
 
     pub(super) fn remove_state(&self) {
@@ -140,11 +145,21 @@ impl Folder {
 
     /// What was written down of the processes, whether they still run or not.
     pub(super) fn state(&self) -> Result<Option<State>> {
-        let Ok(text) = fs::read_to_string(self.file(STATE)) else {
-            return Ok(None);
+        let file = self.file(STATE);
+        let text = match fs::read_to_string(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            read => read.doing(format!("read {}", file.display()))?,
         };
         require_ours(&self.path)?;
-        Ok(serde_json::from_str(&text).ok())
+        // Its processes may run: it is not for us to take away what leads to them.
+        serde_json::from_str(&text).map(Some).map_err(|error| {
+            LabError::Held(format!(
+                "{} is damaged ({error}): end the processes that `pgrep -f {}` lists, and remove {}",
+                file.display(),
+                self.path.display(),
+                self.path.display()
+            ))
+        })
     }
 
     /// The same, of a lab that runs.

@@ -95,6 +95,7 @@ pub(super) fn side_by_side(binaries: &Binaries, report: &Report) -> Result<()> {
 
     captured(&user, report)?;
     killed(&user, report)?;
+    damaged(&user, report)?;
     user.good(&["down", "mine"])?;
     let left: Vec<_> = fs::read_dir(&user.runtime)
         .doing("list the runtime folder")?
@@ -189,5 +190,26 @@ fn killed(user: &User, report: &Report) -> Result<()> {
         "what a killed lab leaves",
         "is listed, and removed by `down`",
     );
+    Ok(())
+}
+
+/// What is written down of a lab that is up cannot be read: it is not taken for one that has ended.
+fn damaged(user: &User, report: &Report) -> Result<()> {
+    let file = user.runtime.join("niv-lab/mine/state.json");
+    let whole = fs::read(&file).doing("read a lab's state")?;
+    fs::write(&file, "{").doing("damage a lab's state")?;
+    let list = user.good(&["list"])?;
+    check(
+        list.contains("unknown") && list.contains("pgrep -f"),
+        || format!("of a damaged state `list` says {list}"),
+    )?;
+    let down = user.run(&["down", "mine"])?;
+    check(
+        !down.status.success() && errors(&down).contains("is damaged"),
+        || format!("of a damaged state `down` says {}", errors(&down)),
+    )?;
+    fs::write(&file, whole).doing("mend a lab's state")?;
+    user.good(&["exec", "--lab", "mine", "h1", "iv", "show"])?;
+    report.figure("a lab whose state is damaged", "stays, and both say so");
     Ok(())
 }
