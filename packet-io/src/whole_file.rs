@@ -4,7 +4,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 /// What replacing a file does to a folder, one step each, so that a test can cut the power after any of them.
@@ -12,11 +12,11 @@ pub trait Files {
     /// A file that is being written.
     type File;
 
-    /// A new, empty file with this mode, in place of what a killed process may have left there.
+    /// A new, empty file, in place of what a killed process may have left there.
     ///
     /// # Errors
     /// The system refuses, as in all of these.
-    fn create(&self, path: &Path, mode: u32) -> io::Result<Self::File>;
+    fn create(&self, path: &Path, access: Access) -> io::Result<Self::File>;
     /// Writes all of `octets`.
     ///
     /// # Errors
@@ -44,6 +44,31 @@ pub trait Files {
     fn remove(&self, path: &Path) -> io::Result<()>;
 }
 
+/// Who may do what with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Its permissions, of 0o777.
+    pub mode: u32,
+    /// Its user and group; `None`: whoever makes it.
+    pub owner: Option<(u32, u32)>,
+}
+
+impl Access {
+    /// Of a file that is this user's alone.
+    pub const OWN: Self = Self {
+        mode: 0o600,
+        owner: None,
+    };
+
+    /// As a file has it; of one that is not there, [`Access::OWN`].
+    fn of(path: &Path) -> Self {
+        fs::metadata(path).map_or(Self::OWN, |found| Self {
+            mode: found.mode() & 0o777,
+            owner: Some((found.uid(), found.gid())),
+        })
+    }
+}
+
 /// Those of the machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Disk;
@@ -51,11 +76,19 @@ pub struct Disk;
 impl Files for Disk {
     type File = File;
 
-    fn create(&self, path: &Path, mode: u32) -> io::Result<File> {
+    fn create(&self, path: &Path, access: Access) -> io::Result<File> {
         let file = create_new(path)?;
-        if mode != OWN {
-            file.set_permissions(Permissions::from_mode(mode))?;
-        }
+        let Some((user, group)) = access.owner else {
+            return Ok(file);
+        };
+        let given = fchown(&file, Some(user), Some(group)).is_ok();
+        // Only root may give a file away. One that stays ours is not opened to a group it was not opened to.
+        let mode = if given {
+            access.mode
+        } else {
+            access.mode & 0o707
+        };
+        file.set_permissions(Permissions::from_mode(mode))?;
         Ok(file)
     }
 
@@ -80,9 +113,6 @@ impl Files for Disk {
     }
 }
 
-/// The mode of a file that is this user's alone.
-const OWN: u32 = 0o600;
-
 /// Puts `octets` into the file at `path` and makes it this user's alone: on disk, under that name, when this
 /// returns.
 ///
@@ -92,17 +122,16 @@ const OWN: u32 = 0o600;
 /// # Errors
 /// The system refuses. Then the file is the old one, or, if only the last syncing failed, the new one.
 pub fn replace(path: &Path, octets: &[u8]) -> io::Result<()> {
-    replace_among(&Disk, path, octets, OWN)
+    replace_among(&Disk, path, octets, Access::OWN)
 }
 
-/// The same for a file that others may be allowed to read: it keeps its mode. One that was not there is this user's
-/// alone.
+/// The same for a file that others may be allowed to read: it keeps its mode, and its owner where this user may give
+/// files away. One that was not there is this user's alone.
 ///
 /// # Errors
 /// As [`replace`].
-pub fn replace_keeping_mode(path: &Path, octets: &[u8]) -> io::Result<()> {
-    let mode = fs::metadata(path).map_or(OWN, |found| found.permissions().mode() & 0o777);
-    replace_among(&Disk, path, octets, mode)
+pub fn replace_keeping_access(path: &Path, octets: &[u8]) -> io::Result<()> {
+    replace_among(&Disk, path, octets, Access::of(path))
 }
 
 /// A name that nobody else gives a file, and that is never the file's own.
@@ -117,9 +146,14 @@ fn beside(path: &Path) -> PathBuf {
 ///
 /// # Errors
 /// As [`replace`].
-pub fn replace_among<F: Files>(files: &F, path: &Path, octets: &[u8], mode: u32) -> io::Result<()> {
+pub fn replace_among<F: Files>(
+    files: &F,
+    path: &Path,
+    octets: &[u8],
+    access: Access,
+) -> io::Result<()> {
     let new = beside(path);
-    let mut file = files.create(&new, mode)?;
+    let mut file = files.create(&new, access)?;
     let written = files
         .write(&mut file, octets)
         .and_then(|()| files.sync(&file))
@@ -286,7 +320,7 @@ mod tests {
     impl Files for Fragile {
         type File = usize;
 
-        fn create(&self, path: &Path, _: u32) -> io::Result<usize> {
+        fn create(&self, path: &Path, _: Access) -> io::Result<usize> {
             self.step()?;
             let mut state = self.state.borrow_mut();
             state.contents.push((Vec::new(), Vec::new()));
@@ -345,7 +379,7 @@ mod tests {
         let path = Path::new("/etc/vis.conf");
         for steps in 0..=STEPS {
             let disk = Fragile::with(path, b"the old one", steps, true);
-            let done = replace_among(&disk, path, b"the new one, longer", 0o600);
+            let done = replace_among(&disk, path, b"the new one, longer", Access::OWN);
             assert_eq!(done.is_ok(), steps == STEPS);
             for found in disk.found(path) {
                 let whole = [&b"the old one"[..], b"the new one, longer"].contains(&&*found);
@@ -369,7 +403,7 @@ mod tests {
         let path = Path::new("/etc/vis.conf");
         for steps in 0..STEPS - 1 {
             let disk = Fragile::with(path, b"the old one", steps, false);
-            assert!(replace_among(&disk, path, b"new", 0o600).is_err());
+            assert!(replace_among(&disk, path, b"new", Access::OWN).is_err());
             let state = disk.state.borrow();
             assert_eq!(state.names.keys().collect::<Vec<_>>(), [path]);
             assert_eq!(state.contents[state.names[path]].0, b"the old one");
@@ -377,16 +411,17 @@ mod tests {
     }
 
     #[test]
-    fn a_file_keeps_the_mode_that_lets_others_read_it() {
+    fn a_file_keeps_its_mode_and_its_owner() {
         let folder = folder("mode");
         let path = folder.join("vis.conf");
         fs::write(&path, "old").unwrap();
         fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        replace_keeping_mode(&path, b"new").unwrap();
-        assert_eq!(
-            fs::metadata(&path).unwrap().permissions().mode() & 0o777,
-            0o644
-        );
+        // Where this user may not, it is this user's already.
+        let _ = std::os::unix::fs::chown(&path, Some(12345), Some(54321));
+        let before = Access::of(&path);
+        assert_eq!(before.mode, 0o644);
+        replace_keeping_access(&path, b"new").unwrap();
+        assert_eq!(Access::of(&path), before);
         assert_eq!(fs::read(&path).unwrap(), b"new");
         fs::remove_dir_all(folder).unwrap();
     }

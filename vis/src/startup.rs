@@ -2,7 +2,7 @@
 
 use packet_io::whole_file;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The running configuration is not saved. The file is what it was, and forwarding goes on.
 #[derive(Debug, thiserror::Error)]
@@ -13,20 +13,48 @@ pub struct SaveError {
     source: io::Error,
 }
 
-/// Puts `text` into the file at `path`, whole or not at all; the value says so for people.
-///
-/// # Errors
-/// The system refuses.
-pub fn save(path: &Path, text: &str) -> Result<String, SaveError> {
-    // The file a link points to is the one to be written.
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    match whole_file::replace_keeping_mode(&path, text.as_bytes()) {
-        Ok(()) => Ok(format!("saved in {}", path.display())),
-        Err(source) => Err(SaveError {
-            why: why(&source),
-            path,
-            source,
-        }),
+/// A configuration to be saved.
+#[derive(Debug)]
+pub struct ToSave {
+    /// Into this file.
+    pub path: PathBuf,
+    /// What it was.
+    pub text: String,
+    /// The how many-th copy it is: of two, the later one has the larger number.
+    pub number: u64,
+}
+
+/// The number of the last copy that is in the file.
+#[derive(Debug, Default)]
+pub struct Saved(u64);
+
+impl Saved {
+    /// Puts the text into the file, whole or not at all; the value says so for people. A copy that comes when a later one is
+    /// in the file changes nothing.
+    ///
+    /// # Errors
+    /// The system refuses.
+    pub fn save(&mut self, copy: &ToSave) -> Result<String, SaveError> {
+        // The file a link points to is the one to be written.
+        let path = copy.path.canonicalize();
+        let path = path.unwrap_or_else(|_| copy.path.clone());
+        if copy.number < self.0 {
+            return Ok(format!(
+                "saved in {}, with what somebody changed since",
+                path.display()
+            ));
+        }
+        match whole_file::replace_keeping_access(&path, copy.text.as_bytes()) {
+            Ok(()) => {
+                self.0 = copy.number;
+                Ok(format!("saved in {}", path.display()))
+            }
+            Err(source) => Err(SaveError {
+                why: why(&source),
+                path,
+                source,
+            }),
+        }
     }
 }
 
@@ -51,6 +79,7 @@ fn why(error: &io::Error) -> String {
 mod tests {
     use super::*;
     use std::io::ErrorKind;
+    use std::path::Path;
 
     #[test]
     fn what_the_system_says_is_said_with_what_mends_it() {
@@ -71,8 +100,15 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_is_not_there_is_said_and_a_link_is_followed() {
-        let refused = save(Path::new("/nonexistent/vis.conf"), "vlan 10\n").unwrap_err();
+    fn a_folder_that_is_not_there_is_said_a_link_is_followed_and_the_last_copy_stays() {
+        let mut saved = Saved::default();
+        let copy = |path: &Path, text: &str, number| ToSave {
+            path: path.to_owned(),
+            text: text.to_owned(),
+            number,
+        };
+        let nowhere = copy(Path::new("/nonexistent/vis.conf"), "vlan 10\n", 1);
+        let refused = saved.save(&nowhere).unwrap_err();
         assert!(
             refused.to_string().contains("its folder is gone"),
             "{refused}"
@@ -82,7 +118,12 @@ mod tests {
         let (file, link) = (folder.join("real.conf"), folder.join("vis.conf"));
         std::fs::write(&file, "old").unwrap();
         std::os::unix::fs::symlink(&file, &link).unwrap();
-        assert!(save(&link, "vlan 10\n").unwrap().contains("real.conf"));
+        let told = saved.save(&copy(&link, "vlan 10\n", 3)).unwrap();
+        assert!(told.contains("real.conf"), "{told}");
+        assert_eq!(std::fs::read(&file).unwrap(), b"vlan 10\n");
+        // It was taken before the one that is there, and came later.
+        let told = saved.save(&copy(&link, "vlan 9\n", 2)).unwrap();
+        assert!(told.contains("since"), "{told}");
         assert_eq!(std::fs::read(&file).unwrap(), b"vlan 10\n");
         assert!(link.is_symlink());
         std::fs::remove_dir_all(&folder).unwrap();

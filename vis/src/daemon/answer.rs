@@ -7,8 +7,9 @@ use crate::config::{Line, Pipe, Typed};
 use crate::control::show::{Answer, ShowRequest};
 use crate::control::{Format, LineReply, Request};
 use crate::shell::{self, Fault, Understood, pipe, understand};
+use crate::startup::{Saved, ToSave};
 use control_socket::{Handler, Output, Peer};
-use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 /// What a client wants of the control loop, which owns devices and configuration.
@@ -47,7 +48,7 @@ pub(super) struct Reply {
     pub(super) told: Vec<String>,
     pub(super) notes: Vec<String>,
     /// Where to save what.
-    pub(super) save: Option<(PathBuf, String)>,
+    pub(super) save: Option<ToSave>,
     pub(super) fault: Option<Fault>,
 }
 
@@ -56,7 +57,7 @@ pub(super) struct Reply {
 pub(super) struct Answers {
     pub(super) ask: mpsc::Sender<Asked>,
     /// One saves at a time.
-    pub(super) saving: std::sync::Arc<Mutex<()>>,
+    pub(super) saved: Arc<Mutex<Saved>>,
 }
 
 impl Answers {
@@ -122,8 +123,8 @@ impl Answers {
         if let Some(fault) = reply.fault {
             return Err((fault, reply.hostname));
         }
-        if let Some((path, text)) = reply.save {
-            let saved = self.save(path, text).await;
+        if let Some(copy) = reply.save {
+            let saved = self.save(copy).await;
             let saved = saved.map_err(|fault| (fault, reply.hostname.clone()))?;
             reply.told.push(saved);
         }
@@ -143,10 +144,9 @@ impl Answers {
     }
 
     /// Away from the control loop: a disk may take its time.
-    async fn save(&self, path: PathBuf, text: String) -> Result<String, Fault> {
-        let _one_at_a_time = self.saving.lock().await;
-        let saved = tokio::task::spawn_blocking(move || crate::startup::save(&path, &text)).await;
-        match saved {
+    async fn save(&self, copy: ToSave) -> Result<String, Fault> {
+        let mut saved = Arc::clone(&self.saved).lock_owned().await;
+        match tokio::task::spawn_blocking(move || saved.save(&copy)).await {
             Ok(Ok(told)) => Ok(told),
             Ok(Err(error)) => Err(Fault::whole(error.to_string())),
             Err(error) => Err(Fault::whole(error.to_string())),

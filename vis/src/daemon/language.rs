@@ -9,6 +9,7 @@ use crate::control::show::{
     Answer, HistoryEntry, SCHEMA, ShowDiff, ShowHistory, ShowRunningConfig,
 };
 use crate::shell::Fault;
+use crate::startup::ToSave;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use std::path::PathBuf;
@@ -89,7 +90,7 @@ impl Daemon {
                     lines,
                 }));
             }
-            What::Save => reply.save = Some(self.to_save()?),
+            What::Save => reply.save = Some(self.take_copy()?),
             What::Say(line, text) => self.say(&ask.at, *line, &text, &who, &mut reply).await?,
         }
         Ok(reply)
@@ -208,7 +209,7 @@ impl Daemon {
         })
     }
 
-    fn to_save(&self) -> Result<(PathBuf, String), Fault> {
+    fn take_copy(&mut self) -> Result<ToSave, Fault> {
         if let Some((who, left)) = self.changes.awaiting(self.now()) {
             return Err(Fault::whole(format!(
                 "nothing is saved: a commit by {who} waits {} s to be confirmed: `commit` confirms it",
@@ -216,7 +217,12 @@ impl Daemon {
             )));
         }
         let path = self.startup().map_err(Fault::whole)?;
-        Ok((path, self.said.running_config()))
+        self.copies += 1;
+        Ok(ToSave {
+            path,
+            text: self.said.running_config(),
+            number: self.copies,
+        })
     }
 
     pub(super) fn startup_config(&self) -> Result<ShowRunningConfig, String> {

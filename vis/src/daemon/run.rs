@@ -119,6 +119,8 @@ pub(super) struct Daemon {
     pub(super) changes: Changes,
     /// Where it is saved.
     pub(super) startup: Option<PathBuf>,
+    /// Copies taken, to be saved there.
+    pub(super) copies: u64,
     /// That, with the vEths of the control protocol among those bound by hand.
     pub(super) config: Config,
     pub(super) registry: Registry,
@@ -164,7 +166,7 @@ async fn serve(
     let (ask, mut asked) = mpsc::channel::<Asked>(16);
     let answers = Answers {
         ask,
-        saving: Arc::default(),
+        saved: Arc::default(),
     };
     let mut control = tokio::spawn(control_socket::serve(
         listener,
@@ -249,6 +251,7 @@ impl Daemon {
         let mut daemon = Self {
             changes: Changes::new(said.clone(), (high ^ low) as u32),
             startup: startup.map(Path::to_owned),
+            copies: 0,
             said,
             config,
             registry,
