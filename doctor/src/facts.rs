@@ -17,6 +17,8 @@ pub struct Facts {
     pub makes_taps: bool,
     /// The configuration file that was read, if there is one, and what is wrong with it.
     pub config: Option<ConfigFile>,
+    /// Where the daemon was asked, if who asks has said so.
+    pub socket: Option<String>,
     /// The daemon.
     pub daemon: Daemon,
     /// The machine.
@@ -241,14 +243,25 @@ pub struct Host {
     pub may_open_sockets: Look<bool>,
     /// The user has CAP_NET_ADMIN.
     pub may_change_devices: Look<bool>,
-    /// What opening `/dev/net/tun` gives: `None` is well.
-    pub tun: Option<String>,
+    /// Why `/dev/net/tun` does not open: `None` is well.
+    pub tun: Option<NoTun>,
     /// Octets that may be locked; `None`: any number.
     pub locked_memory: Option<u64>,
     /// Bridges hand frames to iptables, and there is a bridge.
     pub bridge_filter: bool,
     /// Devices of this namespace with a strict reverse-path filter.
     pub strict_return_path: Vec<String>,
+}
+
+/// Why no TAP device can be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoTun {
+    /// There is no `/dev/net/tun`, or no driver behind it.
+    Missing,
+    /// Its mode keeps this user out.
+    Forbidden,
+    /// The system keeps this container out, whatever its mode.
+    Withheld,
 }
 
 #[cfg(test)]

@@ -18,9 +18,10 @@ pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
         }
     }
     match &facts.daemon {
-        Daemon::NotRunning { says } => {
-            verdict.amiss(Rule::Daemon, program, says, start(facts));
-        }
+        Daemon::NotRunning { says } => match start(facts) {
+            Some(start) => verdict.amiss(Rule::Daemon, program, says, start),
+            None => verdict.amiss_elsewhere(Rule::Daemon, program, says),
+        },
         Daemon::Unseen(why) => verdict.unseen(Rule::Daemon, program, why),
         Daemon::Running(running) => {
             let pid = running.pid;
@@ -29,16 +30,18 @@ pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
                 verdict.unseen(Rule::Daemon, program, why);
             }
             if running.release != facts.release {
-                verdict.amiss(
-                    Rule::DaemonRelease,
-                    program,
-                    format!(
-                        "the daemon is of release {} and this command of {}: after an update the daemon goes on as it was \
-                         until it is started again",
-                        running.release, facts.release
-                    ),
-                    format!("kill {pid} && {}", start(facts)),
+                let says = format!(
+                    "the daemon is of release {} and this command of {}: after an update the daemon goes on as it was until \
+                     it is started again",
+                    running.release, facts.release
                 );
+                match start(facts) {
+                    Some(start) => {
+                        let mend = format!("kill {pid} && {start}");
+                        verdict.amiss(Rule::DaemonRelease, program, says, mend);
+                    }
+                    None => verdict.amiss_elsewhere(Rule::DaemonRelease, program, says),
+                }
             }
             if running.here == Some(false) {
                 verdict.amiss(
@@ -67,14 +70,16 @@ pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
         }
     }
     if facts.devices.is_empty() && facts.daemon.running().is_none() {
-        verdict.amiss(
+        let named = match program {
+            "iv" => "iv doctor --uplink DEVICE",
+            _ => "vis doctor --niv DEVICE --plain DEVICE",
+        };
+        verdict.amiss_elsewhere(
             Rule::Devices,
             program,
-            format!("nobody has said which devices {program} is to use, so none was looked at"),
-            match program {
-                "iv" => "iv doctor --uplink DEVICE",
-                _ => "vis doctor --niv DEVICE --plain DEVICE",
-            },
+            format!(
+                "nobody has said which devices {program} is to use, so none was looked at: name them, as in `{named}`"
+            ),
         );
     }
 }
@@ -86,26 +91,26 @@ fn look_closer(program: &str) -> &'static str {
     }
 }
 
-/// What starts the daemon with what is known.
-fn start(facts: &Facts) -> String {
+/// What starts the daemon with what is known; `None` where nobody said with which devices.
+fn start(facts: &Facts) -> Option<String> {
     let program = facts.program;
-    if let Some(file) = &facts.config {
-        return format!("{program} run --config {}", file.path);
-    }
     let mut command = format!("{program} run");
-    if facts.devices.is_empty() {
-        command += match program {
-            "iv" => " --uplink DEVICE",
-            _ => " --niv DEVICE",
-        };
+    match &facts.config {
+        Some(file) => command += &format!(" --config {}", file.path),
+        None if facts.devices.is_empty() => return None,
+        None => {
+            for device in &facts.devices {
+                let option = match device.wanted.role {
+                    Role::Uplink => "--uplink",
+                    Role::Niv => "--niv",
+                    Role::Plain => "--plain",
+                };
+                command += &format!(" {option} {}", device.wanted.device);
+            }
+        }
     }
-    for device in &facts.devices {
-        let option = match device.wanted.role {
-            Role::Uplink => "--uplink",
-            Role::Niv => "--niv",
-            Role::Plain => "--plain",
-        };
-        command += &format!(" {option} {}", device.wanted.device);
+    if let Some(socket) = &facts.socket {
+        command += &format!(" --socket {socket}");
     }
-    command
+    Some(command)
 }

@@ -13,11 +13,10 @@ pub(super) fn judge(facts: &Facts, device: &Device, verdict: &mut Verdict) {
         return missing(device, verdict);
     };
     if !found.ethernet {
-        return verdict.amiss(
+        return verdict.amiss_elsewhere(
             Rule::Ethernet,
             name,
-            "it is no Ethernet device, so no frames can be carried over it: use another one",
-            "ip -brief link",
+            "it is no Ethernet device, so no frames can be carried over it: use another one (`ip -brief link` lists them)",
         );
     }
     let one = One {
@@ -53,11 +52,10 @@ fn missing(device: &Device, verdict: &mut Verdict) {
             format!("it is not here but in the network namespace {namespace}"),
             format!("ip -n {namespace} link set dev {name} netns $$"),
         ),
-        None => verdict.amiss(
+        None => verdict.amiss_elsewhere(
             Rule::Device,
             name,
-            "there is no device of that name here: name one of those there are",
-            "ip -brief link",
+            "there is no device of that name here: name one of those there are (`ip -brief link` lists them)",
         ),
     }
 }
@@ -153,12 +151,11 @@ impl One<'_> {
                 ),
                 format!("kill {pid}"),
             ),
-            (_, None) => verdict.amiss(
+            (_, None) => verdict.amiss_elsewhere(
                 Rule::Holder,
                 name,
                 "another iv or vis has taken it, which does not answer on the socket asked here: name its socket with \
-                 --socket PATH, or end it",
-                "pgrep -a 'iv|vis'",
+                 --socket PATH, or end it (`pgrep -a 'iv|vis'` lists them)",
             ),
         }
     }

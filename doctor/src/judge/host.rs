@@ -2,7 +2,7 @@
 
 use super::Verdict;
 use crate::Rule;
-use crate::facts::Facts;
+use crate::facts::{Facts, NoTun};
 
 /// The first second of 2024: a clock before it was never set.
 const PLAUSIBLE: u64 = 1_704_067_200;
@@ -84,13 +84,28 @@ fn rights(facts: &Facts, verdict: &mut Verdict) {
             );
         }
     }
-    if let Some(why) = host.tun.as_ref().filter(|_| facts.makes_taps) {
-        verdict.amiss(
-            Rule::TapDevices,
-            "/dev/net/tun",
-            format!("no TAP devices can be made: {why}"),
-            "modprobe tun",
-        );
+    if let Some(why) = host.tun.filter(|_| facts.makes_taps) {
+        let (rule, about) = (Rule::TapDevices, "/dev/net/tun");
+        match why {
+            NoTun::Missing => verdict.amiss(
+                rule,
+                about,
+                "no TAP devices can be made: the kernel's driver is not there",
+                "modprobe tun",
+            ),
+            NoTun::Forbidden => verdict.amiss(
+                rule,
+                about,
+                "no TAP devices can be made: this user may not open it",
+                "sudo chmod 0666 /dev/net/tun",
+            ),
+            NoTun::Withheld => verdict.amiss_elsewhere(
+                rule,
+                about,
+                "no TAP devices can be made: this container is not given it; where it is started, allow the character \
+                 device 10:200",
+            ),
+        }
     }
     if let Some(most) = host.locked_memory.filter(|&most| most < LOCKED) {
         verdict.amiss(

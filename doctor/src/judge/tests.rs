@@ -1,7 +1,7 @@
 use super::judge;
 use crate::facts::{
-    ConfigFile, Daemon, Device, Down, Driver, Facts, Found, Holder, Host, Link, Role, Running,
-    Session, Wanted,
+    ConfigFile, Daemon, Device, Down, Driver, Facts, Found, Holder, Host, Link, NoTun, Role,
+    Running, Session, Wanted,
 };
 use crate::{Finding, LinkHealth, Report, Rule, Severity, Status};
 
@@ -60,6 +60,7 @@ fn well() -> Facts {
         release: "1.0.0",
         makes_taps: true,
         config: None,
+        socket: None,
         daemon: Daemon::Running(Box::new(Running {
             pid: 7,
             release: "1.0.0".into(),
@@ -188,6 +189,15 @@ fn a_daemon_that_does_not_run_is_started_with_what_is_known() {
     };
     let start = Some("iv run --config /etc/niv/iv.toml");
     only(stopped(), with_file, Rule::Daemon, "does not run", start);
+    let asked_there = |facts: &mut Facts| facts.socket = Some("/tmp/iv.sock".into());
+    let start = Some("iv run --uplink eth1 --socket /tmp/iv.sock");
+    only(stopped(), asked_there, Rule::Daemon, "does not run", start);
+    // A command with a blank in it would mend nothing.
+    let mut unknown = stopped();
+    unknown.devices.clear();
+    let report = judge(&unknown);
+    let mends = amiss(&report).iter().any(|finding| finding.mend.is_some());
+    assert!(!mends, "{report}");
 }
 
 #[test]
@@ -252,8 +262,7 @@ fn every_fault_of_a_file_is_said() {
 #[test]
 fn a_device_that_is_not_there_is_looked_for_elsewhere() {
     let gone = |f: &mut Facts| f.devices[0].found = Ok(None);
-    let list = Some("ip -brief link");
-    only(well(), gone, Rule::Device, "no device of that name", list);
+    only(well(), gone, Rule::Device, "`ip -brief link` lists", None);
     let moved = |f: &mut Facts| {
         f.devices[0].found = Ok(None);
         f.devices[0].elsewhere = Some("blue".into());
@@ -314,8 +323,7 @@ fn a_device_of_another_process_is_said_to_be_its() {
         Some("kill 99"),
     );
     let unknown = |f: &mut Facts| found(f).holder = Ok(Some(Holder { process: None }));
-    let find = Some("pgrep -a 'iv|vis'");
-    only(stopped(), unknown, Rule::Holder, "another iv or vis", find);
+    only(stopped(), unknown, Rule::Holder, "pgrep -a 'iv|vis'", None);
     // The daemon's own claim, where processes cannot be seen.
     let mut own = well();
     unknown(&mut own);
@@ -508,14 +516,19 @@ fn rights_are_those_of_who_is_to_start_it() {
         "CAP_NET_ADMIN",
         Some(mend),
     );
-    let tun = |f: &mut Facts| f.host.tun = Some("No such file or directory".into());
-    only(
-        stopped(),
-        tun,
-        Rule::TapDevices,
-        "No such file",
-        Some("modprobe tun"),
-    );
+    let tun = |f: &mut Facts| f.host.tun = Some(NoTun::Missing);
+    for (why, says, mend) in [
+        (NoTun::Missing, "driver is not there", Some("modprobe tun")),
+        (
+            NoTun::Forbidden,
+            "may not open it",
+            Some("sudo chmod 0666 /dev/net/tun"),
+        ),
+        (NoTun::Withheld, "10:200", None),
+    ] {
+        let tun = |f: &mut Facts| f.host.tun = Some(why);
+        only(stopped(), tun, Rule::TapDevices, says, mend);
+    }
     let memory = |f: &mut Facts| f.host.locked_memory = Some(65536);
     let mend = Some("ulimit -l unlimited");
     only(stopped(), memory, Rule::LockedMemory, "65536 octets", mend);

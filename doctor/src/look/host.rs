@@ -1,7 +1,8 @@
 //! The machine.
 
 use super::device::settings;
-use crate::facts::{Host, Look};
+use crate::facts::{Host, Look, NoTun};
+use rustix::io::Errno;
 use rustix::process::{Resource, getpid, getrlimit};
 use rustix::system::uname;
 use rustix::thread::{CapabilitySet, capabilities};
@@ -31,7 +32,11 @@ pub(super) fn look() -> Host {
             .write(true)
             .open("/dev/net/tun")
             .err()
-            .map(|error| error.to_string()),
+            .map(|error| match Errno::from_io_error(&error) {
+                Some(Errno::ACCESS) => NoTun::Forbidden,
+                Some(Errno::PERM) => NoTun::Withheld,
+                _ => NoTun::Missing,
+            }),
         locked_memory: limit.filter(|_| !unbounded),
         bridge_filter,
         strict_return_path,

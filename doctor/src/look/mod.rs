@@ -81,6 +81,7 @@ pub fn look(
         release: question.release,
         makes_taps: question.makes_taps,
         config: question.config,
+        socket: question.socket.map(|path| path.display().to_string()),
         daemon: latest.into_facts(),
         host,
         devices,
