@@ -129,6 +129,11 @@ impl Discovery {
         self.settle(now);
     }
 
+    pub(crate) fn set_system_name(&mut self, now: Duration, name: &str) {
+        self.agent.set_system_name(now, name);
+        self.settle(now);
+    }
+
     pub(crate) fn heard(&self, now: Duration) -> Heard {
         Heard {
             neighbours: self.agent.neighbours().to_vec(),

@@ -34,6 +34,7 @@ use packet_io::poll::Poller;
 use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
+use vic::Name;
 
 /// Frames taken from one link before the others have their turn.
 const BURST: usize = 64;
@@ -193,6 +194,19 @@ impl<E: End> LinkControl<E> {
             let now = sessions.now();
             if let Some(discovery) = sessions.discoveries.get_mut(&link) {
                 discovery.set_frame_size(now, octets);
+            }
+        })
+    }
+
+    /// This box is called otherwise now: all neighbours hear it by LLDP, and who opens a session by VIC.
+    ///
+    /// # Errors
+    /// The thread has ended.
+    pub fn announce_name(&self, name: Name) -> Result<(), WorkerGone> {
+        self.thread.tell(move |sessions| {
+            let now = sessions.now();
+            for discovery in sessions.discoveries.values_mut() {
+                discovery.set_system_name(now, name.as_str());
             }
         })
     }

@@ -214,6 +214,14 @@ impl Agent {
         }
     }
 
+    /// The box is called otherwise now.
+    pub fn set_system_name(&mut self, now: Duration, name: &str) {
+        if self.says.system_name != name {
+            name.clone_into(&mut self.says.system_name);
+            self.soon(now);
+        }
+    }
+
     /// The program ends: neighbours forget this port at once. Nothing is said or heard after that.
     pub fn close(&mut self) {
         if !self.closed {

@@ -71,6 +71,23 @@ fn it_speaks_four_times_fast_and_then_every_thirty_seconds() {
 }
 
 #[test]
+fn what_changes_is_said_at_once_and_what_does_not_is_not() {
+    let mut agent = iv();
+    run(&mut agent, seconds(50));
+    agent.set_frame_size(seconds(50), 1518);
+    agent.set_system_name(seconds(50), "host1");
+    assert!(run(&mut agent, seconds(60)).is_empty());
+    agent.set_frame_size(seconds(60), 9018);
+    agent.set_system_name(seconds(60), "spine");
+    let said = run(&mut agent, seconds(61));
+    let [(at, unit)] = said.as_slice() else {
+        panic!("{said:?}");
+    };
+    assert_eq!((*at, unit.frame_size), (seconds(60), Some(9018)));
+    assert_eq!(unit.system_name.as_deref(), Some("spine"));
+}
+
+#[test]
 fn a_new_neighbour_is_greeted_fast_and_a_known_one_is_not() {
     let mut agent = iv();
     run(&mut agent, seconds(40));

@@ -12,6 +12,7 @@
 //!   poll_event() -> Option<Event>    poll_transmit(now) -> Option<Vec<u8>>    poll_timeout() -> Option<Duration>
 //!   set_link(now, up)                      the device has a link, or has lost it
 //!   set_frame_size(now, u16)               the device's MTU changed
+//!   set_system_name(now, &str)             the box is called otherwise
 //!   close()                                the program ends: then poll_transmit
 //!   neighbours()  advice()  statistics()
 //! ```

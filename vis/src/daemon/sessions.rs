@@ -180,6 +180,8 @@ impl Sessions {
         self.authentications = authentications;
         if old.hostname != new.hostname {
             self.name = own_name(new);
+            // Without its thread there is nobody to tell. Sessions that go on have the old name until they are opened anew.
+            let _ = self.control.announce_name(self.name.clone());
         }
         over
     }
