@@ -116,6 +116,18 @@ pub fn parse(text: &str) -> Result<Topology, FileError> {
     checked.map_err(|fault| fault.placed(text))
 }
 
+/// The text of a file.
+///
+/// # Errors
+/// The first octet that is no part of any character.
+pub fn text(octets: &[u8]) -> Result<&str, FileError> {
+    std::str::from_utf8(octets).map_err(|error| {
+        let good = octets.get(..error.valid_up_to()).unwrap_or_default();
+        let what = "this octet is no part of any character: expected UTF-8 text";
+        Fault::in_span(good.len()..good.len(), what).placed(&String::from_utf8_lossy(good))
+    })
+}
+
 /// The file as it is written. What stands in an array is text here: the parser knows the place of a fault in one only as
 /// the array's.
 #[derive(Debug, Deserialize)]

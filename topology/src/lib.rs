@@ -12,7 +12,7 @@ mod name;
 mod place;
 mod reach;
 
-pub use file::{End, Host, MAX_FILE, Program, Topology, Trunk, Vnic, parse};
+pub use file::{End, Host, MAX_FILE, Program, Topology, Trunk, Vnic, parse, text};
 pub use name::{Address, DeviceName, HostName, NotAName, NotAnAddress};
 pub use place::FileError;
 pub use reach::Ask;

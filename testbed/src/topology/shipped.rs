@@ -95,9 +95,13 @@ fn read(path: &Path) -> Result<String> {
     let doing = || format!("read {}", path.display());
     // One octet more than is taken: enough to see that it is too long, whatever kind of file it is.
     let mut file = File::open(path).doing(doing())?.take(MAX_FILE as u64 + 1);
-    let mut text = String::new();
-    file.read_to_string(&mut text).doing(doing())?;
-    Ok(text)
+    let mut octets = Vec::new();
+    file.read_to_end(&mut octets).doing(doing())?;
+    let text = topology::text(&octets).map_err(|fault| LabError::File {
+        file: path.display().to_string(),
+        fault,
+    })?;
+    Ok(text.to_owned())
 }
 
 #[cfg(test)]
