@@ -9,6 +9,7 @@
 mod apply;
 mod diagnostic;
 mod effective;
+mod excerpt;
 pub mod grammar;
 mod line;
 mod looking;

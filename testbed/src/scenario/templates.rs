@@ -114,18 +114,11 @@ const SHOWS: &[Shown] = &[
         words: &["vlan"],
         rows: "vlans",
         read: |one| {
-            let vlan = one.get("vlan").and_then(Value::as_u64).unwrap_or(0);
-            let unnamed = if vlan == 1 {
-                "default".to_owned()
-            } else {
-                format!("VLAN{vlan:04}")
-            };
-            let name = one.get("name").and_then(Value::as_str);
             let ports = one.get("ports").and_then(Value::as_array);
             let ports = ports.into_iter().flatten().map(interface_name);
             Row::from([
-                ("vlan_id", vlan.to_string().into()),
-                ("vlan_name", name.map_or(unnamed, str::to_owned).into()),
+                ("vlan_id", text(one, "/vlan")),
+                ("vlan_name", text(one, "/name")),
                 ("status", "active".into()),
                 ("interfaces", ports.collect::<Vec<String>>().into()),
             ])

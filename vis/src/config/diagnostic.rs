@@ -1,6 +1,7 @@
 //! What is wrong with a text, and where.
 
-use miette::{LabeledSpan, NamedSource, Severity, SourceCode};
+use super::excerpt::{Excerpts, MARKED};
+use miette::{LabeledSpan, Severity, SourceCode};
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,7 +29,7 @@ pub struct Place {
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
-    source: Arc<NamedSource<Arc<str>>>,
+    source: Arc<Excerpts>,
     start: usize,
     length: usize,
 }
@@ -37,7 +38,7 @@ pub struct Place {
 /// the text again.
 #[derive(Clone, Debug)]
 pub(super) struct Source {
-    text: Arc<NamedSource<Arc<str>>>,
+    text: Arc<Excerpts>,
     lines: Vec<usize>,
 }
 
@@ -48,7 +49,7 @@ impl Source {
             .enumerate()
             .filter(|&(_, octet)| octet == b'\n');
         Self {
-            text: Arc::new(NamedSource::new(name, Arc::from(text))),
+            text: Arc::new(Excerpts::new(name, text)),
             lines: std::iter::once(0)
                 .chain(ends.map(|(at, _)| at + 1))
                 .collect(),
@@ -57,7 +58,7 @@ impl Source {
 
     /// The `length` octets that start at octet `start`; what lies outside the text is cut off.
     pub(super) fn place(&self, start: usize, length: usize) -> Place {
-        let text = self.text.inner();
+        let text = self.text.text.as_str();
         let start = text.floor_char_boundary(start.min(text.len()));
         let end = text.ceil_char_boundary(start.saturating_add(length).min(text.len()));
         let line = self.lines.partition_point(|&line| line <= start);
@@ -76,7 +77,7 @@ impl Source {
 impl Place {
     /// The name of the text: a file's path.
     pub fn file(&self) -> &str {
-        self.source.name()
+        &self.source.name
     }
 }
 
@@ -134,7 +135,9 @@ impl miette::Diagnostic for Diagnostic {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let place = self.place.as_ref()?;
-        let label = LabeledSpan::new(Some("here".to_owned()), place.start, place.length);
+        let text = &place.source.text;
+        let end = text.floor_char_boundary(place.start + place.length.min(MARKED));
+        let label = LabeledSpan::new(Some("here".to_owned()), place.start, end - place.start);
         Some(Box::new(std::iter::once(label)))
     }
 }

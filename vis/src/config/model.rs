@@ -240,6 +240,17 @@ pub struct Vlan {
     pub name: Option<VlanName>,
 }
 
+impl Vlan {
+    /// What it is called, as the VLAN with that number: where it was given no name, as nxos calls it.
+    pub fn called(&self, vlan: VlanId) -> String {
+        match &self.name {
+            Some(name) => name.to_string(),
+            None if vlan == VlanId::DEFAULT => "default".to_owned(),
+            None => format!("VLAN{:04}", vlan.get()),
+        }
+    }
+}
+
 /// The lines that port profiles and interfaces have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

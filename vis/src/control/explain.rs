@@ -52,14 +52,14 @@ pub enum InvalidFrame {
         found: char,
     },
     /// Half an octet at the end.
-    #[error("the frame has {digits} digits, so half of octet {} is missing: two digits make an octet", digits / 2 + 1)]
+    #[error("half of octet {} of the frame is missing: two digits make an octet, and there are {digits} in all", digits / 2 + 1)]
     Half {
         /// Digits in all.
         digits: usize,
     },
     /// No header.
     #[error(
-        "the frame has {octets} octets: expected {} at least, which are both addresses and the EtherType",
+        "the frame is too short: expected {} octets at least, which are both addresses and the EtherType, and it has {octets}",
         FrameOctets::SHORTEST
     )]
     TooShort {

@@ -207,8 +207,8 @@ pub struct ShowVlan {
 pub struct VlanEntry {
     /// Its number.
     pub vlan: VlanId,
-    /// Its name; a VLAN without one is shown as `default` or `VLAN0010`.
-    pub name: Option<String>,
+    /// Its name; of a VLAN that was given none `default` or `VLAN0010`.
+    pub name: String,
     /// The ports in it, forwarding or not.
     pub ports: Vec<InterfaceId>,
 }

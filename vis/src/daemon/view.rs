@@ -359,7 +359,7 @@ impl Daemon {
         let wanted = |(vlan, settings): &(&VlanId, &Vlan)| match filter {
             VlanFilter::All => true,
             VlanFilter::Ids(vlans) => vlans.contains(**vlan),
-            VlanFilter::Name(name) => settings.name.as_ref() == Some(name),
+            VlanFilter::Name(name) => settings.called(**vlan) == name.as_str(),
         };
         let entries = self.config.vlans.iter().filter(wanted);
         let entries = entries.map(|(&vlan, settings)| {
@@ -371,7 +371,7 @@ impl Daemon {
             let ports = members.iter().filter(|(_, membership)| member(membership));
             VlanEntry {
                 vlan,
-                name: settings.name.as_ref().map(ToString::to_string),
+                name: settings.called(vlan),
                 ports: ports.map(|&(interface, _)| interface).collect(),
             }
         });

@@ -123,17 +123,21 @@ fn mac_address_table() -> Answer {
 }
 
 fn vlans() -> Answer {
-    let entry = |vlan: u16, name: Option<&str>, ports| VlanEntry {
+    let entry = |vlan: u16, name: &str, ports| VlanEntry {
         vlan: vlan.try_into().unwrap(),
-        name: name.map(str::to_owned),
+        name: name.to_owned(),
         ports,
     };
     Answer::Vlan(ShowVlan {
         schema: SCHEMA,
         vlans: vec![
-            entry(1, None, (1..=9).map(veth).chain([ethernet(1)]).collect()),
-            entry(10, Some("web"), vec![veth(3)]),
-            entry(20, None, vec![]),
+            entry(
+                1,
+                "default",
+                (1..=9).map(veth).chain([ethernet(1)]).collect(),
+            ),
+            entry(10, "web", vec![veth(3)]),
+            entry(20, "VLAN0020", vec![]),
         ],
     })
 }

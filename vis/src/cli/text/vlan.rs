@@ -1,7 +1,6 @@
 //! `show vlan`
 
 use crate::control::show::ShowVlan;
-use niv::VlanId;
 use std::fmt::{self, Write};
 
 /// Ports in one line.
@@ -13,17 +12,17 @@ pub(super) fn write(out: &mut String, answer: &ShowVlan) -> fmt::Result {
          ---- -------------------------------- --------- -------------------------------\n",
     );
     for entry in &answer.vlans {
-        let name = match &entry.name {
-            Some(name) => name.clone(),
-            None if entry.vlan == VlanId::DEFAULT => "default".to_owned(),
-            None => format!("VLAN{:04}", entry.vlan.get()),
-        };
         let mut lines = entry.ports.chunks(PORTS).map(|ports| {
             let ports: Vec<String> = ports.iter().map(|port| format!("{port:#}")).collect();
             ports.join(", ")
         });
         let first = lines.next().unwrap_or_default();
-        let line = format!("{:<4} {name:<32} {:<9} {first}", entry.vlan.get(), "active");
+        let line = format!(
+            "{:<4} {:<32} {:<9} {first}",
+            entry.vlan.get(),
+            entry.name,
+            "active"
+        );
         writeln!(out, "{}", line.trim_end())?;
         for line in lines {
             writeln!(out, "{:48}{line}", "")?;
