@@ -19,6 +19,8 @@ pub(crate) struct Package {
     description: &'static str,
     /// Its configuration: a name in `packaging/etc`.
     configuration: &'static str,
+    /// What it keeps across restarts, which goes when the package is purged (Debian policy, 6.8).
+    kept: Option<&'static str>,
 }
 
 /// Both.
@@ -31,6 +33,7 @@ pub(crate) const fn packages() -> [Package; 2] {
             description: "On a host with virtual machines or containers, iv gives each a vNIC and writes a \
                           VNTag on every frame it sends. The switch, vis, treats each vNIC as a port of its own.",
             configuration: "iv.toml",
+            kept: None,
         },
         Package {
             name: "niv-vis",
@@ -39,6 +42,7 @@ pub(crate) const fn packages() -> [Package; 2] {
             description: "On a box with NICs, vis switches between the vNICs of hosts that run iv and plain \
                           ports, and enforces all policy, written as port profiles.",
             configuration: "vis.conf",
+            kept: Some("/var/lib/niv"),
         },
     ]
 }
@@ -104,10 +108,13 @@ impl Package {
         let reload = "systemctl daemon-reload || true";
         let restart = format!("{reload}\n  systemctl try-restart {unit} || true");
         let stop = format!("[ \"$1\" != remove ] || systemctl disable --now {unit} || true");
+        let purge = self.kept.map_or(String::new(), |folder| {
+            format!("if [ \"$1\" = purge ]; then\n  rm -rf {folder}\nfi\n")
+        });
         [
             ("postinst", with_systemd(&restart)),
             ("prerm", with_systemd(&stop)),
-            ("postrm", with_systemd(reload)),
+            ("postrm", with_systemd(reload) + &purge),
         ]
     }
 }
