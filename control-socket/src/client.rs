@@ -132,16 +132,20 @@ pub fn command<T: Serialize>(
     request: &T,
 ) -> Result<u8, CommandError> {
     let path = socket_path(program, Role::Network, socket)?;
-    let status = connect_soon(&path, program, release)?.call(request, print_chunk)?;
-    Ok(status)
+    let mut client = soon(|| Ok(Client::connect(&path, program, release)?))?;
+    Ok(client.call(request, print_chunk)?)
 }
 
-/// Connects to a daemon that may have been started a moment ago: `iv run & iv attach` is one line in a script.
-fn connect_soon(path: &Path, program: &str, release: &str) -> Result<Client, ClientError> {
+/// Connects to a daemon that may have been started a moment ago: `iv run & iv attach` is one line in a script. While none
+/// runs, `connect` is called again for a second.
+///
+/// # Errors
+/// What `connect` says at last.
+pub fn soon<T>(connect: impl Fn() -> Result<T, CommandError>) -> Result<T, CommandError> {
     let end = Instant::now() + STARTING;
     loop {
-        match Client::connect(path, program, release) {
-            Err(ClientError::NotRunning { .. }) if Instant::now() < end => {
+        match connect() {
+            Err(CommandError::Client(ClientError::NotRunning { .. })) if Instant::now() < end => {
                 std::thread::sleep(Duration::from_millis(20));
             }
             other => return other,

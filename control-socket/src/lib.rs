@@ -16,7 +16,7 @@ mod report;
 pub mod server;
 mod service;
 
-pub use client::{Client, ClientError, CommandError, command, print_chunk};
+pub use client::{Client, ClientError, CommandError, command, print_chunk, soon};
 pub use frame::{Chunk, Stream, VERSION};
 pub use listen::{ListenError, Listener};
 pub use path::{PathError, Role, socket_path, state_folder};

@@ -3,7 +3,7 @@
 use crate::changes::At;
 use crate::client::{PROGRAM, RELEASE};
 use crate::control::{Format, LineReply, Request};
-use control_socket::{Client, ClientError, CommandError, Role, Stream, socket_path};
+use control_socket::{Client, ClientError, CommandError, Role, Stream, socket_path, soon};
 use std::path::{Path, PathBuf};
 
 /// The socket of a daemon of root's, for users with a role.
@@ -90,11 +90,17 @@ pub(super) fn call(client: &mut Client, request: &Request) -> Result<String, Cli
     Ok(text)
 }
 
-/// Connects to the daemon's own socket, or, where this user may not, to the one for users with a role.
+/// Connects to the daemon's own socket, or, where this user may not, to the one for users with a role. A daemon that does
+/// not run is waited for, for a second: it may have been started a moment ago.
 ///
 /// # Errors
 /// Neither answers; then it is said of the first.
 pub fn connect(socket: Option<&Path>) -> Result<Client, CommandError> {
+    soon(|| connect_now(socket))
+}
+
+/// The same, without waiting.
+pub(super) fn connect_now(socket: Option<&Path>) -> Result<Client, CommandError> {
     let own = socket_path(PROGRAM, Role::Network, socket);
     let first = match own {
         Ok(path) => match Client::connect(&path, PROGRAM, RELEASE) {

@@ -1,6 +1,6 @@
 //! The names and numbers that TAB completes: those the switch has now.
 
-use super::ask::{call, connect};
+use super::ask::{call, connect_now};
 use crate::config::InterfaceId;
 use crate::config::Kind;
 use crate::control::interfaces::ShowInterfaceBrief;
@@ -31,7 +31,7 @@ impl Names {
     }
 
     fn ask(&self, command: &str) -> Option<String> {
-        let mut client = connect(self.socket.as_deref()).ok()?;
+        let mut client = connect_now(self.socket.as_deref()).ok()?;
         let request = Request {
             command: command.to_owned(),
             format: Format::Json,
