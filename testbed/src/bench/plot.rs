@@ -230,6 +230,8 @@ impl Chart<'_> {
         B::ErrorType: 'static,
     {
         area.fill(&WHITE)?;
+        // A title at the very edge loses the tops of its letters.
+        let area = area.margin(8, 0, 0, 0);
         let area = area.titled(self.title, ("sans-serif", 26))?;
         // The legend has a column of its own: it lies over nothing.
         let (left, right) = area.split_horizontally(SIZE.0 - 210);

@@ -23,6 +23,7 @@ mod shipped_labs;
 mod side_by_side;
 mod svif_space;
 mod templates;
+mod terminal;
 mod tiny_iv;
 mod veth_counters;
 mod vic;
@@ -208,6 +209,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Root],
         demo: false,
         run: Run::Own(shell::shell),
+    },
+    Scenario {
+        name: "terminal",
+        about: "`vis shell` on a terminal: TAB, `?`, history, pastes, pages, Ctrl-C, and keys typed ahead",
+        needs: &[],
+        demo: false,
+        run: Run::Own(terminal::terminal),
     },
     Scenario {
         name: "scale-links",
