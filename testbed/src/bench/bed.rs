@@ -189,6 +189,28 @@ pub(super) fn busy() -> (Vec<u64>, &'static str) {
     (cores.collect(), "ticks")
 }
 
+/// A test that goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Meanwhile {
+    began: Instant,
+    stolen: u64,
+}
+
+impl Meanwhile {
+    pub(super) fn begin() -> Self {
+        Self {
+            began: Instant::now(),
+            stolen: stolen(),
+        }
+    }
+
+    /// Milliseconds it took, and that the hypervisor took from all cores.
+    pub(super) fn end(self) -> (u64, u64) {
+        let took = self.began.elapsed().as_millis().try_into();
+        (took.unwrap_or(u64::MAX), stolen() - self.stolen)
+    }
+}
+
 /// Time the hypervisor took away from all cores, in milliseconds.
 pub(super) fn stolen() -> u64 {
     let text = fs::read_to_string("/proc/stat").unwrap_or_default();

@@ -18,7 +18,7 @@ pub(crate) use threads::keep_kernel_threads_on_their_core;
 use crate::binaries::{Binaries, workspace};
 use crate::error::{Doing, LabError, Result, check};
 use crate::report::Report;
-use bed::{Bed, machine, stolen};
+use bed::{Bed, Meanwhile, machine};
 use device::{DEVICES, Device};
 use record::{Header, Key, Log, Record, VERSION, json};
 use shape::Size;
@@ -142,6 +142,11 @@ impl Arguments {
         self.rounds.unwrap_or(if self.quick { 2 } else { 5 })
     }
 
+    /// How often it is gone through what is not done yet: three full runs are within two hours.
+    const fn times(&self) -> u32 {
+        if self.quick { 1 } else { 3 }
+    }
+
     fn header(&self) -> Header {
         Header {
             version: VERSION,
@@ -247,37 +252,19 @@ pub(crate) fn bench(binaries: &Binaries, arguments: &Arguments) -> Result<()> {
     let folder = arguments.folder();
     let mut log = Log::open(&folder, arguments.header(), arguments.fresh)?;
     let started = Instant::now();
-    for round in 1..=arguments.rounds() {
-        report.part(&format!("round {round} of {}", arguments.rounds()));
-        for (name, _, device) in DEVICES
-            .iter()
-            .filter(|(name, ..)| arguments.wants_device(name))
-        {
-            if device.missing().is_none() {
-                let mut plan = Plan {
-                    binaries,
-                    arguments,
-                    log: &mut log,
-                    round,
-                    report: &report,
-                };
-                plan.measure(name, *device)?;
+    for time in 1..=arguments.times() {
+        if time > 1 {
+            match log.disturbed() {
+                0 => break,
+                n => report.part(&format!(
+                    "again, of {}, what the hypervisor disturbed: {n}",
+                    log.records.len()
+                )),
             }
         }
-        for (name, _, path) in PATHS
-            .iter()
-            .filter(|(name, ..)| arguments.wants_device(name))
-        {
-            if path.missing().is_none() {
-                let mut plan = Plan {
-                    binaries,
-                    arguments,
-                    log: &mut log,
-                    round,
-                    report: &report,
-                };
-                plan.measure_path(name, *path)?;
-            }
+        for round in 1..=arguments.rounds() {
+            report.part(&format!("round {round} of {}", arguments.rounds()));
+            measure(binaries, arguments, &mut log, round, &report)?;
         }
     }
     report.part(&format!(
@@ -285,6 +272,34 @@ pub(crate) fn bench(binaries: &Binaries, arguments: &Arguments) -> Result<()> {
         started.elapsed().as_secs_f64()
     ));
     write(&folder, arguments, &log)
+}
+
+/// What is still to be done in a round.
+fn measure(
+    binaries: &Binaries,
+    arguments: &Arguments,
+    log: &mut Log,
+    round: u32,
+    report: &Report,
+) -> Result<()> {
+    let mut plan = Plan {
+        binaries,
+        arguments,
+        log,
+        round,
+        report,
+    };
+    for (name, _, device) in DEVICES {
+        if arguments.wants_device(name) && device.missing().is_none() {
+            plan.measure(name, *device)?;
+        }
+    }
+    for (name, _, path) in PATHS {
+        if arguments.wants_device(name) && path.missing().is_none() {
+            plan.measure_path(name, *path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes tables and plots from the records of the folder.
@@ -455,18 +470,13 @@ impl Plan<'_> {
             }
         }
         for item in tables {
-            let stolen_before = stolen();
+            let meanwhile = Meanwhile::begin();
             let result = test::table(self.binaries, device, self.times());
             let (result, mode) = match result {
                 Ok((values, mode)) => (Ok(values), mode),
                 Err(error) => (Err(error), String::new()),
             };
-            self.add(
-                Self::key(name, item),
-                result,
-                &mode,
-                stolen() - stolen_before,
-            )?;
+            self.add(Self::key(name, item), result, &mode, meanwhile.end())?;
         }
         self.report
             .figure(name, format!("{:.1} s", started.elapsed().as_secs_f64()));
@@ -497,7 +507,7 @@ impl Plan<'_> {
                         Self::key(name, item),
                         Err(LabError::Check(why.clone())),
                         "",
-                        0,
+                        (0, 0),
                     )?;
                 }
                 return Ok(());
@@ -512,13 +522,13 @@ impl Plan<'_> {
                 .log
                 .value(self.round, &Self::key(name, found), "kpps")
                 .map(|kpps| kpps * 1e3);
-            let stolen_before = stolen();
+            let meanwhile = Meanwhile::begin();
             let result = test::run(item, &bed, &running, self.times(), loss_free);
             self.add(
                 Self::key(name, item),
                 result,
                 &running.mode,
-                stolen() - stolen_before,
+                meanwhile.end(),
             )?;
         }
         Ok(())
@@ -547,7 +557,7 @@ impl Plan<'_> {
         let started = Instant::now();
         let guests = Guests::start(self.binaries, path);
         for key in open {
-            let stolen_before = stolen();
+            let meanwhile = Meanwhile::begin();
             let seconds = if self.arguments.quick { 2 } else { 4 };
             let (result, mode) = match &guests {
                 Err(error) => (Err(LabError::Check(said(error))), ""),
@@ -560,14 +570,20 @@ impl Plan<'_> {
                     (result, guests.mode.as_str())
                 }
             };
-            self.add(key, result, mode, stolen() - stolen_before)?;
+            self.add(key, result, mode, meanwhile.end())?;
         }
         self.report
             .figure(name, format!("{:.1} s", started.elapsed().as_secs_f64()));
         Ok(())
     }
 
-    fn add(&mut self, key: Key, result: Result<Values>, mode: &str, stolen_ms: u64) -> Result<()> {
+    fn add(
+        &mut self,
+        key: Key,
+        result: Result<Values>,
+        mode: &str,
+        (took_ms, stolen_ms): (u64, u64),
+    ) -> Result<()> {
         let (values, error) = match result {
             Ok(values) => (values, None),
             Err(error) => (Values::new(), Some(said(&error))),
@@ -591,6 +607,7 @@ impl Plan<'_> {
             stations: key.stations,
             values,
             mode: mode.to_owned(),
+            took_ms,
             stolen_ms,
             error,
         })

@@ -315,6 +315,11 @@ impl<'a> Summary<'a> {
             "stolen by the hypervisor".to_owned(),
             format!("{stolen} ms in all"),
         ]);
+        let disturbed = self.records.iter().filter(|record| record.is_disturbed());
+        machine.rows.push(vec![
+            "results disturbed by that".to_owned(),
+            format!("{} of {}", disturbed.count(), self.records.len()),
+        ]);
         for table in std::iter::once(machine).chain(self.tables()) {
             table.write(&mut text, markdown);
         }
@@ -575,6 +580,7 @@ mod tests {
             stations: 2,
             values: BTreeMap::from([("kpps".to_owned(), kpps)]),
             mode: "m".to_owned(),
+            took_ms: 500,
             stolen_ms: 3,
             error: None,
         }
