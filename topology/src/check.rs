@@ -60,7 +60,11 @@ pub(crate) fn check(written: Written) -> Result<Topology> {
 
 /// Devices that something else in the file makes.
 #[derive(Default)]
-struct Taken(BTreeSet<End>);
+struct Taken {
+    devices: BTreeSet<End>,
+    /// Of each `iv`, the names of its vNICs.
+    vnics: BTreeSet<(HostName, String)>,
+}
 
 impl Taken {
     fn take<T>(&mut self, place: &Spanned<T>, host: &HostName, device: &DeviceName) -> Result<()> {
@@ -69,14 +73,26 @@ impl Taken {
             device: device.clone(),
         };
         let what = format!("{end} is there already: expected a device with no other use");
-        match self.0.insert(end) {
+        match self.devices.insert(end) {
             true => Ok(()),
             false => Err(Fault::at(place, what)),
         }
     }
 
+    fn take_name<T>(&mut self, place: &Spanned<T>, iv: &HostName, name: &str) -> Result<()> {
+        match self.vnics.insert((iv.clone(), name.to_owned())) {
+            true => Ok(()),
+            false => {
+                let what = format!(
+                    "{iv} has a vNIC {name} already: expected a `name` of its own for each"
+                );
+                Err(Fault::at(place, what))
+            }
+        }
+    }
+
     fn has(&self, host: &HostName, device: &DeviceName) -> bool {
-        self.0
+        self.devices
             .iter()
             .any(|end| end.host == *host && end.device == *device)
     }
@@ -219,6 +235,10 @@ fn check_vnic(
         Some(name) => line("a vNIC's name", name, MAX_WORD)?,
         None => guest.to_string(),
     };
+    match &vnic.name {
+        Some(said) => taken.take_name(said, &on, &name)?,
+        None => taken.take_name(place, &on, &name)?,
+    }
     Ok(Vnic {
         on,
         name,

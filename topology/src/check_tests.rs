@@ -196,8 +196,23 @@ fn a_lab_has_bounds() {
     let said = parse(&long).unwrap_err().to_string();
     assert_eq!(
         said,
-        "1:1: the file has 262145 octets: expected at most 262144"
+        "1:1: the file is too long: expected 262144 octets at most"
     );
+}
+
+#[test]
+fn each_vnic_of_a_host_has_a_name_of_its_own() {
+    let lab = |second: &str| {
+        parse(&format!(
+            "[host.h]\niv = ''\n[host.g]\nvnics = [{{ on = 'h', profile = 'p' }},\n{{ {second} on = 'h', profile = 'p', device = 'eth1' }}]"
+        ))
+    };
+    let said = lab("").unwrap_err().to_string();
+    assert_eq!(
+        said,
+        "5:1: h has a vNIC g already: expected a `name` of its own for each"
+    );
+    assert!(lab("name = 'g2',").is_ok());
 }
 
 #[test]

@@ -104,23 +104,27 @@ impl fmt::Display for End {
 /// # Errors
 /// It is too long, no TOML, not of this shape, or contradicts itself; with the place.
 pub fn parse(text: &str) -> Result<Topology, FileError> {
-    if text.len() > MAX_FILE {
-        let what = format!(
-            "the file has {} octets: expected at most {MAX_FILE}",
-            text.len()
-        );
-        return Err(Fault::in_span(0..0, what).placed(text));
-    }
+    within(text.len())?;
     let written = toml::from_str::<Written>(text).map_err(Fault::from);
     let checked = written.and_then(check::check);
     checked.map_err(|fault| fault.placed(text))
 }
 
+/// A file of which no more was read than shows that it is too long is too long, and nothing else.
+fn within(octets: usize) -> Result<(), FileError> {
+    if octets <= MAX_FILE {
+        return Ok(());
+    }
+    let what = format!("the file is too long: expected {MAX_FILE} octets at most");
+    Err(Fault::in_span(0..0, what).placed(""))
+}
+
 /// The text of a file.
 ///
 /// # Errors
-/// The first octet that is no part of any character.
+/// It is too long, or where the first octet is that is no part of any character.
 pub fn text(octets: &[u8]) -> Result<&str, FileError> {
+    within(octets.len())?;
     std::str::from_utf8(octets).map_err(|error| {
         let good = octets.get(..error.valid_up_to()).unwrap_or_default();
         let what = "this octet is no part of any character: expected UTF-8 text";

@@ -446,7 +446,10 @@ fn sizes_are_bounded() {
 
     let large = "!\n".repeat(MAX_FILE / 2 + 1);
     let fault = parse(&large, "t").unwrap_err()[0].to_string();
-    assert!(fault.starts_with("t:1:1: the file has"), "{fault}");
+    assert!(
+        fault.starts_with("t:1:1: the file is too long: expected "),
+        "{fault}"
+    );
 
     let faulty = "x\n".repeat(10_000);
     assert_eq!(parse(&faulty, "t").unwrap_err().len(), MAX_DIAGNOSTICS);
@@ -463,6 +466,11 @@ fn octets_that_are_no_text_are_refused_where_they_stand() {
         fault.starts_with("t:2:10: ") && fault.contains("expected UTF-8"),
         "{fault}"
     );
+    // Of too long a file only a part is read, and what it is cut in the middle of is no fault.
+    let mut long = "! \u{e9}".repeat(MAX_FILE / 4).into_bytes();
+    long.push(0xC3);
+    let fault = parse_bytes(&long, "t").unwrap_err()[0].to_string();
+    assert!(fault.starts_with("t:1:1: the file is too long"), "{fault}");
 }
 
 #[test]

@@ -30,15 +30,7 @@ pub const MAX_DIAGNOSTICS: usize = 50;
 pub fn parse(text: &str, filename: &str) -> Result<(Config, Vec<Warning>), Vec<Diagnostic>> {
     let mut reader = Reader::new(text, filename);
     if text.len() > MAX_FILE {
-        reader.report(
-            0,
-            0,
-            format!(
-                "the file has {} octets: expected {MAX_FILE} at most",
-                text.len()
-            ),
-            None,
-        );
+        reader.report(0, 0, too_long(), None);
         return Err(reader.diagnostics);
     }
     let mut start = 0;
@@ -68,6 +60,11 @@ pub fn parse_bytes(
     octets: &[u8],
     filename: &str,
 ) -> Result<(Config, Vec<Warning>), Vec<Diagnostic>> {
+    if octets.len() > MAX_FILE {
+        let mut reader = Reader::new("", filename);
+        reader.report(0, 0, too_long(), None);
+        return Err(reader.diagnostics);
+    }
     match std::str::from_utf8(octets) {
         Ok(text) => parse(text, filename),
         Err(error) => {
@@ -78,6 +75,11 @@ pub fn parse_bytes(
             Err(reader.diagnostics)
         }
     }
+}
+
+/// Of a file of which no more was read than shows that it is too long.
+fn too_long() -> String {
+    format!("the file is too long: expected {MAX_FILE} octets at most")
 }
 
 /// Octets of a command, at most: the longest frame, with a separator behind each octet, and some words.
