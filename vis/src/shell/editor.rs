@@ -67,7 +67,6 @@ pub fn shell(socket: Option<&Path>) -> Result<ExitCode, ShellError> {
             break;
         }
     }
-    terminal.keep_history();
     Ok(ExitCode::SUCCESS)
 }
 
@@ -138,6 +137,7 @@ impl Terminal {
                 if !line.trim().is_empty() {
                     // A line too long for it is only not kept.
                     let _ = self.editor.history_mut().add(&line);
+                    self.keep_history();
                 }
                 Ok(Typed::Line(line))
             }
@@ -212,11 +212,16 @@ impl Terminal {
         }
     }
 
+    /// With each line: a shell may end in any way, and others write there too.
     fn keep_history(&mut self) {
-        if let Some(file) = &self.history
-            && let Err(error) = self.editor.save_history(file)
-        {
-            eprintln!("the history is not kept in {}: {error}", file.display());
+        if let Some(file) = self.history.take() {
+            match self.editor.append_history(&file) {
+                Ok(()) => self.history = Some(file),
+                Err(error) => self.warn(&format!(
+                    "the history is not kept in {}: {error}",
+                    file.display()
+                )),
+            }
         }
     }
 }
