@@ -1,14 +1,16 @@
 //! The startup configuration: the file the switch starts with, and how the running one is saved there.
 
 use packet_io::whole_file;
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 
-/// The running configuration is not saved. The file is what it was, and forwarding goes on.
+/// The running configuration is not saved. The file is whole, and forwarding goes on.
 #[derive(Debug, thiserror::Error)]
-#[error("{path} is not written, and is as it was: {why}")]
+#[error("{path} {what}: {why}")]
 pub struct SaveError {
     path: PathBuf,
+    what: &'static str,
     why: String,
     source: io::Error,
 }
@@ -49,11 +51,19 @@ impl Saved {
                 self.0 = copy.number;
                 Ok(format!("saved in {}", path.display()))
             }
-            Err(source) => Err(SaveError {
-                why: why(&source),
-                path,
-                source,
-            }),
+            Err(source) => {
+                // The last step, which makes the name durable, is the only one after which it is there.
+                let is_there = fs::read(&path).is_ok_and(|found| found == copy.text.as_bytes());
+                Err(SaveError {
+                    what: match is_there {
+                        true => "is written, and may be the old one after a power cut",
+                        false => "is not written, and is as it was",
+                    },
+                    why: why(&source),
+                    path,
+                    source,
+                })
+            }
         }
     }
 }
@@ -91,6 +101,7 @@ mod tests {
         ] {
             let error = SaveError {
                 path: "/etc/vis.conf".into(),
+                what: "is as it was",
                 why: why(&kind.into()),
                 source: kind.into(),
             };

@@ -315,12 +315,14 @@ impl<'a> Ward<'a> {
     fn before_they_run(&self) -> Result<()> {
         for (host, option, device) in [("h1", "--uplink", "eth1"), ("vis", "--niv", "niv1")] {
             let (found, code) = self.until_found(host, &[option, device], "daemon")?;
-            let start = format!("{} run {option} {device}", program(host));
+            let socket = socket(host).display().to_string();
+            let start = format!("{} run {option} {device} --socket {socket}", program(host));
             check(code == 1 && text(&found, "mend") == start, || {
                 format!("before a daemon runs, code {code}: {found}")
             })?;
             self.report.figure(text(&found, "says"), start);
             self.until_found(host, &[], "devices")?;
+            self.without_rights(host, option, device)?;
             let (found, _) = self.until_found(host, &[option, "eth9"], "device")?;
             check(text(&found, "about") == "eth9", || format!("eth9: {found}"))?;
             let file = PathBuf::from(sandbox::FOLDER).join("faulty");
@@ -338,6 +340,35 @@ impl<'a> Ward<'a> {
             fs::write(&file, good).doing("mend the file")?;
             self.until_gone(host, &words, "config_file")?;
         }
+        Ok(())
+    }
+
+    /// Somebody who may open no sockets and change no devices.
+    fn without_rights(&self, host: &str, option: &str, device: &str) -> Result<()> {
+        let program = self.lab.binaries.path(program(host));
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--bounding-set=-all", "--inh-caps=-all", "--"])
+            .arg(program)
+            .args(["doctor", "--json", option, device]);
+        let output = self.run(host, command)?;
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let found = amiss(&said);
+        for (rule, capability) in [
+            ("packet_sockets", "CAP_NET_RAW"),
+            ("device_rights", "CAP_NET_ADMIN"),
+        ] {
+            let right = found.iter().any(|one| {
+                text(one, "rule") == rule
+                    && text(one, "says").contains(capability)
+                    && text(one, "mend").contains("setcap")
+            });
+            check(right, || {
+                format!("without rights there is no {rule}: {output:?}")
+            })?;
+        }
+        self.report
+            .figure("without rights", "both capabilities are named");
         Ok(())
     }
 

@@ -5,10 +5,12 @@ use crate::endpoint::ping::{Pair, Patience, ping_all};
 use crate::error::{Doing, Result, check};
 use crate::lab::Lab;
 use crate::report::Report;
+use crate::sandbox;
+use rustix::mount::{MountFlags, mount, mount_remount};
 use std::fs::{self, Permissions};
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -172,6 +174,7 @@ pub(super) fn shell(binaries: &Binaries, report: &Report) -> Result<()> {
     )?;
 
     roles(&typist)?;
+    a_disk_that_takes_nothing(&lab, &typist, report)?;
     let said = typist.exec(&[
         "copy running-config startup-config",
         "show running-config diff",
@@ -185,6 +188,43 @@ pub(super) fn shell(binaries: &Binaries, report: &Report) -> Result<()> {
         "what was saved is not what starts".into()
     })?;
     lab.check_alive()
+}
+
+/// The startup configuration cannot be written: it is told why, the file stays, and frames pass.
+fn a_disk_that_takes_nothing(lab: &Lab, typist: &Typist, report: &Report) -> Result<()> {
+    let disk = Path::new("/mnt");
+    let safe = MountFlags::NOSUID | MountFlags::NODEV;
+    mount("disk", disk, "tmpfs", safe, Some(c"size=64k,mode=0700")).doing("make a small disk")?;
+    let file = Path::new(sandbox::FOLDER).join("vis/vis.conf");
+    let there = disk.join("vis.conf");
+    let before = fs::read(&file).doing("read the startup configuration")?;
+    fs::write(&there, &before).doing("move the startup configuration")?;
+    fs::remove_file(&file).doing("move the startup configuration")?;
+    symlink(&there, &file).doing("move the startup configuration")?;
+
+    let refused = |why: &str| -> Result<()> {
+        let said = typist.exec(&["copy running-config startup-config"])?;
+        check(!said.done && said.err.contains(why), || {
+            format!("a disk takes nothing, and it is not said that {why}: {said:?}")
+        })?;
+        let now = fs::read(&there).doing("read the startup configuration")?;
+        check(now == before, || {
+            "a save that failed left another file".into()
+        })?;
+        check(reaches(lab, Duration::from_secs(5))?, || {
+            "no frame passes after a save that failed".into()
+        })?;
+        report.figure("a save that fails", said.err.trim());
+        Ok(())
+    };
+    let filler = disk.join("filler");
+    let full = fs::write(&filler, vec![0; 1 << 20]);
+    check(full.is_err(), || "the small disk never got full".into())?;
+    refused("the disk is full: make room there")?;
+    fs::remove_file(&filler).doing("make room")?;
+    mount_remount(disk, safe | MountFlags::RDONLY, "").doing("make the disk read-only")?;
+    refused("its file system is read-only")?;
+    mount_remount(disk, safe, "").doing("make the disk writable")
 }
 
 /// Who has no role is told so; an operator looks and does not change.
