@@ -78,7 +78,7 @@ named! {
         Untagged, "untagged", "5.4",
             "The frame has no VNTag, on a link where all but control frames have one.";
         Runt, "runt", "5.4",
-            "The frame ends with its VNTag and the EtherType behind it: there is nothing inside.";
+            "The frame ends with its EtherType, or before it: there is nothing inside.";
         BadVersion, "bad_version", "5.4",
             "The VNTag says a version other than 0, whose layout nobody here knows.";
         WrongDirection, "wrong_direction", "5.4, 5.5",

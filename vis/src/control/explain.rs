@@ -289,9 +289,15 @@ mod tests {
         for (bad, error) in [
             ("fffgff".to_owned(), "`g` stands where digit 4 "),
             ("ff:f:ff".to_owned(), "behind digit 3 "),
-            (format!("{good}a"), "has 29 digits, so half of octet 15"),
-            (good[2..].to_owned(), "has 13 octets: expected 14"),
-            (String::new(), "has 0 octets"),
+            (
+                format!("{good}a"),
+                "half of octet 15 of the frame is missing",
+            ),
+            (
+                good[2..].to_owned(),
+                "expected 14 octets at least, which are both addresses and the EtherType, and it has 13",
+            ),
+            (String::new(), "and it has 0"),
             (format!("{long}0"), "behind digit 18504"),
             ("é".to_owned(), "`é` stands where digit 1 "),
         ] {
