@@ -193,7 +193,7 @@ pub(super) fn terminal(binaries: &Binaries, report: &Report) -> Result<()> {
     shell.see("show vlan id 77\r", "VLAN0077", exec)?;
     report.figure("typed ahead of five answers", "nothing is lost");
 
-    shell.type_until("terminal length 6\r", exec)?;
+    shell.type_until("terminal length 4\r", exec)?;
     shell.type_until("show running-config\r", "--More--")?;
     shell.type_until(" ", "--More--")?;
     shell.type_until("\x03", exec)?;
