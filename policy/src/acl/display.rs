@@ -6,7 +6,7 @@ use super::pattern::{Ipv4Pattern, Ipv6Pattern, MacPattern};
 use super::rule::{Action, Dscp, Flags, IpRule, MacRule, Ports, Rule, Upper, protocol};
 use niv::Mac;
 use std::fmt::{self, Display, Formatter};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 
 impl Display for AccessList {
     /// Its first line, as in `ip access-list web`, and its lines, two spaces in.

@@ -8,7 +8,7 @@ use super::rule::{
 };
 use super::words::{LONGEST_LINE, ParseError, Problem, Words};
 use niv::Mac;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 use thiserror::Error;
 

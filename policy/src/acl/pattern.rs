@@ -1,6 +1,6 @@
 //! Sets of addresses: some bits have to be as said, the others do not matter.
 
-use std::net::Ipv4Addr;
+use core::net::Ipv4Addr;
 
 /// Which addresses of `N` octets a line means: where a bit of the mask is set, an address has to have the bit of the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
