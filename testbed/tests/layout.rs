@@ -52,7 +52,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("packaging", &["interface-virtualizer", "vis"]),
-    ("testbed", &["vntag", "niv", "packet-io", "topology"]),
+    ("testbed", &["vntag", "niv", "packet-io", "policy", "topology"]),
     (
         "fuzz",
         &[
@@ -61,6 +61,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "vic",
             "lldp",
             "packet-io",
+            "policy",
             "control-socket",
             "topology",
             "interface-virtualizer",

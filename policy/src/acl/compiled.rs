@@ -49,9 +49,13 @@ pub enum By {
 /// [`By`].
 ///
 /// What a frame costs depends neither on what the lines say nor on which one it hits, but for one step more for each
-/// 256 lines. Memory is bounded whatever the lines say: of an IPv4 list of up to 64, 256 and 1,024 lines some
-/// 25 KiB, 90 KiB and 360 KiB, of an IPv6 list three times that, and up to 300 KiB for each 256 lines that ask
-/// for ports in all places of the port space.
+/// 256 lines. Memory is bounded whatever the lines say: in KiB, for up to so many lines,
+///
+/// | | 128 | 256 | 1,024 |
+/// | --- | --- | --- | --- |
+/// | IPv4 | 45 | 90 | 360 |
+/// | IPv6 | 140 | 285 | 1,140 |
+/// | ports, from none to all over the port space | 2 to 280 | 2 to 330 | 8 to 1,320 |
 #[derive(Clone, Debug)]
 pub struct Compiled {
     tables: Lists,
@@ -163,13 +167,13 @@ impl Compiled {
 /// The tables of a list of any length.
 #[derive(Clone, Debug)]
 enum Pile<const N: usize, const R: usize> {
-    Short(Box<Tables<N, R, 1>>),
+    Short(Box<Tables<N, R, 2>>),
     Long(Box<[Tables<N, R, 4>]>),
 }
 
 impl<const N: usize, const R: usize> Pile<N, R> {
     fn of(asks: &[Ask<N, R>]) -> Self {
-        if asks.len() <= Tables::<N, R, 1>::ROOM {
+        if asks.len() <= Tables::<N, R, 2>::ROOM {
             Self::Short(Box::new(Tables::of(asks)))
         } else {
             let parts = asks.chunks(Tables::<N, R, 4>::ROOM);

@@ -4,9 +4,9 @@ use super::list::{AccessList, Entry, Line};
 use super::names::{self, Messages, name_of};
 use super::pattern::{Ipv4Pattern, Ipv6Pattern, MacPattern};
 use super::rule::{Action, Dscp, Flags, IpRule, MacRule, Ports, Rule, Upper, protocol};
+use core::net::{Ipv4Addr, Ipv6Addr};
 use niv::Mac;
 use std::fmt::{self, Display, Formatter};
-use core::net::{Ipv4Addr, Ipv6Addr};
 
 impl Display for AccessList {
     /// Its first line, as in `ip access-list web`, and its lines, two spaces in.

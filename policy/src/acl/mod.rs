@@ -5,7 +5,7 @@
 //! - [`View`]: what a list can ask of a frame. Total: every frame has one.
 //! - [`first_match`]: what a list says, line after line. The reference.
 //! - [`Compiled`]: the same answer at a cost that hardly depends on the list or the frame.
-//! - [`Filter`]: the lists of one port and direction.
+//! - [`Filter`]: the lists of one port and direction. [`Hits`]: how often each line decided.
 //!
 //! # What matches
 //!
@@ -34,9 +34,14 @@ mod ask;
 mod compiled;
 mod display;
 mod filter;
+mod hits;
 mod list;
 mod names;
 mod parse;
+mod parse_address;
+mod parse_ip;
+mod parse_list;
+mod parse_options;
 mod pattern;
 mod reference;
 mod rule;
@@ -46,8 +51,9 @@ mod words;
 
 pub use compiled::{By, Compiled, Verdict};
 pub use filter::{Decision, Filter};
+pub use hits::{Hits, Shown};
 pub use list::{AccessList, Entry, InvalidName, Line, ListError, ListName, MAX_LINES, Sequence};
-pub use parse::{ListParseError, ParseListError};
+pub use parse_list::{ListParseError, ParseListError};
 pub use pattern::{Ipv4Pattern, Ipv6Pattern, MacPattern, Pattern};
 pub use reference::first_match;
 pub use rule::{Action, Dscp, Family, Flags, IpRule, MacRule, PortRange, Ports, Rule, Upper, flag};

@@ -9,12 +9,14 @@
 //! Decision trees and tuple spaces need less for most lists. Here the lists and the frames may both be the
 //! attacker's choice (a tenant's list, a guest's frames), and a bound counts for more.
 
-use super::ask::{Ask, Key};
+use super::ask::{Ask, Key, OctetSet};
 use super::rule::Ports;
 use std::collections::BTreeMap;
 
-/// One bit for each rule.
-type Row<const W: usize> = [u64; W];
+/// One bit for each rule. Aligned so that a row is intersected straight from memory, 16 octets at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(align(16))]
+struct Row<const W: usize>([u64; W]);
 
 /// The rows of one octet.
 type Octet<const W: usize> = [Row<W>; 256];
@@ -34,43 +36,33 @@ impl<const N: usize, const R: usize, const W: usize> Tables<N, R, W> {
 
     /// Rules behind [`Self::ROOM`] are not there.
     pub(super) fn of(asks: &[Ask<N, R>]) -> Self {
-        let mut tables = Self {
-            source: zeroed(),
-            destination: zeroed(),
-            rest: zeroed(),
-            ports: [0, 1].map(|which: usize| {
-                let asked = asks.iter().map(|ask| ask.ports.get(which).copied());
-                PortClasses::of(
-                    &asked
-                        .map(|port| port.unwrap_or(Ports::Any))
-                        .collect::<Vec<_>>(),
-                )
-            }),
-        };
+        let mut source = Filling::default();
+        let mut destination = Filling::default();
+        let mut rest = Filling::default();
         for (index, ask) in asks.iter().enumerate() {
-            let Some((word, bit)) = place::<W>(index) else {
+            let Some(rule) = place::<W>(index) else {
                 break;
             };
-            let addresses = [
-                (&mut tables.source, ask.source),
-                (&mut tables.destination, ask.destination),
-            ];
-            for (octets, pattern) in addresses {
-                for (rows, (value, mask)) in octets.iter_mut().zip(pattern.bits()) {
-                    enter(rows, word, bit, |octet| octet & mask == value);
-                }
-            }
-            for (rows, set) in tables.rest.iter_mut().zip(&ask.rest) {
-                enter(rows, word, bit, |octet| set.contains(octet));
-            }
+            source.enter(rule, ask.source.bits().map(Values::of_bits));
+            destination.enter(rule, ask.destination.bits().map(Values::of_bits));
+            rest.enter(rule, ask.rest.iter().map(|set| Values::Set(*set)));
         }
-        tables
+        let [from, to]: [Vec<Ports>; 2] = [
+            asks.iter().map(|ask| ask.ports[0]).collect(),
+            asks.iter().map(|ask| ask.ports[1]).collect(),
+        ];
+        Self {
+            source: source.finish(),
+            destination: destination.finish(),
+            rest: rest.finish(),
+            ports: [PortClasses::of(&from), PortClasses::of(&to)],
+        }
     }
 
     /// The first rule that takes `key`.
     #[inline]
     pub(super) fn first(&self, key: &Key<N, R>) -> Option<usize> {
-        let mut left = [u64::MAX; W];
+        let mut left = Row([u64::MAX; W]);
         pick(&self.source, &key.source, &mut left);
         pick(&self.destination, &key.destination, &mut left);
         pick(&self.rest, &key.rest, &mut left);
@@ -79,7 +71,7 @@ impl<const N: usize, const R: usize, const W: usize> Tables<N, R, W> {
                 intersect(&mut left, classes.row(port));
             }
         }
-        let found = left.iter().zip(0_usize..).find(|(word, _)| **word != 0)?;
+        let found = left.0.iter().zip(0_usize..).find(|(word, _)| **word != 0)?;
         Some(found.1 * 64 + found.0.trailing_zeros() as usize)
     }
 
@@ -103,24 +95,106 @@ fn pick<const N: usize, const W: usize>(tables: &[Octet<W>; N], key: &[u8; N], l
 fn intersect<const W: usize>(left: &mut Row<W>, row: Option<&Row<W>>) {
     match row {
         Some(row) => {
-            for (word, with) in left.iter_mut().zip(row) {
+            for (word, with) in left.0.iter_mut().zip(row.0) {
                 *word &= with;
             }
         }
-        None => *left = [0; W],
+        None => left.0 = [0; W],
     }
 }
 
-fn enter<const W: usize>(rows: &mut Octet<W>, word: usize, bit: u64, takes: impl Fn(u8) -> bool) {
-    for (row, octet) in rows.iter_mut().zip(0..=u8::MAX) {
-        if let Some(word) = row.get_mut(word).filter(|_| takes(octet)) {
+/// Values of an octet that a rule takes.
+enum Values {
+    All,
+    /// Those that have the bits of `value` where `mask` is set.
+    Masked {
+        value: u8,
+        mask: u8,
+    },
+    Set(OctetSet),
+}
+
+impl Values {
+    const fn of_bits((value, mask): (u8, u8)) -> Self {
+        match mask {
+            0 => Self::All,
+            _ => Self::Masked { value, mask },
+        }
+    }
+}
+
+/// Tables that are being filled.
+struct Filling<const COUNT: usize, const W: usize> {
+    octets: Box<[Octet<W>; COUNT]>,
+    /// Rules that take every value.
+    always: [Row<W>; COUNT],
+}
+
+impl<const COUNT: usize, const W: usize> Default for Filling<COUNT, W> {
+    fn default() -> Self {
+        Self {
+            octets: zeroed(),
+            always: [Row([0; W]); COUNT],
+        }
+    }
+}
+
+impl<const COUNT: usize, const W: usize> Filling<COUNT, W> {
+    /// Enters what a rule takes, octet by octet.
+    fn enter(&mut self, rule: Place, takes: impl Iterator<Item = Values>) {
+        for ((rows, always), values) in self.octets.iter_mut().zip(&mut self.always).zip(takes) {
+            let mut take = |octet: u8| {
+                if let Some(row) = rows.get_mut(usize::from(octet)) {
+                    row.set(rule);
+                }
+            };
+            match values {
+                Values::All => always.set(rule),
+                Values::Masked { value, mask } => {
+                    // From all bits that do not matter down to none of them.
+                    let mut other = !mask;
+                    loop {
+                        take(value | other);
+                        if other == 0 {
+                            break;
+                        }
+                        other = (other - 1) & !mask;
+                    }
+                }
+                Values::Set(set) => {
+                    for octet in (0..=u8::MAX).filter(|octet| set.contains(*octet)) {
+                        take(octet);
+                    }
+                }
+            }
+        }
+    }
+
+    fn finish(mut self) -> Box<[Octet<W>; COUNT]> {
+        for (rows, always) in self.octets.iter_mut().zip(self.always) {
+            for row in rows {
+                for (word, more) in row.0.iter_mut().zip(always.0) {
+                    *word |= more;
+                }
+            }
+        }
+        self.octets
+    }
+}
+
+/// The word of a row and the bit in it that stand for a rule.
+type Place = (usize, u64);
+
+impl<const W: usize> Row<W> {
+    fn set(&mut self, (word, bit): Place) {
+        if let Some(word) = self.0.get_mut(word) {
             *word |= bit;
         }
     }
 }
 
-/// The word of a row and the bit in it that stand for rule `index`.
-const fn place<const W: usize>(index: usize) -> Option<(usize, u64)> {
+/// Where rule `index` is, if there is room for it.
+const fn place<const W: usize>(index: usize) -> Option<Place> {
     if index < 64 * W {
         Some((index / 64, 1 << (index % 64)))
     } else {
@@ -130,10 +204,10 @@ const fn place<const W: usize>(index: usize) -> Option<(usize, u64)> {
 
 /// Made on the heap: too large for a stack.
 fn zeroed<const COUNT: usize, const W: usize>() -> Box<[Octet<W>; COUNT]> {
-    let rows: Box<[Octet<W>]> = vec![[[0; W]; 256]; COUNT].into_boxed_slice();
+    let rows: Box<[Octet<W>]> = vec![[Row([0; W]); 256]; COUNT].into_boxed_slice();
     match rows.try_into() {
         Ok(rows) => rows,
-        Err(_) => Box::new([[[0; W]; 256]; COUNT]),
+        Err(_) => Box::new([[Row([0; W]); 256]; COUNT]),
     }
 }
 
@@ -165,19 +239,17 @@ impl<const W: usize> PortClasses<W> {
         let mut high = Box::new([0; 256]);
         let mut starts = starts.into_iter().peekable();
         let mut class = 0;
-        for (node, first) in high
-            .iter_mut()
-            .zip((0..=u8::MAX).map(|octet| u16::from(octet) << 8))
-        {
-            let mut classes = [0; 256];
-            for (here, port) in classes.iter_mut().zip(first..=first | 0xFF) {
-                if starts.next_if_eq(&port).is_some() {
-                    class = *known.entry(row(asked, port)).or_insert_with_key(|row| {
-                        rows.push(*row);
-                        rows.len() as u16 - 1
-                    });
+        for (node, octet) in high.iter_mut().zip(0..=u8::MAX) {
+            let mut classes = [class; 256];
+            let is_here = |port: &u16| port >> 8 == u16::from(octet);
+            while let Some(port) = starts.next_if(is_here) {
+                class = *known.entry(row(asked, port)).or_insert_with_key(|row| {
+                    rows.push(*row);
+                    rows.len() as u16 - 1
+                });
+                for here in classes.iter_mut().skip(usize::from(port & 0xFF)) {
+                    *here = class;
                 }
-                *here = class;
             }
             *node = *known_nodes.entry(classes).or_insert_with_key(|classes| {
                 nodes.push(*classes);
@@ -206,11 +278,10 @@ impl<const W: usize> PortClasses<W> {
 
 /// The rules that take `port`.
 fn row<const W: usize>(asked: &[Ports], port: u16) -> Row<W> {
-    let mut row = [0; W];
+    let mut row = Row([0; W]);
     for (index, ports) in asked.iter().enumerate() {
-        let word = place::<W>(index).and_then(|(word, bit)| Some((row.get_mut(word)?, bit)));
-        if let Some((word, bit)) = word.filter(|_| ports.contains(port)) {
-            *word |= bit;
+        if let Some(rule) = place::<W>(index).filter(|_| ports.contains(port)) {
+            row.set(rule);
         }
     }
     row

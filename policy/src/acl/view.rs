@@ -194,10 +194,10 @@ fn behind_llc(length: u16, behind: &[u8]) -> (u16, Result<&[u8], Unreadable>) {
 
 #[inline]
 fn ipv4(packet: &[u8]) -> Result<Packet<4>, Unreadable> {
-    // version, services, total length, identification, fragment, lifetime, protocol, sum, source, destination
     let (fixed, _) = packet
         .split_first_chunk::<20>()
         .ok_or(Unreadable::Truncated)?;
+    // Version and length, services, total length, identification, fragment, lifetime, protocol, sum, addresses.
     let [
         first,
         services,
@@ -211,15 +211,9 @@ fn ipv4(packet: &[u8]) -> Result<Packet<4>, Unreadable> {
         carried,
         _,
         _,
-        s0,
-        s1,
-        s2,
-        s3,
-        d0,
-        d1,
-        d2,
-        d3,
+        addresses @ ..,
     ] = *fixed;
+    let (source, destination) = halves(&addresses)?;
     if first >> 4 != 4 {
         return Err(Unreadable::Version);
     }
@@ -239,13 +233,21 @@ fn ipv4(packet: &[u8]) -> Result<Packet<4>, Unreadable> {
         Transport::Unknown
     };
     Ok(Packet {
-        source: [s0, s1, s2, s3],
-        destination: [d0, d1, d2, d3],
+        source,
+        destination,
         protocol: carried,
         dscp: services >> 2,
         later_fragment: offset != 0,
         transport,
     })
+}
+
+/// Source and destination, one behind the other.
+#[inline]
+fn halves<const N: usize>(addresses: &[u8]) -> Result<([u8; N], [u8; N]), Unreadable> {
+    let source = addresses.first_chunk().ok_or(Unreadable::Truncated)?;
+    let destination = addresses.last_chunk().ok_or(Unreadable::Truncated)?;
+    Ok((*source, *destination))
 }
 
 /// Whether a fragment of `length` octets may stand at `offset`, in units of 8 octets.
@@ -269,8 +271,7 @@ fn ipv6(packet: &[u8]) -> Result<Packet<16>, Unreadable> {
     }
     let length = usize::from(u16::from_be_bytes([*l0, *l1]));
     let payload = packet.get(40..40 + length).ok_or(Unreadable::Truncated)?;
-    let (source, rest) = addresses.split_first_chunk().ok_or(Unreadable::Truncated)?;
-    let destination = rest.first_chunk().ok_or(Unreadable::Truncated)?;
+    let (source, destination) = halves(addresses)?;
     let behind = behind_extensions(*next, payload)?;
     let transport = if behind.later_fragment {
         Transport::Unknown
@@ -278,8 +279,8 @@ fn ipv6(packet: &[u8]) -> Result<Packet<16>, Unreadable> {
         transport(behind.protocol, protocol::ICMPV6, behind.payload)
     };
     Ok(Packet {
-        source: *source,
-        destination: *destination,
+        source,
+        destination,
         protocol: behind.protocol,
         dscp: (v0 << 2 | v1 >> 6) & 0x3F,
         later_fragment: behind.later_fragment,

@@ -6,6 +6,9 @@ use thiserror::Error;
 /// Characters of a line that are read, at most.
 pub(super) const LONGEST_LINE: usize = 512;
 
+/// The line may end.
+pub(super) const END: &str = "<end of line>";
+
 /// Why text is no line, for people and for the one who offers them what comes next.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub struct ParseError {
@@ -49,11 +52,17 @@ pub(super) struct Words<'a> {
     line: &'a str,
     /// In octets.
     at: usize,
+    /// What may also stand at a place, but was not there.
+    offered: (usize, Vec<&'static str>),
 }
 
 impl<'a> Words<'a> {
     pub(super) const fn new(line: &'a str) -> Self {
-        Self { line, at: 0 }
+        Self {
+            line,
+            at: 0,
+            offered: (0, Vec::new()),
+        }
     }
 
     /// What is left of the line, without space at its ends.
@@ -90,8 +99,22 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// The next word is neither one of `words` nor of what was offered here.
     pub(super) fn expected(&self, words: impl IntoIterator<Item = &'static str>) -> ParseError {
-        self.error(Problem::Expected(words.into_iter().collect()))
+        let offered = match &self.offered {
+            (at, offered) if *at == self.at => offered.as_slice(),
+            _ => &[],
+        };
+        let all = offered.iter().copied().chain(words);
+        self.error(Problem::Expected(all.collect()))
+    }
+
+    /// `words` may stand here, and need not.
+    pub(super) fn offer(&mut self, words: impl IntoIterator<Item = &'static str>) {
+        if self.offered.0 != self.at {
+            self.offered = (self.at, Vec::new());
+        }
+        self.offered.1.extend(words);
     }
 
     /// Reads the next word if `read` can.

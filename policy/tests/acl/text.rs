@@ -1,7 +1,8 @@
 //! Lines as people type them, and what they are told.
 
 use policy::acl::{
-    AccessList, Family, Line, ListError, ListParseError, MAX_LINES, Problem, Sequence,
+    AccessList, By, Family, Hits, Line, ListError, ListParseError, MAX_LINES, Problem, Sequence,
+    Shown, Unreadable, Verdict,
 };
 use proptest::prelude::*;
 use std::num::NonZeroU32;
@@ -119,8 +120,48 @@ fn an_error_says_where_and_what_was_expected() {
     let error = Line::parse(Family::Ipv4, "permit tcp any hots 10.0.0.1").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "column 16: 'hots': expected any, host, <A.B.C.D/length>, <A.B.C.D> <wildcard>"
+        "column 16: 'hots': expected eq, neq, lt, gt, range, any, host, <A.B.C.D/length>, <A.B.C.D> <wildcard>"
     );
+}
+
+#[test]
+fn what_may_follow_is_said_at_every_place() {
+    let follows = |text: &str| Line::what_follows(Family::Ipv4, text).unwrap();
+    assert_eq!(follows("10"), ["permit", "deny", "remark"]);
+    assert!(follows("permit ").contains(&"tcp"));
+    let source = follows("permit tcp any");
+    assert!(
+        source.contains(&"eq") && source.contains(&"host"),
+        "{source:?}"
+    );
+    assert!(!follows("permit ip any").contains(&"eq"));
+    let destination = follows("permit tcp any any");
+    for word in ["range", "established", "log", "<end of line>"] {
+        assert!(destination.contains(&word), "{destination:?}");
+    }
+    assert!(!follows("permit tcp any any eq 80").contains(&"eq"));
+    assert_eq!(
+        follows("permit tcp any any eq"),
+        ["<port 0-65535>", "<service name>"]
+    );
+    let message = follows("permit icmp any any");
+    assert!(
+        message.contains(&"echo") && message.contains(&"<end of line>"),
+        "{message:?}"
+    );
+    assert!(follows("permit icmp any any 3").contains(&"<ICMP code 0-255>"));
+    assert!(!follows("permit icmp any any echo").contains(&"echo"));
+    assert_eq!(
+        follows("permit ip any any dscp ef log fragments"),
+        ["<end of line>"]
+    );
+    assert_eq!(follows("remark"), ["<text>"]);
+    let mac = Line::what_follows(Family::Mac, "deny any host 0200.0000.0001").unwrap();
+    assert!(
+        mac.contains(&"arp") && mac.contains(&"<end of line>"),
+        "{mac:?}"
+    );
+    assert!(Line::what_follows(Family::Ipv4, "permit tpc").is_err());
 }
 
 fn line(family: Family, text: &str) -> Line {
@@ -203,6 +244,33 @@ fn a_list_without_a_head_is_none() {
 }
 
 const WORDS: &str = "(permit|deny|remark|tcp|udp|icmp|ip|ipv6|any|host|10\\.0\\.0\\.1|10\\.0\\.0\\.0/8|0\\.0\\.0\\.255|::1|2001:db8::/32|0200\\.0000\\.0001|eq|neq|lt|gt|range|80|www|established|syn|match-all|\\+syn|-ack|dscp|ef|fragments|log|0x0800|é|7)";
+
+#[test]
+fn hits_are_kept_by_lines_that_stay() {
+    let old: AccessList =
+        "ip access-list web\nremark first\npermit tcp any any eq 80\ndeny udp any any"
+            .parse()
+            .unwrap();
+    let mut hits = Hits::new(&old);
+    let verdict = |by| Verdict { by, ..Verdict::END };
+    hits.count(&verdict(By::Line(0)), 3);
+    hits.count(&verdict(By::Line(1)), 4);
+    hits.count(&verdict(By::Line(2)), 1);
+    hits.count(&verdict(By::End), 5);
+    hits.count(&verdict(By::Unreadable(Unreadable::Version)), 6);
+    assert_eq!((hits.end(), hits.unreadable()), (5, 6));
+    let (list, before) = (&old, &hits);
+    assert_eq!(
+        Shown { list, hits: before }.to_string(),
+        "IP access list web\n        statistics per-entry\n        10 remark first\n        \
+         20 permit tcp any any eq 80 [match=3]\n        30 deny udp any any [match=4]\n"
+    );
+    let new = "ip access-list web\n5 permit icmp any any\n20 permit tcp any any eq 80\n30 deny tcp any any";
+    let new: AccessList = new.parse().unwrap();
+    let after = hits.after_edit(&old, &new);
+    assert_eq!([0, 1, 2, 3].map(|place| after.line(place)), [0, 3, 0, 0]);
+    assert_eq!((after.end(), after.unreadable()), (5, 6));
+}
 
 fn line_of_words() -> impl Strategy<Value = String> {
     proptest::string::string_regex(&format!("(permit|deny|9 permit)( {WORDS}){{1,9}}")).unwrap()

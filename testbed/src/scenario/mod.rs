@@ -15,6 +15,7 @@ mod judges;
 mod lldp;
 mod lldpd;
 mod lost_interfaces;
+mod nftables;
 mod packages;
 mod plain_user;
 mod scale;
@@ -194,6 +195,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(vic::restart),
+    },
+    Scenario {
+        name: "judge-nftables",
+        about: "an access list counts for each line what the same list counts in the language of nftables",
+        needs: &[Need::Tool("nft")],
+        demo: false,
+        run: Run::Own(nftables::access_lists),
     },
     Scenario {
         name: "doctor",
