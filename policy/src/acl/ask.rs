@@ -85,7 +85,7 @@ pub(super) struct Ask<const N: usize, const R: usize> {
 impl<const N: usize> Ask<N, 3> {
     /// `icmp` is the family's protocol number for ICMP.
     pub(super) fn of_ip(rule: &IpRule<Pattern<N>>, icmp: u8) -> Self {
-        let mut protocol = None;
+        let protocol;
         let mut fragments = false;
         let mut flags = Flags::Any;
         let mut ports = [Ports::Any; 2];
