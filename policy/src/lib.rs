@@ -1,0 +1,10 @@
+//! What a port profile can hold, as stages that a frame passes (design.md sections 5.6 and 5.7).
+//!
+//! A stage is a function of compiled policy, the port's own state, the time and a view of the frame; it allocates
+//! nothing, reads no clock and cannot panic. What changes from frame to frame is plain words that outlive the process.
+#![forbid(unsafe_code)]
+
+pub mod err_disable;
+mod time;
+
+pub use time::Time;
