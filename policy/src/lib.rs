@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod err_disable;
+pub mod rate;
 mod time;
 
 pub use time::Time;
