@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod err_disable;
+pub mod marking;
 pub mod rate;
 mod time;
 
