@@ -7,6 +7,7 @@
 pub mod err_disable;
 pub mod marking;
 pub mod rate;
+pub mod security;
 pub mod storm;
 mod time;
 
