@@ -4,6 +4,7 @@
 //! nothing, reads no clock and cannot panic. What changes from frame to frame is plain words that outlive the process.
 #![forbid(unsafe_code)]
 
+pub mod bridge_guard;
 pub mod err_disable;
 pub mod marking;
 pub mod rate;
