@@ -7,6 +7,7 @@
 pub mod bridge_guard;
 pub mod err_disable;
 pub mod marking;
+pub mod private_vlan;
 pub mod rate;
 pub mod security;
 pub mod storm;
