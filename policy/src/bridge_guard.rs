@@ -6,7 +6,7 @@
 
 mod bridging;
 
-pub use bridging::{Bridging, Detector, Evidence, Seed, Sighting};
+pub use bridging::{Bridging, Detector, Evidence, Sighting};
 
 use crate::err_disable::Cause;
 use niv::Mac;

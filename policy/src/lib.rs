@@ -11,6 +11,11 @@ pub mod private_vlan;
 pub mod rate;
 pub mod security;
 pub mod storm;
+
+mod port_state;
+mod seed;
 mod time;
 
+pub use port_state::PortState;
+pub use seed::Seed;
 pub use time::Time;

@@ -11,23 +11,14 @@
 //! Fed only with what the forwarding table found odd (a move, or one it held back) and with BPDUs: a frame that is
 //! where it was costs nothing. Memory is fixed; a newer address takes an older one's place.
 
-use crate::Time;
+use crate::{Seed, Time};
 use niv::{Mac, VlanId};
-use siphasher::sip::SipHasher13;
-use std::fmt;
-
-/// What the places of addresses depend on. Random, and kept from the network.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Seed(pub u64, pub u64);
-
-impl fmt::Debug for Seed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Seed(..)")
-    }
-}
 
 /// Sightings further apart than this say nothing together.
 const WINDOW: u64 = Time::SECOND;
+/// For so long where an address is at home is remembered: for longer than [`QUIET_SECONDS`], so that the place a loop
+/// left it at is not taken for its home.
+const HOME_KEPT: u64 = 4 * Time::SECOND;
 /// An address whose last frame at its old place is older than this moved there and was not copied there.
 const QUIET_SECONDS: u32 = 2;
 /// Sightings behind the same one foreign port, each after one at home, that make a conflict.
@@ -137,6 +128,13 @@ impl Detector {
                 held_by
             };
         }
+        if now.nanos_since(watched.last) > WINDOW {
+            *watched = Watched {
+                key: watched.key,
+                home: watched.home,
+                ..NOTHING
+            };
+        }
         watched.last = now;
         if seen_at == watched.home {
             watched.at_home = true;
@@ -190,13 +188,12 @@ impl Detector {
 
     /// The place of `key`, emptied when it was another's or is long past.
     fn watch(&mut self, key: u64, is_bridge: bool, now: Time) -> &mut Watched {
-        let hasher = SipHasher13::new_with_keys(self.seed.0, self.seed.1);
-        let place = hasher.hash(&key.to_le_bytes()) as usize % WATCHED;
+        let place = self.seed.scatter(key) as usize % WATCHED;
         // A bridge says hello every 2 seconds, and may miss some.
         let window = if is_bridge {
             3 * 2 * Time::SECOND
         } else {
-            WINDOW
+            HOME_KEPT
         };
         #[expect(
             clippy::indexing_slicing,

@@ -162,6 +162,17 @@ fn where_a_quiet_address_speaks_again_is_its_home() {
 }
 
 #[test]
+fn where_a_loop_left_an_address_a_second_ago_is_not_its_home() {
+    let mut table = Table::new(false);
+    for sent in [0, 1_500, 1_600, 1_700] {
+        table.frame(mac(1), HOME, at(sent));
+        table.frame(mac(1), V1, at(sent + 1));
+        table.frame(mac(1), V2, at(sent + 1));
+    }
+    assert_eq!(table.named(), [((V1, V2), false)]);
+}
+
+#[test]
 fn a_pair_is_told_once_in_ten_seconds() {
     let mut table = Table::new(false);
     table.frame(mac(1), HOME, at(0));

@@ -15,10 +15,12 @@
 
 mod bucket;
 mod burst;
+mod policer;
 mod single;
 mod three_color;
 
 pub use burst::{Burst, DEFAULT_BURST_MILLIS, InvalidBurst};
+pub use policer::{Configured, Policed, Policer, PolicerState};
 pub use single::{Limit, LimitState};
 pub use three_color::{
     Algorithm, Awareness, Color, InvalidMeter, Meter, MeterState, Metered, PerColor,

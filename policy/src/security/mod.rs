@@ -17,16 +17,6 @@ use crate::Time;
 use crate::err_disable::Cause;
 use niv::{Mac, VlanId};
 
-/// What the places in a table depend on. Random, and kept from the network.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Seed(pub u64, pub u64);
-
-impl std::fmt::Debug for Seed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Seed(..)")
-    }
-}
-
 /// The port security of one port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PortSecurity {

@@ -6,12 +6,10 @@
 )]
 
 use super::{
-    Admission, Ageing, Kind, Mode, PortSecurity, Refused, SecureAddress, Seed, Violation, Why, key,
-    parts,
+    Admission, Ageing, Kind, Mode, PortSecurity, Refused, SecureAddress, Violation, Why, key, parts,
 };
-use crate::Time;
+use crate::{Seed, Time};
 use niv::{Mac, VlanId};
-use siphasher::sip::SipHasher13;
 
 const NONE: u32 = u32::MAX;
 
@@ -332,8 +330,7 @@ impl SecureTable {
 
     #[inline]
     fn head(&self, key: u64) -> usize {
-        let hasher = SipHasher13::new_with_keys(self.seed.0, self.seed.1);
-        hasher.hash(&key.to_le_bytes()) as usize & (self.heads.len() - 1)
+        self.seed.scatter(key) as usize & (self.heads.len() - 1)
     }
 
     #[inline]
