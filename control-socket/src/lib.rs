@@ -14,6 +14,7 @@ pub mod listen;
 pub mod path;
 mod report;
 pub mod server;
+mod service;
 
 pub use client::{Client, ClientError, CommandError, command, print_chunk};
 pub use frame::{Chunk, Stream, VERSION};
@@ -21,3 +22,4 @@ pub use listen::{ListenError, Listener};
 pub use path::{PathError, Role, socket_path, state_folder};
 pub use report::{print, report};
 pub use server::{Gone, Handler, Limits, Output, Peer, serve};
+pub use service::Service;

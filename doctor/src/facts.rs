@@ -167,11 +167,39 @@ pub struct Running {
     /// Its devices, as it has them.
     pub links: Vec<Link>,
     /// Its vNICs or interfaces that do not pass frames: name, and why.
-    pub down: Vec<(String, String)>,
+    pub down: Vec<Down>,
     /// TAPs that this host itself uses.
     pub taps: Vec<String>,
     /// What it could not be asked.
     pub unasked: Option<String>,
+}
+
+/// Ports that do not pass frames, named one by one (ours): the others are counted.
+const MOST_DOWN: usize = 8;
+
+/// A vNIC or interface that does not pass frames.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Down {
+    /// Its name.
+    pub name: String,
+    /// Why.
+    pub why: String,
+    /// The command of this box that mends it, if one does.
+    pub mend: Option<String>,
+}
+
+/// [`Running::down`] of all that are down, `kind` being `vNICs` or `vEths`.
+pub fn down(kind: &str, mut all: impl Iterator<Item = Down>) -> Vec<Down> {
+    let mut named: Vec<_> = all.by_ref().take(MOST_DOWN).collect();
+    match all.count() {
+        0 => {}
+        others => named.push(Down {
+            name: kind.to_owned(),
+            why: format!("it is so with {others} more"),
+            mend: None,
+        }),
+    }
+    named
 }
 
 /// A device as the daemon has it.
@@ -221,4 +249,22 @@ pub struct Host {
     pub bridge_filter: bool,
     /// Devices of this namespace with a strict reverse-path filter.
     pub strict_return_path: Vec<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_eight_are_named_and_the_others_counted() {
+        let one = |n: usize| Down {
+            name: format!("vm{n}"),
+            ..Down::default()
+        };
+        assert!(down("vNICs", (0..0).map(one)).is_empty());
+        assert_eq!(down("vNICs", (0..8).map(one)).len(), 8);
+        let many = down("vNICs", (0..11).map(one));
+        assert_eq!(many.len(), 9);
+        assert_eq!(many[8].why, "it is so with 3 more");
+    }
 }

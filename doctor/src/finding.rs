@@ -1,8 +1,10 @@
 //! What is reported.
 
 use crate::Rule;
+use control_socket::print;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::process::ExitCode;
 
 /// The version of the JSON layout; it grows when a field changes its meaning or goes.
 pub const SCHEMA: u32 = 1;
@@ -101,6 +103,17 @@ pub struct Report {
 }
 
 impl Report {
+    /// Prints it, for people or as JSON. How the program ends says it in a number (`docs/doctor.md`).
+    pub fn tell(&self, json: bool) -> ExitCode {
+        let text = match json {
+            // It has no map whose keys are no strings.
+            true => serde_json::to_string_pretty(self).unwrap_or_default() + "\n",
+            false => self.to_string(),
+        };
+        print(&text);
+        ExitCode::from(self.status.exit_code())
+    }
+
     /// Sorts what was found, the worst first, else in the order it was found.
     pub fn new(
         program: &str,

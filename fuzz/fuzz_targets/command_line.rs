@@ -1,3 +1,3 @@
-//! libFuzzer's way into [`fuzz::command_line`].
-#![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::command_line(data));
+//! libFuzzer's way into [`fuzz::command_line`]; built without it, runs the files that are named.
+#![cfg_attr(fuzzing, no_main)]
+fuzz::entry_point!(command_line);

@@ -52,8 +52,8 @@ fn has_a_place(data: &[u8], diagnostic: &Diagnostic) {
     let Some(place) = place else { return };
     let start = format!("{NAME}:{}:{}: ", place.line, place.column);
     assert!(diagnostic.to_string().starts_with(&start), "{diagnostic}");
-    let lines: Vec<&[u8]> = data.split(|&octet| octet == b'\n').collect();
-    let line = lines.get(place.line.wrapping_sub(1));
+    let mut lines = data.split(|&octet| octet == b'\n');
+    let line = lines.nth(place.line.wrapping_sub(1));
     assert!(line.is_some(), "{diagnostic}");
     let length = line.map_or(0, |line| String::from_utf8_lossy(line).chars().count());
     assert!((1..=length + 1).contains(&place.column), "{diagnostic}");

@@ -37,6 +37,7 @@ targets! {
     command_line,
     iv_configuration,
     iv_state,
+    lab_file,
     control_socket,
     ecp_sender,
     vic_message,

@@ -73,9 +73,9 @@ impl Port {
         }
     }
 
-    /// Time passes up to `until`. Of much time, some: it would only say the same again.
+    /// Time passes up to `until`. Of much time, some: it would only say the same again, and every frame costs.
     fn run(&mut self, until: Duration) {
-        for _ in 0..64 {
+        for _ in 0..8 {
             let Some(due) = self.agent.poll_timeout().filter(|&due| due <= until) else {
                 break;
             };

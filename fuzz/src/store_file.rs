@@ -5,6 +5,7 @@ use crate::marks::{mark, mark_variant};
 use redb::{Database, StorageBackend};
 use std::cell::Cell;
 use std::io;
+use std::ops::Range;
 use std::panic::{set_hook, take_hook};
 use std::path::Path;
 use std::sync::{Arc, Mutex, Once, OnceLock, PoisonError};
@@ -22,23 +23,20 @@ const UUIDS: [&str; 2] = [
 /// # Panics
 /// The reader does, or takes entries for good that are not as they were.
 pub fn store_file(data: &[u8]) {
-    let good = store();
-    let mut octets = good.to_vec();
-    let mut input = Input::new(data);
-    while let Some([length, a, b, c]) = input.array() {
-        let at = u32::from_be_bytes([0, a, b, c]) as usize % octets.len().max(1);
-        match input.take(length.into()) {
-            [] => octets.truncate(at),
-            new => octets
-                .iter_mut()
-                .skip(at)
-                .zip(new)
-                .for_each(|(old, &new)| *old = new),
+    let memory = Memory::good();
+    let is_good = memory.with(|file| {
+        let mut input = Input::new(data);
+        while let Some([length, a, b, c]) = input.array() {
+            let there = file.octets.len();
+            let at = u32::from_be_bytes([0, a, b, c]) as usize % there.max(1);
+            match input.take(length.into()) {
+                [] => file.resize(at),
+                new => file.overwrite(at, new),
+            }
         }
-    }
-    let is_good = octets == *good;
+        file.is_good()
+    });
     let path = Path::new("vis.redb");
-    let memory = Memory(Arc::new(Mutex::new(octets)));
     let mut builder = Database::builder();
     builder.set_cache_size(1 << 20);
     match quietly(|| load(path, Uuid([3; 16]), || builder.create_with_backend(memory))) {
@@ -66,7 +64,8 @@ fn quietly<T>(work: impl FnOnce() -> T) -> T {
     ONCE.call_once(|| {
         let before = take_hook();
         set_hook(Box::new(move |info| {
-            if !QUIET.get() {
+            // Without a fuzzer somebody looks at it.
+            if !(cfg!(fuzzing) && QUIET.get()) {
                 before(info);
             }
         }));
@@ -84,8 +83,8 @@ fn store() -> &'static [u8] {
 }
 
 fn make() -> Option<Vec<u8>> {
-    let octets = Arc::default();
-    let memory = Memory(Arc::clone(&octets));
+    let memory = Memory(Arc::default());
+    let file = memory.clone();
     let builder = Database::builder();
     // Makes the tables and the identity.
     let opened = load(Path::new("vis.redb"), Uuid([1; 16]), || builder.create_with_backend(memory));
@@ -102,8 +101,7 @@ fn make() -> Option<Vec<u8>> {
     }
     transaction.commit().ok()?;
     drop(database);
-    let octets = octets.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    Some(octets)
+    Some(file.with(|file| file.octets.clone()))
 }
 
 fn value(number: usize) -> String {
@@ -114,27 +112,84 @@ fn value(number: usize) -> String {
     )
 }
 
-/// A file in memory.
-#[derive(Clone, Debug)]
-struct Memory(Arc<Mutex<Vec<u8>>>);
+/// A file in memory, and what of it may not be as in [`store`]. It is long: only that is compared and made good.
+#[derive(Debug, Default)]
+struct File {
+    octets: Vec<u8>,
+    changed: Vec<Range<usize>>,
+}
 
 /// Longer than any store of so few vEths: a header that claims more is refused as on a full disk.
 const MOST: u64 = 1 << 24;
 
+impl File {
+    fn resize(&mut self, length: usize) {
+        let before = self.octets.len();
+        if length < before {
+            self.changed.push(length..before);
+        }
+        self.octets.resize(length, 0);
+    }
+
+    /// As much of `new` as there is room for before the end.
+    fn overwrite(&mut self, at: usize, new: &[u8]) {
+        let place = self.octets.get_mut(at..).unwrap_or_default();
+        let length = new.len().min(place.len());
+        let (place, new) = (place.get_mut(..length), new.get(..length));
+        if let (Some(place), Some(new)) = (place, new) {
+            place.copy_from_slice(new);
+        }
+        self.changed.push(at..at + length);
+    }
+
+    fn is_good(&self) -> bool {
+        let good = store();
+        let same = |range: &Range<usize>| self.octets.get(range.clone()) == good.get(range.clone());
+        self.octets.len() == good.len() && self.changed.iter().all(same)
+    }
+
+    fn make_good(&mut self) {
+        let good = store();
+        self.octets.resize(good.len(), 0);
+        for Range { start, end } in self.changed.drain(..) {
+            let range = start.min(good.len())..end.min(good.len());
+            if let (Some(place), Some(old)) = (self.octets.get_mut(range.clone()), good.get(range)) {
+                place.copy_from_slice(old);
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Memory(Arc<Mutex<File>>);
+
 impl Memory {
-    fn with<T>(&self, work: impl FnOnce(&mut Vec<u8>) -> io::Result<T>) -> io::Result<T> {
+    /// The store with two vEths. There is one of these in a thread, and who had it before is done with it.
+    fn good() -> Self {
+        thread_local! {
+            static FILE: Memory = Memory(Arc::new(Mutex::new(File {
+                octets: store().to_vec(),
+                changed: Vec::new(),
+            })));
+        }
+        let memory = FILE.with(Self::clone);
+        memory.with(File::make_good);
+        memory
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut File) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl StorageBackend for Memory {
     fn len(&self) -> io::Result<u64> {
-        self.with(|octets| Ok(octets.len() as u64))
+        self.with(|file| Ok(file.octets.len() as u64))
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.with(|octets| {
-            let rest = octets.get(offset as usize..).unwrap_or_default();
+        self.with(|file| {
+            let rest = file.octets.get(offset as usize..).unwrap_or_default();
             let from = rest.get(..out.len());
             out.copy_from_slice(from.ok_or(io::ErrorKind::UnexpectedEof)?);
             Ok(())
@@ -142,9 +197,9 @@ impl StorageBackend for Memory {
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.with(|octets| match length {
+        self.with(|file| match length {
             0..=MOST => {
-                octets.resize(length as usize, 0);
+                file.resize(length as usize);
                 Ok(())
             }
             _ => Err(io::ErrorKind::StorageFull.into()),
@@ -156,10 +211,12 @@ impl StorageBackend for Memory {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.with(|octets| {
-            let place = octets.get_mut(offset as usize..);
-            let place = place.and_then(|rest| rest.get_mut(..data.len()));
-            place.ok_or(io::ErrorKind::UnexpectedEof)?.copy_from_slice(data);
+        self.with(|file| {
+            let room = (file.octets.len() as u64).saturating_sub(offset);
+            if room < data.len() as u64 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            file.overwrite(offset as usize, data);
             Ok(())
         })
     }

@@ -4,18 +4,15 @@
 use crate::client::{PROGRAM, RELEASE, Request};
 use crate::config::{Config, with_tags};
 use crate::show::{Show, Vnic};
-use ::doctor::facts::{ConfigFile, Link, Role, Running, Session, Wanted};
+use ::doctor::facts::{ConfigFile, Down, Link, Role, Running, Session, Wanted, down};
 use ::doctor::judge::judge;
 use ::doctor::look::{Answer, Question, look, question};
 use clap::Args;
-use control_socket::print;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Where a configuration is if nobody says where (`docs/deployment.md`).
 const USUAL_FILE: &str = "/etc/niv/iv.toml";
-/// vNICs that do not work, named one by one (ours).
-const MOST_VNICS: usize = 8;
 
 /// `iv doctor`
 #[derive(Debug, Default, Args)]
@@ -39,24 +36,14 @@ impl Doctor {
     /// not be looked at.
     pub fn run(self) -> ExitCode {
         let json = self.json;
-        let report = judge(&look(self.question(), ask_all));
-        let text = match json {
-            // It has no map whose keys are no strings.
-            true => serde_json::to_string_pretty(&report).unwrap_or_default() + "\n",
-            false => report.to_string(),
-        };
-        print(&text);
-        ExitCode::from(report.status.exit_code())
+        judge(&look(self.question(), ask_all)).tell(json)
     }
 
     fn question(self) -> Question {
         let usual = Path::new(USUAL_FILE);
         let guessed = self.config.is_none() && self.uplink.is_none();
-        let file = match self.config {
-            Some(file) => Some(file),
-            None if guessed && usual.exists() => Some(usual.to_owned()),
-            None => None,
-        };
+        let usual = (guessed && usual.exists()).then(|| usual.to_owned());
+        let file = self.config.or(usual);
         let mut wanted = Vec::new();
         let config = file.map(|path| {
             let faults = match Config::load(&path) {
@@ -118,8 +105,15 @@ fn answer(show: Show) -> Answer {
     });
     // What is said of the uplink need not be said of each vNIC again.
     let works = device.state == "up" && session.as_ref().is_none_or(|s| s.peer.is_some());
+    let amiss = |vnic: &Vnic| {
+        Some(Down {
+            name: vnic.name.clone(),
+            why: vnic.why.clone()?,
+            mend: None,
+        })
+    };
     let down = match works {
-        true => down(&show.vnics),
+        true => down("vNICs", show.vnics.iter().filter_map(amiss)),
         false => Vec::new(),
     };
     let taps = show.vnics.iter().filter(|vnic| vnic.kind == "tap");
@@ -142,24 +136,6 @@ fn answer(show: Show) -> Answer {
             ..Running::default()
         },
     }
-}
-
-/// vNICs that do not work, and why.
-fn down(vnics: &[Vnic]) -> Vec<(String, String)> {
-    let amiss = vnics
-        .iter()
-        .filter_map(|vnic| Some((vnic, vnic.why.as_ref()?)));
-    let mut named: Vec<_> = amiss
-        .clone()
-        .take(MOST_VNICS)
-        .map(|(vnic, why)| (vnic.name.clone(), format!("frames do not pass: {why}")))
-        .collect();
-    let others = amiss.count().saturating_sub(MOST_VNICS);
-    if others > 0 {
-        let says = format!("{others} vNICs more do not pass frames");
-        named.push(("vNICs".to_owned(), says));
-    }
-    named
 }
 
 #[cfg(test)]

@@ -51,7 +51,11 @@ pub(crate) fn write(out: &mut Vec<u8>, kind: u8, parts: &[&[u8]]) {
     let length: usize = parts.iter().map(|part| part.len()).sum();
     let length = length.min(MOST_OCTETS);
     out.extend_from_slice(&(u16::from(kind) << 9 | length as u16).to_be_bytes());
-    out.extend(parts.iter().copied().flatten().take(length));
+    let end = out.len() + length;
+    for part in parts {
+        out.extend_from_slice(part);
+    }
+    out.truncate(end);
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@
 //! frames pass through untouched. Frames the machine itself sends by the device are not seen, and
 //! promiscuity is not set here.
 
+mod listen;
 mod receive;
 mod ring;
 mod socket;
@@ -21,6 +22,7 @@ mod xdp;
 use crate::interface;
 use crate::offload::VIRTIO_HEADER;
 use crate::{BURST, Capabilities, Port};
+pub use listen::{Heard, Listener};
 use receive::PacketReceive;
 use ring::{Ring, Shape};
 pub(crate) use socket::PacketSocket;

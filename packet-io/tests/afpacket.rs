@@ -6,7 +6,7 @@
 
 mod support;
 
-use packet_io::afpacket::{OpenError, PacketOptions, open};
+use packet_io::afpacket::{Listener, OpenError, PacketOptions, open};
 use packet_io::{Port, PortError, Refusal};
 use support::{Namespace, frame, privileged, receive, receive_exactly, send, wait_for};
 
@@ -211,5 +211,46 @@ fn what_cannot_be_opened_says_why() {
         assert!(nobody.unwrap().to_string().contains("ip link"));
         assert!(matches!(loopback, Some(OpenError::NotEthernet { .. })));
         assert!(matches!(odd, Some(OpenError::NotEthernet { .. })));
+    });
+}
+
+#[test]
+fn a_listener_hears_what_the_kernel_sends_and_what_comes() {
+    privileged(|| {
+        let namespace = Namespace::new();
+        namespace.add_veth("va", "vb", 1500);
+        namespace.add_address("va", 1);
+        let (mut sender, mut deaf, mut receiver) = namespace.run(|| {
+            let listen = |device, outgoing| Listener::open(device, outgoing).unwrap();
+            (listen("va", true), listen("va", false), listen("vb", false))
+        });
+        namespace.set_up("va", true);
+        namespace.set_up("vb", true);
+        let since_1970 = || std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
+        let before = since_1970();
+        // Nobody has the address: the kernel asks for it by ARP.
+        namespace.run(|| {
+            let socket = std::net::UdpSocket::bind("10.0.0.1:0").unwrap();
+            socket.send_to(b"anybody?", "10.0.0.2:9").unwrap();
+        });
+        let mut sent = Vec::new();
+        for (listener, outgoing) in [(&mut sender, true), (&mut receiver, false)] {
+            wait_for("the question to be heard", || {
+                let Some(heard) = listener.hear().unwrap() else {
+                    return false;
+                };
+                assert_eq!(heard.outgoing, outgoing);
+                assert_eq!(heard.original_length as usize, heard.bytes.len());
+                assert!((before..=since_1970()).contains(&heard.time));
+                sent.push(heard.bytes.to_vec());
+                true
+            });
+            assert_eq!(listener.take_missed().unwrap(), 0);
+        }
+        assert_eq!(sent[0][12..14], [0x08, 0x06]);
+        assert_eq!(sent[0], sent[1]);
+        assert!(deaf.hear().unwrap().is_none(), "own frames were heard");
+        namespace.delete("va");
+        assert!(matches!(receiver.hear(), Err(PortError::Gone)));
     });
 }

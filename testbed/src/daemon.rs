@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// How long a daemon may take until it says `ready`.
-const READY_WITHIN: Duration = Duration::from_secs(15);
+pub(crate) const READY_WITHIN: Duration = Duration::from_secs(15);
 /// How much of a log is shown when something goes wrong.
 const LAST_LINES: usize = 20;
 

@@ -71,7 +71,15 @@ pub(crate) enum LabError {
     },
     /// The lab that `up` leaves behind is not there, or is there already.
     #[error("{0}")]
-    Held(&'static str),
+    Held(String),
+    /// A lab's file is wrong.
+    #[error("{file}:{fault}")]
+    File {
+        /// Which file.
+        file: String,
+        /// What and where.
+        fault: topology::FileError,
+    },
     /// The state file belongs to somebody else.
     #[error("{} belongs to another user, or others may write to it: remove it", .0.display())]
     NotOurs(PathBuf),

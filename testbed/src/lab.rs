@@ -122,8 +122,13 @@ impl Host {
 
     /// Gives a device an address; IPv6 with duplicate-address detection.
     pub(crate) fn address(&self, device: &str, address: IpAddr) -> Result<()> {
-        let index = self.index(device)?;
         let prefix = if address.is_ipv4() { 24 } else { 64 };
+        self.address_in(device, address, prefix)
+    }
+
+    /// The same, in a network of that size.
+    pub(crate) fn address_in(&self, device: &str, address: IpAddr, prefix: u8) -> Result<()> {
+        let index = self.index(device)?;
         self.links
             .run(async |links| links.add_address(index, address, prefix).await)
             .map_err(link(format!("give {device} of {} {address}", self.name)))

@@ -18,10 +18,12 @@ mod setup;
 mod skips;
 mod soak;
 mod steps;
+mod topology;
 mod two_boxes;
 mod unpacked;
 mod vigil;
 
+use ::topology::HostName;
 use binaries::Binaries;
 use clap::{Parser, Subcommand};
 use error::LabError;
@@ -32,7 +34,10 @@ use scenario::Scenario;
 use std::error::Error;
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
+
+/// The lab of the demo.
+const DEFAULT_LAB: &str = "two-boxes";
 
 /// The exit code of a scenario that cannot run here, as automake has it.
 const SKIPPED: u8 = 77;
@@ -79,23 +84,56 @@ enum Action {
     },
     /// Runs fuzz targets for a while, and adds up what they ran.
     Soak(soak::Soak),
-    /// Brings up the lab of the demo, to stay.
+    /// Brings up a lab, to stay: one that comes with this program (`list`), or that of a file (docs/lab.md).
     Up {
-        /// Which lab.
-        #[arg(default_value = "two-boxes", value_parser = ["two-boxes"])]
+        /// The lab's name, or its file.
+        #[arg(default_value = DEFAULT_LAB, value_name = "LAB|FILE.toml")]
         lab: String,
+        /// What to call it, so that several are up side by side. Not said: as the file is called.
+        #[arg(long)]
+        name: Option<HostName>,
     },
-    /// Runs a command in the lab that is up: `[HOST] COMMAND...`.
+    /// Lists the labs that are up, what others have left, and those that come with this program.
+    List,
+    /// Runs a command in a lab that is up: `[HOST] COMMAND...`.
     Exec {
+        /// The lab, if several are up.
+        #[arg(long, value_name = "NAME", env = "NIV_LAB")]
+        lab: Option<HostName>,
         /// The host's name first, if not the switch's; then the command.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         words: Vec<OsString>,
     },
-    /// Ends the lab that is up.
-    Down,
+    /// Opens a shell on a host of a lab that is up.
+    Shell {
+        /// The lab, if several are up.
+        #[arg(long, value_name = "NAME", env = "NIV_LAB")]
+        lab: Option<HostName>,
+        /// The host.
+        host: String,
+    },
+    /// Shows what goes over a device of a lab that is up, or writes it down.
+    Capture(hold::Capture),
+    /// Ends a lab that is up; of one that was killed, removes what it left.
+    Down {
+        /// Which, if there are several.
+        name: Option<HostName>,
+        /// All of them.
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
+    },
+    /// Builds the Debian packages of `iv` and `vis`.
+    Package {
+        /// Where to put them.
+        #[arg(default_value = "target/packages", value_name = "FOLDER")]
+        to: PathBuf,
+    },
     /// Keeps a lab; `up` starts this.
     #[command(hide = true)]
-    Keep,
+    Keep {
+        /// Where its file is.
+        folder: PathBuf,
+    },
 }
 
 fn main() -> ExitCode {
@@ -164,19 +202,26 @@ fn run(arguments: &Arguments) -> error::Result<ExitCode> {
             }
         },
         Action::Soak(asked) => soak::soak(asked),
-        Action::Up { lab: _two_boxes } => {
-            hold::require_none()?;
-            hold::up(&built()?).map(|()| ExitCode::SUCCESS)
+        Action::Up { lab, name } => hold::up(lab, name.as_ref(), built).map(|()| ExitCode::SUCCESS),
+        Action::List => hold::list().map(|()| ExitCode::SUCCESS),
+        Action::Exec { lab, words } => hold::exec(lab.as_ref(), words),
+        Action::Shell { lab, host } => hold::shell(lab.as_ref(), host),
+        Action::Capture(capture) => capture.run().map(|()| ExitCode::SUCCESS),
+        Action::Down { name, all } => hold::down(name.as_ref(), *all).map(|()| ExitCode::SUCCESS),
+        Action::Package { to } => {
+            let built = built()?;
+            let mut package = Command::new(built.path("package"));
+            package.args(["--built".as_ref(), built.folder()]);
+            package.args(["--sources".as_ref(), binaries::workspace().as_path()]);
+            binaries::run(package.args(["--to".as_ref(), to.as_path()]))?;
+            Ok(ExitCode::SUCCESS)
         }
-        Action::Exec { words } => hold::exec(words),
-        Action::Down => hold::down().map(|()| ExitCode::SUCCESS),
-        Action::Keep => {
+        Action::Keep { folder } => {
             let binaries = built()?;
             if sandbox::is_inside() {
-                sandbox::settle()?;
-                hold::keep_inside(&binaries)
+                hold::keep_inside(&binaries, folder)
             } else {
-                hold::keep(&binaries)
+                hold::keep(&binaries, folder)
             }
         }
     }

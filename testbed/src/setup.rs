@@ -148,6 +148,24 @@ const JUDGES: &[Judge] = &[
         way: Way::Python("9.3.0"),
     },
     Judge {
+        package: "dpkg",
+        program: "dpkg-deb",
+        used_by: "packages: takes them apart",
+        way: Way::Install,
+    },
+    Judge {
+        package: "systemd",
+        program: "systemd-analyze",
+        used_by: "packages: judges the units",
+        way: Way::Install,
+    },
+    Judge {
+        package: "util-linux",
+        program: "setpriv",
+        used_by: "packages: runs what a unit says with its capabilities",
+        way: Way::Install,
+    },
+    Judge {
         package: "valgrind",
         program: "valgrind",
         used_by: "instructions: what a frame costs, whatever else the machine does",
@@ -382,6 +400,7 @@ mod tests {
             include_str!("scenario/tiny_iv.rs"),
             include_str!("scenario/lldp.rs"),
             include_str!("scenario/lldpd.rs"),
+            include_str!("scenario/packages.rs"),
             include_str!("instructions.rs"),
         ]
         .concat();

@@ -292,3 +292,35 @@ pub(crate) fn iv_configuration(host: &str, binding: Binding) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topology::Source;
+
+    #[test]
+    fn the_lab_of_the_demo_is_the_one_that_up_brings_up() {
+        let lab = Source::find(crate::DEFAULT_LAB, None).unwrap().topology;
+        let host = |name: &str| &lab.hosts[&name.parse().unwrap()];
+        let (_, vis) = host("vis").program.as_ref().unwrap();
+        assert_eq!(*vis, vis_configuration(Binding::Vic));
+        for station in STATIONS {
+            let host = host(station.host);
+            let has = &host.addresses[&station.device.parse().unwrap()];
+            for own in [station.v4(), station.v6()] {
+                assert!(has.iter().any(|address| address.ip == own), "{own}");
+            }
+            if station.host.contains('-') {
+                let vnic = &host.vnics[0];
+                let mac = vnic.mac.unwrap().to_string();
+                assert_eq!(vnic.profile, profile(station));
+                assert_eq!(mac, format!("02:00:00:00:00:{:02x}", station.number));
+            }
+        }
+        let niv = lab
+            .cables
+            .iter()
+            .filter(|[a, _]| a.device.as_str() == UPLINK);
+        assert_eq!(niv.count(), NIV_LINKS.len());
+    }
+}

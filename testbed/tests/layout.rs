@@ -24,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("control-socket", &[]),
     ("link-control", &["niv", "vic", "lldp", "packet-io"]),
     ("doctor", &["vic", "packet-io", "control-socket"]),
+    ("topology", &["niv"]),
     (
         "interface-virtualizer",
         &[
@@ -50,7 +51,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "link-control",
         ],
     ),
-    ("testbed", &["vntag", "niv", "packet-io"]),
+    ("packaging", &["interface-virtualizer", "vis"]),
+    ("testbed", &["vntag", "niv", "packet-io", "topology"]),
     (
         "fuzz",
         &[
@@ -60,6 +62,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "lldp",
             "packet-io",
             "control-socket",
+            "topology",
             "interface-virtualizer",
             "vis",
         ],
@@ -85,6 +88,7 @@ const SANS_IO: &[&str] = &[
     "lldp/src",
     "policy/src",
     "doctor/src/judge",
+    "topology/src",
     "interface-virtualizer/src/core",
     "vis/src/switch",
     "vis/src/edge",

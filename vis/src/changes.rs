@@ -7,20 +7,24 @@
 //! No update is lost: a candidate knows which configuration it was made from. When that is no longer the running
 //! one, its lines are said again on top of what runs now, its holder is told, and `commit` has to be said again.
 
+mod candidate;
 mod diff;
 mod history;
+mod refused;
 #[cfg(test)]
 mod tests;
 
 pub use diff::diff;
 pub use history::{How, MAX_HISTORY, Past};
+pub use refused::Refused;
 
 use crate::config::{
-    Config, Confirm, Conflict, Context, Diagnostic, Line, ProfileName, Steps, Typed, Way,
+    Config, Confirm, Context, Diagnostic, InterfaceId, Line, PortLine, ProfileName, Steps, Typed,
+    VethId, Way,
 };
+use candidate::Candidates;
 use history::History;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -103,101 +107,6 @@ pub struct Proposed {
     confirm: Option<Confirm>,
 }
 
-/// A line that changes nothing.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Refused {
-    /// It contradicts the configuration.
-    #[error(transparent)]
-    Conflict(#[from] Conflict),
-    /// Profiles would inherit from themselves, or through too many levels.
-    #[error("{1}")]
-    Inheritance(ProfileName, String),
-    /// It is for the configuration.
-    #[error("this line is for the configuration: say `configure` first")]
-    NotConfiguring,
-    /// Already there.
-    #[error("you are configuring already: `end` leaves it")]
-    Configuring,
-    /// No more fit.
-    #[error(
-        "there are {MAX_CANDIDATES} candidates, which is the limit: `commit` or `abort` one of them, held by {0}"
-    )]
-    TooManyCandidates(String),
-    /// Too long.
-    #[error("the candidate has {MAX_CANDIDATE_LINES} lines, which is the limit: `commit` it")]
-    TooManyLines,
-    /// Not there, or somebody else's.
-    #[error(
-        "the candidate is gone: it was given up, or not touched for an hour; `end`, then `configure candidate` \
-        starts another"
-    )]
-    NoSuchCandidate,
-    /// There is none.
-    #[error("there is no candidate here: `configure candidate` starts one")]
-    NoCandidate,
-    /// Leaving would lose it.
-    #[error("{0} lines are not committed: `commit` puts them in force, `abort` gives them up")]
-    NotCommitted(usize),
-    /// Others' lines wait.
-    #[error(
-        "a commit by {who} waits to be confirmed for {seconds} s: `commit` confirms it, `abort` takes it back"
-    )]
-    Awaiting {
-        /// Whose.
-        who: String,
-        /// How long it still waits.
-        seconds: u64,
-    },
-    /// Nothing waits.
-    #[error(
-        "nothing waits to be confirmed: lines after `configure terminal` are in force as typed"
-    )]
-    NothingToCommit,
-    /// Nothing to give up.
-    #[error("there is nothing to give up: no candidate here, and no commit waits to be confirmed")]
-    NothingToAbort,
-    /// The candidate was made from another configuration.
-    #[error(
-        "nothing is changed: {0} has changed the configuration since; your lines now stand on top of that: look \
-        at `show diff`, and `commit` again"
-    )]
-    Rebased(String),
-    /// The candidate does not fit what runs.
-    #[error(
-        "nothing is changed: {who} has changed the configuration since, and your line `{line}` does not fit it: \
-        {conflict}; `abort`, and start from what runs now"
-    )]
-    DoesNotFit {
-        /// Who changed it.
-        who: String,
-        /// Which line.
-        line: String,
-        /// Why.
-        conflict: String,
-    },
-    /// That far back nothing is known.
-    #[error("only {0} changes are kept: `show configuration history` lists them")]
-    NotKept(usize),
-}
-
-/// A line of a candidate, with what is needed to say it again.
-#[derive(Clone, Debug)]
-struct Spoken {
-    context: Context,
-    line: Line,
-    text: String,
-}
-
-#[derive(Clone, Debug)]
-struct Candidate {
-    who: Who,
-    config: Config,
-    base: u64,
-    lines: Vec<Spoken>,
-    touched: Duration,
-}
-
 #[derive(Clone, Debug)]
 struct Awaiting {
     who: Who,
@@ -211,7 +120,7 @@ pub struct Changes {
     running: Arc<Config>,
     revision: u64,
     history: History,
-    candidates: BTreeMap<u64, Candidate>,
+    candidates: Candidates,
     numbers: u64,
     awaiting: Option<Awaiting>,
     /// What happened by itself, for the next shell.
@@ -225,7 +134,7 @@ impl Changes {
             running,
             revision: 0,
             history: History::default(),
-            candidates: BTreeMap::new(),
+            candidates: Candidates::default(),
             numbers: 0,
             awaiting: None,
             notes: Vec::new(),
@@ -293,10 +202,7 @@ impl Changes {
         who: &Who,
         now: Now,
     ) -> Result<Said, Refused> {
-        let idle = |candidate: &mut Candidate| {
-            now.since_start.saturating_sub(candidate.touched) < CANDIDATE_IDLE
-        };
-        self.candidates.retain(|_, candidate| idle(candidate));
+        self.candidates.give_up_idle(now.since_start);
         let stay = |told: Vec<String>| Said {
             at: at.clone(),
             told,
@@ -307,6 +213,9 @@ impl Changes {
             Line::Typed(Typed::Commit(confirm)) => self.commit(at, confirm, who, now),
             Line::Typed(Typed::Abort) => self.abort(at, who, now),
             Line::Typed(Typed::Rollback(steps)) => self.rollback(at, steps, who, now),
+            Line::Typed(Typed::Attach(veth, profile)) => {
+                self.attach(at, veth, profile, text, who, now)
+            }
             Line::Exit | Line::End if at.context.is_none() => Ok(stay(Vec::new())),
             Line::Exit if at.context != Some(Context::Config) => Ok(Said {
                 at: At {
@@ -332,10 +241,7 @@ impl Changes {
     /// There is none here.
     pub fn candidate_diff(&self, at: &At, who: &Who) -> Result<Vec<String>, Refused> {
         let number = at.candidate.ok_or(Refused::NoCandidate)?;
-        let candidate = self.candidates.get(&number);
-        let candidate = candidate
-            .filter(|candidate| candidate.who.uid == who.uid)
-            .ok_or(Refused::NoSuchCandidate)?;
+        let candidate = self.candidates.look_at(number, who)?;
         Ok(diff(&self.running, &candidate.config))
     }
 
@@ -344,30 +250,13 @@ impl Changes {
             return Err(Refused::Configuring);
         }
         self.numbers += 1;
-        let mut told = Vec::new();
-        let candidate = match way {
-            Way::AsTyped => None,
+        let (candidate, told) = match way {
+            Way::AsTyped => (None, Vec::new()),
             Way::Candidate => {
-                if self.candidates.len() >= MAX_CANDIDATES {
-                    let holders: Vec<String> = self
-                        .candidates
-                        .values()
-                        .map(|c| c.who.to_string())
-                        .collect();
-                    return Err(Refused::TooManyCandidates(holders.join(", ")));
-                }
-                for other in self.candidates.values() {
-                    told.push(format!("{} has a candidate too", other.who));
-                }
-                let candidate = Candidate {
-                    who: who.clone(),
-                    config: (*self.running).clone(),
-                    base: self.revision,
-                    lines: Vec::new(),
-                    touched: now.since_start,
-                };
-                self.candidates.insert(self.numbers, candidate);
-                Some(self.numbers)
+                let (running, since_start) = (&self.running, now.since_start);
+                let opened =
+                    (self.candidates).open(self.numbers, who, running, self.revision, since_start);
+                (Some(self.numbers), opened?)
             }
         };
         Ok(Said {
@@ -381,25 +270,51 @@ impl Changes {
         })
     }
 
-    fn own(&mut self, number: u64, who: &Who) -> Result<&mut Candidate, Refused> {
-        let candidate = self.candidates.get_mut(&number);
-        candidate
-            .filter(|candidate| candidate.who.uid == who.uid)
-            .ok_or(Refused::NoSuchCandidate)
-    }
-
     /// Outside the configuration, without losing what was typed.
     fn leave(&mut self, at: &At, who: &Who) -> Result<Said, Refused> {
         if let Some(number) = at.candidate
             // One that is gone is lost already.
-            && let Ok(candidate) = self.own(number, who)
+            && let Ok(candidate) = self.candidates.own(number, who)
         {
-            if !candidate.lines.is_empty() {
-                return Err(Refused::NotCommitted(candidate.lines.len()));
+            match candidate.open_lines() {
+                0 => self.candidates.remove(number),
+                lines => return Err(Refused::NotCommitted(lines)),
             }
-            self.candidates.remove(&number);
         }
         Ok(Said::default())
+    }
+
+    /// As `inherit port-profile` of that vEth, without `configure`: one change to take back.
+    fn attach(
+        &mut self,
+        at: &At,
+        veth: VethId,
+        profile: ProfileName,
+        text: &str,
+        who: &Who,
+        now: Now,
+    ) -> Result<Said, Refused> {
+        if !self.running.profiles.contains_key(&profile) {
+            return Err(Refused::NoSuchProfile(profile));
+        }
+        self.numbers += 1;
+        let inside = At {
+            entry: self.numbers,
+            ..At::default()
+        };
+        let line = Line::Port(PortLine::Inherit(Some(profile)));
+        let said = self.type_in(
+            &inside,
+            Context::Interface(InterfaceId::Veth(veth)),
+            line,
+            text,
+            who,
+            now,
+        )?;
+        Ok(Said {
+            at: at.clone(),
+            ..said
+        })
     }
 
     fn refuse_while_awaiting(&self, now: Now) -> Result<(), Refused> {
@@ -456,22 +371,9 @@ impl Changes {
         who: &Who,
         now: Now,
     ) -> Result<Said, Refused> {
-        let candidate = self.own(number, who)?;
-        if candidate.lines.len() >= MAX_CANDIDATE_LINES {
-            return Err(Refused::TooManyLines);
-        }
-        candidate.touched = now.since_start;
-        let spoken = Spoken {
-            context: context.clone(),
-            line: line.clone(),
-            text: text.trim().to_owned(),
-        };
-        let mut config = candidate.config.clone();
-        let next = config.apply(&context, line)?;
-        check(&config)?;
-        let told = new_warnings(&candidate.config, &config);
-        candidate.config = config;
-        candidate.lines.push(spoken);
+        let candidate = self.candidates.own(number, who)?;
+        candidate.touch(now.since_start);
+        let (next, told) = candidate.add(context, line, text)?;
         Ok(Said {
             at: At {
                 context: Some(next),
@@ -501,7 +403,7 @@ impl Changes {
             self.awaiting.take().ok_or(Refused::NothingToCommit)?;
             return Ok(stay("confirmed"));
         };
-        if self.own(number, who)?.lines.is_empty() && confirm.is_none() {
+        if self.candidates.own(number, who)?.open_lines() == 0 && confirm.is_none() {
             // Of the shell that said `commit confirmed`.
             self.awaiting.take().ok_or(Refused::NothingToCommit)?;
             return Ok(stay("confirmed"));
@@ -509,22 +411,21 @@ impl Changes {
         self.refuse_while_awaiting(now)?;
         let (revision, running) = (self.revision, self.running.clone());
         let changer = self.history.last_who();
-        let candidate = self.own(number, who)?;
-        candidate.touched = now.since_start;
-        if candidate.base != revision {
-            let config = again(&running, &candidate.lines).map_err(|(line, conflict)| {
-                Refused::DoesNotFit {
-                    who: changer.clone(),
+        let candidate = self.candidates.own(number, who)?;
+        candidate.touch(now.since_start);
+        if !candidate.stands_on(revision) {
+            let stood = candidate.stand_on(&running, revision);
+            return Err(match stood {
+                Ok(()) => Refused::Rebased(changer),
+                Err((line, conflict)) => Refused::DoesNotFit {
+                    who: changer,
                     line,
                     conflict,
-                }
-            })?;
-            candidate.config = config;
-            candidate.base = revision;
-            return Err(Refused::Rebased(changer));
+                },
+            });
         }
         if candidate.config == *running {
-            candidate.lines.clear();
+            candidate.committed(revision);
             return Ok(stay("there is nothing to change"));
         }
         Ok(Said {
@@ -545,8 +446,8 @@ impl Changes {
     fn abort(&mut self, at: &At, who: &Who, now: Now) -> Result<Said, Refused> {
         if let Some(number) = at.candidate {
             // One that is gone is given up already.
-            if self.own(number, who).is_ok() {
-                self.candidates.remove(&number);
+            if self.candidates.own(number, who).is_ok() {
+                self.candidates.remove(number);
             }
             return Ok(Said::default());
         }
@@ -601,11 +502,8 @@ impl Changes {
                 changed.join(" | ")
             ),
         };
-        if let Some(number) = proposed.candidate
-            && let Some(candidate) = self.candidates.get_mut(&number)
-        {
-            candidate.lines.clear();
-            candidate.base = self.revision;
+        if let Some(number) = proposed.candidate {
+            self.candidates.committed(number, self.revision);
         }
         if let Some(confirm) = proposed.confirm {
             self.awaiting = Some(Awaiting {
@@ -623,20 +521,6 @@ impl Changes {
             now.clock,
         );
         log
-    }
-}
-
-/// Says a candidate's lines again on top of another configuration; else which does not fit, and why.
-fn again(running: &Config, lines: &[Spoken]) -> Result<Config, (String, String)> {
-    let mut config = running.clone();
-    for spoken in lines {
-        config
-            .apply(&spoken.context, spoken.line.clone())
-            .map_err(|conflict| (spoken.text.clone(), conflict.to_string()))?;
-    }
-    match config.inheritance_faults().into_iter().next() {
-        None => Ok(config),
-        Some((name, fault)) => Err((format!("port-profile {name}"), fault)),
     }
 }
 

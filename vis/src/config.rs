@@ -40,3 +40,4 @@ pub use origin::{About, Origin, OriginatedLine};
 pub(crate) use read::MAX_COMMAND;
 pub use read::{MAX_DIAGNOSTICS, MAX_FILE, MAX_LINE, parse, parse_bytes, parse_show};
 pub(crate) use refusal::{belongs_elsewhere, nearest, sentence};
+pub use value::Kind;

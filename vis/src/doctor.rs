@@ -6,11 +6,11 @@ use crate::client::{PROGRAM, RELEASE};
 use crate::config::{Config, DeviceName, parse};
 use crate::control::niv::{NivLink, NivNeighbour, ShowNivLink};
 use crate::control::{Format, Request};
-use ::doctor::facts::{ConfigFile, Link, Role, Running, Session, Wanted};
+use ::doctor::facts::{ConfigFile, Down, Link, Role, Running, Session, Wanted, down};
 use ::doctor::judge::judge;
 use ::doctor::look::{Answer, Question, look, question};
 use clap::Args;
-use control_socket::{Client, print};
+use control_socket::Client;
 use packet_io::device;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -19,8 +19,6 @@ use std::process::ExitCode;
 
 /// Where a configuration is if nobody says where (`docs/deployment.md`).
 const USUAL_FILE: &str = "/etc/niv/vis.conf";
-/// vEths that do not work, named one by one (ours).
-const MOST_VETHS: usize = 8;
 
 /// `vis doctor`
 #[derive(Debug, Default, Args)]
@@ -49,25 +47,15 @@ impl Doctor {
         let json = self.json;
         let mut known = None;
         let ask = move |client: &mut Client| ask_all(client, &mut known);
-        let report = judge(&look(self.question(), ask));
-        let text = match json {
-            // It has no map whose keys are no strings.
-            true => serde_json::to_string_pretty(&report).unwrap_or_default() + "\n",
-            false => report.to_string(),
-        };
-        print(&text);
-        ExitCode::from(report.status.exit_code())
+        judge(&look(self.question(), ask)).tell(json)
     }
 
     fn question(self) -> Question {
         let usual = Path::new(USUAL_FILE);
         let named = !self.niv.is_empty() || !self.plain.is_empty();
         let guessed = self.config.is_none() && !named;
-        let file = match self.config {
-            Some(file) => Some(file),
-            None if guessed && usual.exists() => Some(usual.to_owned()),
-            None => None,
-        };
+        let usual = (guessed && usual.exists()).then(|| usual.to_owned());
+        let file = self.config.or(usual);
         let mut wanted = Vec::new();
         let config = file.map(|path| {
             let faults = match load(&path) {
@@ -202,7 +190,7 @@ fn answer(known: &Known, niv: &[NivLink]) -> Answer {
         wanted: known.wanted.clone(),
         running: Running {
             links: links.collect(),
-            down: down(interfaces),
+            down: down("vEths", interfaces.iter().filter_map(amiss)),
             ..Running::default()
         },
     }
@@ -239,32 +227,30 @@ fn named(neighbour: &NivNeighbour) -> (String, Option<String>) {
     (text, neighbour.role.clone())
 }
 
-/// vEths that do not work for a reason of their own.
-fn down(interfaces: &[Interface]) -> Vec<(String, String)> {
-    let prefix = "Vethernet";
-    let amiss = interfaces.iter().filter(|interface| {
-        let of_link = ["no_link", "no_device"];
-        let own = interface.why_down.iter();
-        let own = own.filter(|why| !of_link.contains(&why.as_str()));
-        interface.name.starts_with(prefix)
-            && interface.admin_up
-            && !interface.oper_up
-            && own.count() > 0
-    });
-    let mut named: Vec<_> = amiss
-        .clone()
-        .take(MOST_VETHS)
-        .map(|interface| {
-            let says = format!("frames do not pass: {}", interface.why_down.join("; "));
-            (interface.name.clone(), says)
-        })
-        .collect();
-    let others = amiss.count().saturating_sub(MOST_VETHS);
-    if others > 0 {
-        let says = format!("{others} vEths more do not pass frames");
-        named.push(("vEths".to_owned(), says));
-    }
-    named
+/// A vEth that does not work for a reason of its own, and that one.
+fn amiss(interface: &Interface) -> Option<Down> {
+    let of_link = ["no_link", "no_device"];
+    let mut why = interface.why_down.iter();
+    let own = why.any(|why| !of_link.contains(&why.as_str()));
+    let is_veth = interface.name.starts_with("Vethernet");
+    let amiss = is_veth && interface.admin_up && !interface.oper_up && own;
+    amiss.then(|| Down {
+        name: interface.name.clone(),
+        why: interface.why_down.join("; "),
+        mend: interface.why_down.iter().find_map(|why| mend(why)),
+    })
+}
+
+/// What is only missing is made by its own line: `VLAN 20`, `port-profile web`.
+fn mend(why: &str) -> Option<String> {
+    let missing = why.strip_suffix(" does not exist")?;
+    let line = match missing.strip_prefix("VLAN ") {
+        Some(vlan) => format!("vlan {vlan}"),
+        None => missing
+            .starts_with("port-profile ")
+            .then(|| missing.to_owned())?,
+    };
+    Some(format!("vis exec configure \"{line}\""))
 }
 
 #[cfg(test)]
@@ -286,6 +272,19 @@ mod tests {
         };
         assert!(fault.contains(":2:1:") && fault.contains("vlna"), "{fault}");
         assert!(config.check.unwrap().starts_with("vis check /"));
+    }
+
+    #[test]
+    fn what_is_only_missing_is_made_by_its_own_line() {
+        let line = "vis exec configure \"vlan 20\"";
+        assert_eq!(mend("VLAN 20 does not exist").as_deref(), Some(line));
+        let line = "vis exec configure \"port-profile web\"";
+        assert_eq!(
+            mend("port-profile web does not exist").as_deref(),
+            Some(line)
+        );
+        assert_eq!(mend("Ethernet3 does not exist"), None);
+        assert_eq!(mend("profile_incomplete"), None);
     }
 
     #[test]

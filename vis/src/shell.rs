@@ -7,6 +7,7 @@
 pub mod ask;
 pub mod editor;
 pub mod exec;
+mod names;
 pub mod offer;
 pub mod pager;
 pub mod pipe;

@@ -53,13 +53,16 @@ pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
             } else {
                 Rule::Interface
             };
-            for (name, why) in &running.down {
-                verdict.amiss(
-                    rule,
-                    name,
-                    why,
-                    format!("{program} {}", look_closer(program)),
-                );
+            for down in &running.down {
+                let says = format!("frames do not pass: {}", down.why);
+                match &down.mend {
+                    Some(mend) => verdict.amiss(rule, &down.name, says, mend),
+                    None => {
+                        let closer = look_closer(program);
+                        let says = format!("{says} (`{program} {closer}` says more)");
+                        verdict.amiss_elsewhere(rule, &down.name, says);
+                    }
+                }
             }
         }
     }

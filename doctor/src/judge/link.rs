@@ -25,13 +25,19 @@ pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
             );
         }
         if let Some(session) = &link.session {
-            self::session(name, session, needed, verdict);
+            self::session(name, session, verdict);
+            // A device here that is too small has been named, and no Probe knows more.
+            let found = device.and_then(|device| device.found.as_ref().ok()?.as_ref());
+            let small = found.is_some_and(|found| found.mtu < needed);
+            if let Some(health) = session.health.as_ref().filter(|_| !small) {
+                path_mtu(name, health, needed, verdict);
+            }
         }
         neighbours(link, verdict);
     }
 }
 
-fn session(name: &str, session: &Session, needed: u32, verdict: &mut Verdict) {
+fn session(name: &str, session: &Session, verdict: &mut Verdict) {
     match (&session.peer, &session.why) {
         (Some(peer), None) => {
             verdict.well(
@@ -66,7 +72,6 @@ fn session(name: &str, session: &Session, needed: u32, verdict: &mut Verdict) {
         let says = format!("the last control frame came {silent} ms ago");
         verdict.well(Rule::ControlFrames, name, says);
     }
-    path_mtu(name, health, needed, verdict);
 }
 
 fn path_mtu(name: &str, health: &LinkHealth, needed: u32, verdict: &mut Verdict) {

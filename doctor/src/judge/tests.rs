@@ -1,7 +1,7 @@
 use super::judge;
 use crate::facts::{
-    ConfigFile, Daemon, Device, Driver, Facts, Found, Holder, Host, Link, Role, Running, Session,
-    Wanted,
+    ConfigFile, Daemon, Device, Down, Driver, Facts, Found, Holder, Host, Link, Role, Running,
+    Session, Wanted,
 };
 use crate::{Finding, LinkHealth, Report, Rule, Severity, Status};
 
@@ -211,8 +211,29 @@ fn what_the_daemon_says_of_itself_is_judged() {
     assert_eq!(finding.rule, Rule::DaemonNamespace);
     let mend = finding.mend.as_deref();
     assert_eq!(mend, Some("nsenter --net=/proc/7/ns/net iv doctor"));
-    let down = |f: &mut Facts| running(f).down = vec![("web1".into(), "no such profile".into())];
-    only(well(), down, Rule::Vnic, "no such profile", Some("iv show"));
+    let down = |f: &mut Facts| {
+        running(f).down = vec![Down {
+            name: "web1".into(),
+            why: "no such profile".into(),
+            mend: None,
+        }]
+    };
+    only(well(), down, Rule::Vnic, "no such profile (`iv show`", None);
+    let mendable = |f: &mut Facts| {
+        running(f).down = vec![Down {
+            name: "web1".into(),
+            why: "VLAN 20 does not exist".into(),
+            mend: Some("vis exec configure \"vlan 20\"".into()),
+        }]
+    };
+    let mend = Some("vis exec configure \"vlan 20\"");
+    only(
+        well(),
+        mendable,
+        Rule::Vnic,
+        "frames do not pass: VLAN 20",
+        mend,
+    );
 }
 
 #[test]

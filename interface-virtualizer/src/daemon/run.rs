@@ -15,7 +15,8 @@ use crate::config::{Config, ConfigError};
 use crate::core::{UPLINK, VnicError, VnicId};
 use crate::life::Conversation;
 use control_socket::{
-    Limits, ListenError, Listener, PathError, Role as SocketRole, socket_path, state_folder,
+    Limits, ListenError, Listener, PathError, Role as SocketRole, Service, socket_path,
+    state_folder,
 };
 use link_control::key::KeyError;
 use packet_io::former::{FormerError, Formers};
@@ -141,13 +142,11 @@ async fn serve(config: Config, path: PathBuf) -> Result<(), RunError> {
     let formers = Formers::in_folder(&folder, links.namespace())?;
     let (notes, mut noted) = mpsc::unbounded_channel::<Note>();
     let mut daemon = Daemon::start(config, links, formers, &folder, notes).await?;
-    info!(
-        "ready: {} vNICs behind {}",
-        daemon.vnics.len(),
-        daemon.config.uplink
-    );
+    info!("ready: {}", daemon.summary());
+    let mut service = Service::here();
+    service.ready(daemon.summary());
 
-    let mut care = tokio::time::interval(CARE);
+    let mut care = tokio::time::interval(service.turn(CARE));
     let mut notes = Vec::with_capacity(NOTES);
     let result = loop {
         let turn = daemon.turns.next();
@@ -201,6 +200,7 @@ async fn serve(config: Config, path: PathBuf) -> Result<(), RunError> {
                     break Err(gone.into());
                 }
                 daemon.report_counters().await;
+                service.alive(daemon.summary());
             }
             Some(ask) = asked.recv() => daemon.on_ask(ask).await,
             ended = &mut control => {
@@ -211,6 +211,7 @@ async fn serve(config: Config, path: PathBuf) -> Result<(), RunError> {
         }
     };
     info!("stopping");
+    service.stopping();
     daemon.stop().await;
     result
 }
@@ -224,6 +225,11 @@ async fn at(when: Option<Instant>) {
 }
 
 impl Daemon {
+    /// What it is, in a line.
+    fn summary(&self) -> String {
+        format!("{} vNICs behind {}", self.vnics.len(), self.config.uplink)
+    }
+
     async fn on_link_event(&mut self, event: &LinkEvent) {
         let begun = Instant::now();
         let change = self.supervisor.on_event(event).await;

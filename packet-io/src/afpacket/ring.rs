@@ -60,6 +60,15 @@ pub(crate) struct Slot<'a> {
     pub(crate) queued: bool,
 }
 
+/// What else the kernel says of a frame in a slot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stamp {
+    /// Nanoseconds since 1970.
+    pub(crate) time: u64,
+    /// This machine sent it.
+    pub(crate) outgoing: bool,
+}
+
 /// The ring. Slots are taken in order, and given back in order.
 #[derive(Debug)]
 pub(crate) struct Ring {
@@ -103,22 +112,7 @@ impl Ring {
     /// The slot `ahead` of the oldest, if the kernel has handed it over. `ahead` is below the number of slots.
     #[inline]
     pub(crate) fn slot(&self, ahead: u32) -> Option<Slot<'_>> {
-        let status = self.status(ahead).load(Ordering::Acquire);
-        if status & libc::TP_STATUS_USER == 0 {
-            return None;
-        }
-        let size = self.shape.slot_size as usize;
-        let start = self.start(ahead);
-        // SAFETY: the slot lies inside the mapping (see `start`). The kernel set TP_STATUS_USER, and the
-        // load above acquired what it wrote before: until `give_back`, which needs `&mut self` and so
-        // ends every borrow made here, it writes to this slot no more. The header stands at the slot's
-        // start, which is aligned to more than it needs.
-        let (header, slot) = unsafe {
-            (
-                start.cast::<libc::tpacket2_hdr>().as_ref(),
-                std::slice::from_raw_parts(start.as_ptr(), size),
-            )
-        };
+        let (status, header, slot) = self.parts(ahead)?;
         let mac = usize::from(header.tp_mac);
         let bytes = slot
             .get(mac..mac + header.tp_snaplen as usize)
@@ -142,6 +136,42 @@ impl Ring {
             vlan,
             queued: status & libc::TP_STATUS_COPY != 0,
         })
+    }
+
+    /// When the frame in the slot `ahead` of the oldest went by, and which way, if the kernel has handed it over.
+    pub(crate) fn stamp(&self, ahead: u32) -> Option<Stamp> {
+        /// Of `sll_pkttype` in a slot: behind the header, which is aligned, in a `sockaddr_ll`.
+        const PACKET_TYPE: usize = size_of::<libc::tpacket2_hdr>()
+            .next_multiple_of(libc::TPACKET_ALIGNMENT)
+            + std::mem::offset_of!(libc::sockaddr_ll, sll_pkttype);
+        let (_, header, slot) = self.parts(ahead)?;
+        let (seconds, nanoseconds) = (u64::from(header.tp_sec), u64::from(header.tp_nsec));
+        Some(Stamp {
+            time: seconds * 1_000_000_000 + nanoseconds,
+            outgoing: slot.get(PACKET_TYPE) == Some(&libc::PACKET_OUTGOING),
+        })
+    }
+
+    /// The status, the header and all of the slot `ahead` of the oldest, if the kernel has handed it over.
+    #[inline]
+    fn parts(&self, ahead: u32) -> Option<(u32, &libc::tpacket2_hdr, &[u8])> {
+        let status = self.status(ahead).load(Ordering::Acquire);
+        if status & libc::TP_STATUS_USER == 0 {
+            return None;
+        }
+        let size = self.shape.slot_size as usize;
+        let start = self.start(ahead);
+        // SAFETY: the slot lies inside the mapping (see `start`). The kernel set TP_STATUS_USER, and the
+        // load above acquired what it wrote before: until `give_back`, which needs `&mut self` and so
+        // ends every borrow made here, it writes to this slot no more. The header stands at the slot's
+        // start, which is aligned to more than it needs.
+        let (header, slot) = unsafe {
+            (
+                start.cast::<libc::tpacket2_hdr>().as_ref(),
+                std::slice::from_raw_parts(start.as_ptr(), size),
+            )
+        };
+        Some((status, header, slot))
     }
 
     /// Gives the oldest `count` slots back to the kernel.

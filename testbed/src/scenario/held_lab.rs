@@ -15,13 +15,25 @@ use std::time::{Duration, Instant};
 const WITHIN: Duration = Duration::from_secs(15);
 
 /// The commands of a user whose runtime folder is this one.
-struct User {
-    runtime: PathBuf,
+pub(super) struct User {
+    pub(super) runtime: PathBuf,
     built: PathBuf,
 }
 
 impl User {
-    fn command(&self, words: &[&str]) -> Result<Command> {
+    /// One who has nothing yet. Inside the sandbox only.
+    pub(super) fn new(binaries: &Binaries) -> Result<Self> {
+        // The lab covers /run. This is gone with the scenario's mounts.
+        let runtime = PathBuf::from("/mnt");
+        let safe = MountFlags::NOSUID | MountFlags::NODEV;
+        mount("runtime", &runtime, "tmpfs", safe, Some(c"mode=0700")).doing("make a folder")?;
+        Ok(Self {
+            runtime,
+            built: binaries.folder().to_owned(),
+        })
+    }
+
+    pub(super) fn command(&self, words: &[&str]) -> Result<Command> {
         let mut command = Command::new(sandbox::this_program()?);
         command
             .arg("--built")
@@ -33,13 +45,22 @@ impl User {
         Ok(command)
     }
 
-    fn run(&self, words: &[&str]) -> Result<Output> {
+    pub(super) fn run(&self, words: &[&str]) -> Result<Output> {
         let said = self.command(words)?.output();
         said.doing(format!("run `cargo lab {}`", words.join(" ")))
     }
 
+    /// Runs what must succeed; what it prints.
+    pub(super) fn good(&self, words: &[&str]) -> Result<String> {
+        let output = self.run(words)?;
+        check(output.status.success(), || {
+            format!("`cargo lab {}`: {}", words.join(" "), errors(&output))
+        })?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
     /// Runs it again until its end is to the liking.
-    fn until(&self, words: &[&str], good: impl Fn(&Output) -> bool) -> Result<Output> {
+    pub(super) fn until(&self, words: &[&str], good: impl Fn(&Output) -> bool) -> Result<Output> {
         let end = Instant::now() + WITHIN;
         loop {
             let output = self.run(words)?;
@@ -54,21 +75,15 @@ impl User {
     }
 }
 
-fn errors(output: &Output) -> String {
+pub(super) fn errors(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// Kills a daemon of a lab that is up: the lab stays, its log and every command say so with a command that
 /// starts it again, until that was done. `down` leaves no file.
 pub(super) fn held_lab(binaries: &Binaries, report: &Report) -> Result<()> {
-    // The lab covers /run. This is gone with the scenario's mounts.
-    let runtime = PathBuf::from("/mnt");
-    let safe = MountFlags::NOSUID | MountFlags::NODEV;
-    mount("runtime", &runtime, "tmpfs", safe, Some(c"mode=0700")).doing("make a folder")?;
-    let user = User {
-        runtime: runtime.clone(),
-        built: binaries.folder().to_owned(),
-    };
+    let user = User::new(binaries)?;
+    let runtime = user.runtime.clone();
     let look = ["exec", "vis", "show", "interface"];
 
     let up = user.run(&["up"])?;
@@ -90,7 +105,8 @@ pub(super) fn held_lab(binaries: &Binaries, report: &Report) -> Result<()> {
             told.status
         )
     })?;
-    let log = fs::read_to_string(runtime.join("niv-lab/log")).doing("read the lab's log")?;
+    let log =
+        fs::read_to_string(runtime.join("niv-lab/two-boxes/log")).doing("read the lab's log")?;
     check(log.contains(&expected), || format!("the log says {log}"))?;
     let up = user.run(&["up"])?;
     check(errors(&up).starts_with(&expected), || {

@@ -15,15 +15,20 @@ mod judges;
 mod lldp;
 mod lldpd;
 mod lost_interfaces;
+mod packages;
 mod plain_user;
 mod scale;
 mod shell;
+mod shipped_labs;
+mod side_by_side;
 mod svif_space;
 mod templates;
 mod tiny_iv;
 mod veth_counters;
 mod vic;
 mod vic_numbers;
+mod vic_reconfigured;
+mod walk;
 
 pub(crate) use accounts::settle_accounts;
 
@@ -177,6 +182,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         run: Run::Own(vic_numbers::numbers),
     },
     Scenario {
+        name: "vic-reconfigured",
+        about: "profiles, keys and catalogues change under live sessions: no id and no carrier does",
+        needs: &[],
+        demo: false,
+        run: Run::Own(vic_reconfigured::reconfigured),
+    },
+    Scenario {
         name: "vic-restart",
         about: "either end killed and started again: same ids, and no guest loses its carrier",
         needs: &[],
@@ -259,6 +271,46 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(held_lab::held_lab),
+    },
+    Scenario {
+        name: "labs-side-by-side",
+        about: "labs of a file: two at a time, looked at in every way, one of them killed",
+        needs: &[],
+        demo: false,
+        run: Run::Own(side_by_side::side_by_side),
+    },
+    Scenario {
+        name: "readme",
+        about: "the README's two boxes are up in a minute, with two commands per box, as they stand there",
+        needs: &[Need::Tool("ip")],
+        demo: false,
+        run: Run::Own(walk::readme),
+    },
+    Scenario {
+        name: "deployment",
+        about: "the steps of docs/deployment.md, each as it stands there on the box it names",
+        needs: &[Need::Root, Need::Tool("ip")],
+        demo: false,
+        run: Run::Own(walk::deployment),
+    },
+    Scenario {
+        name: "packages",
+        about: "the Debian packages, judged by Debian and systemd, run from a root of their own as their units say",
+        needs: &[
+            Need::Root,
+            Need::Tool("dpkg-deb"),
+            Need::Tool("systemd-analyze"),
+            Need::Tool("setpriv"),
+        ],
+        demo: false,
+        run: Run::Own(packages::packages),
+    },
+    Scenario {
+        name: "shipped-labs",
+        about: "each lab that is shipped comes up, who should reach each other does, and nobody else",
+        needs: &[],
+        demo: false,
+        run: Run::Own(shipped_labs::shipped_labs),
     },
     Scenario {
         name: "svif-space",

@@ -10,7 +10,7 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -24,20 +24,27 @@ const CONFIRM: u64 = 3;
 const NOBODY: u32 = 65534;
 
 /// Somebody types at the switch.
-struct Typist {
+pub(super) struct Typist {
     program: PathBuf,
     socket: PathBuf,
 }
 
 /// What a command said and how it ended.
 #[derive(Debug)]
-struct Said {
-    out: String,
-    err: String,
-    done: bool,
+pub(super) struct Said {
+    pub(super) out: String,
+    pub(super) err: String,
+    pub(super) done: bool,
 }
 
 impl Typist {
+    pub(super) fn of(binaries: &Binaries, socket: &Path) -> Self {
+        Self {
+            program: binaries.path("vis"),
+            socket: socket.to_owned(),
+        }
+    }
+
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command.args(words).arg("--socket").arg(&self.socket);
@@ -67,13 +74,13 @@ impl Typist {
         Self::say(self.command(&["shell"]), input)
     }
 
-    fn exec(&self, lines: &[&str]) -> Result<Said> {
+    pub(super) fn exec(&self, lines: &[&str]) -> Result<Said> {
         let mut words = vec!["exec"];
         words.extend_from_slice(lines);
         Self::say(self.command(&words), "")
     }
 
-    fn exec_as(&self, uid: u32, lines: &[&str]) -> Result<Said> {
+    pub(super) fn exec_as(&self, uid: u32, lines: &[&str]) -> Result<Said> {
         let mut words = vec!["exec"];
         words.extend_from_slice(lines);
         let mut command = self.command(&words);
@@ -110,10 +117,7 @@ pub(super) fn shell(binaries: &Binaries, report: &Report) -> Result<()> {
         lab.host(host)?.address("eth0", v4(number))?;
     }
     lab.start("vis", "vis", VIS)?;
-    let typist = Typist {
-        program: binaries.path("vis"),
-        socket: lab.daemon("vis")?.socket().to_owned(),
-    };
+    let typist = Typist::of(binaries, lab.daemon("vis")?.socket());
     let within = Duration::from_secs(5);
 
     check(!reaches(&lab, Duration::from_millis(500))?, || {

@@ -148,7 +148,7 @@ impl Drop for Tiny {
     }
 }
 
-fn key_file(name: &str, octet: u8) -> Result<PathBuf> {
+pub(super) fn key_file(name: &str, octet: u8) -> Result<PathBuf> {
     let path = Path::new(sandbox::FOLDER).join(name);
     let doing = || format!("write {}", path.display());
     // A line feed is an octet of a key like any other.

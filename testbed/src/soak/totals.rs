@@ -1,6 +1,6 @@
 //! What all soaks together have run, in a file: a line a target.
 
-use super::Outcome;
+use super::run::Outcome;
 use crate::error::{Doing, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -41,7 +41,11 @@ impl Totals {
     }
 
     pub(super) fn write(&self, file: &Path) -> Result<()> {
-        fs::write(file, self.to_text()).doing(format!("write {}", file.display()))
+        // At once, or not at all.
+        let new = file.with_added_extension("new");
+        fs::write(&new, self.to_text())
+            .and_then(|()| fs::rename(&new, file))
+            .doing(format!("write {}", file.display()))
     }
 
     fn parse(text: &str) -> Self {
@@ -89,15 +93,17 @@ impl Totals {
         goal(target).saturating_sub(self.executions(target))
     }
 
+    /// How long that takes at the speed it had so far; of one that never ran, somewhat less than most need.
+    pub(super) fn seconds_lacking(&self, target: &str) -> f64 {
+        let ran = self.0.get(target).filter(|total| total.executions > 0);
+        let each = ran.map_or(0.00001, |total| total.seconds / total.executions as f64);
+        self.lacks(target) as f64 * each
+    }
+
     /// One sentence about all of it.
     pub(super) fn summary(&self) -> String {
         let sum = |what: fn(&Total) -> u64| self.0.values().map(what).sum::<u64>();
-        let to_go: f64 = self
-            .0
-            .iter()
-            .filter(|(_, total)| total.executions > 0)
-            .map(|(name, total)| self.lacks(name) as f64 * total.seconds / total.executions as f64)
-            .sum();
+        let to_go: f64 = self.0.keys().map(|name| self.seconds_lacking(name)).sum();
         format!(
             "since ever: {} executions, {} crashes, {} hangs; {:.0} minutes to all goals, one at a time",
             sum(|total| total.executions),
@@ -133,6 +139,7 @@ mod tests {
                 .summary()
                 .contains("8000000 executions, 0 crashes, 0 hangs; 0 minutes")
         );
+        assert_eq!(again.seconds_lacking("iv_core"), 20.0);
         again.add("iv_core", &outcome);
         assert_eq!(again.lacks("iv_core"), 0);
         assert_eq!(again.lacks("vntag_codec"), 1_000_000_000);

@@ -323,3 +323,47 @@ fn history_is_bounded() {
     }
     assert_eq!(switch.changes.history().count(), MAX_HISTORY);
 }
+
+#[test]
+fn a_profile_is_attached_without_configure_and_is_one_change_to_take_back() {
+    let mut switch = Switch::new("port-profile web\nport-profile db\ninterface vethernet 3\n");
+    let before = switch.text();
+    let mut ana = shell(1);
+    all(
+        &mut switch,
+        &mut ana,
+        &["attach interface veth 3 port-profile web"],
+    );
+    assert_eq!(ana.at, At::default());
+    assert!(
+        switch.text().contains("inherit port-profile web"),
+        "{}",
+        switch.text()
+    );
+    let of_web = switch.text();
+    all(&mut switch, &mut ana, &["att int veth3 port db"]);
+    assert!(switch.text().contains("inherit port-profile db"));
+    all(&mut switch, &mut ana, &["rollback 1"]);
+    assert_eq!(switch.text(), of_web);
+    all(&mut switch, &mut ana, &["rollback 3"]);
+    assert_eq!(switch.text(), before);
+}
+
+#[test]
+fn a_profile_that_is_not_there_is_not_attached() {
+    let mut switch = Switch::new("port-profile web\ninterface vethernet 3\n");
+    let mut ana = shell(1);
+    let refused = switch
+        .say(&mut ana, "attach interface veth 3 port-profile wbe")
+        .unwrap_err();
+    assert!(refused.to_string().contains("no port-profile `wbe`"));
+    all(
+        &mut switch,
+        &mut ana,
+        &["configure candidate", "vlan 10", "commit confirmed 30"],
+    );
+    let refused = switch
+        .say(&mut shell(2), "attach interface veth 3 port-profile web")
+        .unwrap_err();
+    assert!(matches!(refused, Refused::Awaiting { .. }), "{refused}");
+}

@@ -77,8 +77,10 @@ pub enum Line {
 }
 
 /// A line for the shell and the daemon behind it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Typed {
+    /// `attach interface vethernet N port-profile NAME`
+    Attach(VethId, ProfileName),
     /// `configure [terminal|candidate]`
     Configure(Way),
     /// `commit [confirmed SECONDS]`

@@ -235,7 +235,9 @@ pub fn offers(roots: &'static [Node], text: &str) -> Vec<&'static Node> {
         }
         match at.step(word) {
             Step::Word(node) => at.enter(node),
-            Step::Value(node, kind) if !kind.takes_the_rest() => at.enter(node),
+            Step::Value(node, kind) if !kind.takes_the_rest() && kind.read(word).is_ok() => {
+                at.enter(node);
+            }
             Step::Glued(node, keyword) => {
                 words.at = offset + keyword;
                 at.enter(node);
@@ -450,7 +452,10 @@ pub(super) fn nearest(
         return None;
     }
     let word = word.to_ascii_lowercase();
+    let length = word.chars().count();
     keywords
+        // What one is longer than the other is wrong in any case.
+        .filter(|keyword| keyword.len().abs_diff(length) * 3 <= keyword.len().max(3))
         .map(|keyword| (strsim::damerau_levenshtein(&word, keyword), keyword))
         .filter(|(distance, keyword)| distance * 3 <= keyword.len().max(3))
         .min_by_key(|&(distance, _)| distance)

@@ -8,7 +8,7 @@ use super::tree::{Node, Values, value, word};
 use super::value::Kind;
 use crate::control::show::ShowRequest;
 
-const fn typed(line: Typed) -> Option<Line> {
+fn typed(line: Typed) -> Option<Line> {
     Some(Line::Typed(line))
 }
 
@@ -19,6 +19,7 @@ pub(super) const EXEC: &[Node] = &[
         "Take back the commit that waits to be confirmed, now",
     )
     .line(|_| typed(Typed::Abort)),
+    ATTACH,
     word("commit", "Confirm the commit that waits for it").line(|_| typed(Typed::Commit(None))),
     word("configure", "Change the configuration")
         .line(|_| typed(Typed::Configure(Way::AsTyped)))
@@ -53,6 +54,17 @@ pub(super) const WITHIN: &[Node] = &[
     ROLLBACK,
     SHOW,
 ];
+
+/// Of the catalogue; this much an operator may change.
+const ATTACH: Node =
+    word("attach", "Give a vEth another port profile").then(&[word("interface", "Which").then(&[
+        word("vethernet", "A vEth").then(&[value(Kind::Veth, "Its number").then(&[word(
+            "port-profile",
+            "A port profile",
+        )
+        .then(&[value(Kind::Profile, "Its name")
+            .line(|values| Some(Line::Typed(Typed::Attach(values.take()?, values.take()?))))])])]),
+    ])]);
 
 const COPY: Node = word("copy", "Save the configuration").then(&[word(
     "running-config",
@@ -115,7 +127,7 @@ pub(super) const ROLE: Node = word("role", "Who may do what").then(&[
             .line(|values| grant(Privilege::Network, Grantee::User, values))
             .no(|values| revoke(Privilege::Network, Grantee::User, values))]),
     ]),
-    word("operator", "Looking on").then(&[
+    word("operator", "Looking on, and attaching port profiles").then(&[
         word("group", "The users of a group").then(&[value(Kind::Account, "Its name or number")
             .line(|values| grant(Privilege::Operator, Grantee::Group, values))
             .no(|values| revoke(Privilege::Operator, Grantee::Group, values))]),

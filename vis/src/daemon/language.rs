@@ -4,7 +4,7 @@ use super::answer::{Ask, Asked, Reply, What};
 use super::roles::{self, Accounts};
 use super::run::Daemon;
 use crate::changes::{At, Now, Proposed, Who, diff};
-use crate::config::{Config, Line, Privilege, parse_bytes};
+use crate::config::{Config, InterfaceId, Line, Privilege, Typed, VethId, parse_bytes};
 use crate::control::show::{
     Answer, HistoryEntry, SCHEMA, ShowDiff, ShowHistory, ShowRunningConfig,
 };
@@ -43,15 +43,14 @@ impl Daemon {
             pid: ask.peer.pid,
         };
         let privilege = roles::privilege(ask.peer, &self.said.roles, &accounts);
-        let changes = matches!(ask.what, What::Say(..) | What::Save | What::Diff);
+        if let What::Say(line, _) = &ask.what
+            && let Line::Typed(Typed::Attach(veth, _)) = **line
+        {
+            self.is_there(veth)?;
+        }
         match privilege {
             Some(Privilege::Network) => {}
-            Some(Privilege::Operator) if !changes => {}
-            Some(Privilege::Operator) => {
-                return Err(Fault::whole(format!(
-                    "{who} has the role operator, which may look and not change: ask somebody with the role network"
-                )));
-            }
+            Some(Privilege::Operator) => self.may_operate(&who, &ask.what)?,
             None => {
                 return Err(Fault::whole(format!(
                     "{who} has no role on this switch: somebody with the role network may say `role operator user {}`",
@@ -92,6 +91,44 @@ impl Daemon {
             What::Say(line, text) => self.say(&ask.at, *line, &text, &who, &mut reply).await?,
         }
         Ok(reply)
+    }
+
+    fn is_there(&self, veth: VethId) -> Result<(), Fault> {
+        match self.config.veths.contains_key(&veth) {
+            true => Ok(()),
+            false => Err(Fault::whole(format!(
+                "there is no {}: `show interface brief` lists those there are",
+                InterfaceId::Veth(veth)
+            ))),
+        }
+    }
+
+    /// An operator looks, and chooses from the catalogue that the vEth's host is shown.
+    fn may_operate(&self, who: &Who, what: &What) -> Result<(), Fault> {
+        let line = match what {
+            What::Hello | What::Show(_) => return Ok(()),
+            What::Say(line, _) => Some(&**line),
+            What::Save | What::Diff => None,
+        };
+        let Some(Line::Typed(Typed::Attach(veth, profile))) = line else {
+            return Err(Fault::whole(format!(
+                "{who} has the role operator, which may look, and attach port-profiles, and change nothing else: ask \
+                somebody with the role network"
+            )));
+        };
+        let bind = self.config.veths.get(veth).and_then(|veth| veth.bind);
+        let link = bind.and_then(|bind| {
+            let ethernet = self.config.ethernets.get(&bind.ethernet)?;
+            Some((InterfaceId::Ethernet(bind.ethernet), ethernet))
+        });
+        match link {
+            Some((port, link)) if !link.vic.allows(profile.as_str()) => Err(Fault::whole(format!(
+                "port-profile {profile} is not in the catalogue of {port}, behind which {} is: somebody with the \
+                    role network may say `vic allowed port-profile {profile}` there",
+                InterfaceId::Veth(*veth)
+            ))),
+            _ => Ok(()),
+        }
     }
 
     async fn say(

@@ -17,7 +17,9 @@ use crate::store::{Store, StoreError};
 use crate::switch::{NoSlotLeft, Seed, Slots, Snapshot, Switch, Topology, TopologyError};
 use crate::veth::Registry;
 use arc_swap::ArcSwap;
-use control_socket::{Limits, ListenError, Listener, PathError, Role, socket_path, state_folder};
+use control_socket::{
+    Limits, ListenError, Listener, PathError, Role, Service, socket_path, state_folder,
+};
 use niv::PortId;
 use packet_io::afpacket::PacketOptions;
 use packet_io::counter_file::CounterFileError;
@@ -172,14 +174,11 @@ async fn serve(
     let mut operators = OperatorDoor::new(path, answers);
 
     let mut daemon = Daemon::start(config, startup, links, path, store).await?;
-    let (ethernets, veths) = (daemon.config.ethernets.len(), daemon.config.veths.len());
-    info!(
-        "ready: {}, {}",
-        counted(ethernets, "ethernet interface"),
-        counted(veths, "vEth")
-    );
+    info!("ready: {}", daemon.summary());
+    let mut service = Service::here();
+    service.ready(daemon.summary());
 
-    let mut care = tokio::time::interval(CARE);
+    let mut care = tokio::time::interval(service.turn(CARE));
     let result = loop {
         operators.follow(&daemon.said.roles);
         tokio::select! {
@@ -191,8 +190,9 @@ async fn serve(
                 Ok(event) => drop(daemon.supervisor.on_event(&event).await),
                 Err(error) => break Err(error.into()),
             },
-            _ = care.tick() => if let Err(gone) = daemon.look_after().await {
-                break Err(gone.into());
+            _ = care.tick() => match daemon.look_after().await {
+                Ok(()) => service.alive(daemon.summary()),
+                Err(gone) => break Err(gone.into()),
             },
             () = daemon.inbox.wait() => {}
             () = tokio::time::sleep_until(daemon.next_turn().into()) => {
@@ -210,6 +210,7 @@ async fn serve(
         }
     };
     info!("stopping");
+    service.stopping();
     daemon.stop().await;
     result
 }
@@ -266,6 +267,13 @@ impl Daemon {
         };
         daemon.follow().await?;
         Ok(daemon)
+    }
+
+    /// What it is, in a line.
+    fn summary(&self) -> String {
+        let (ethernets, veths) = (self.config.ethernets.len(), self.config.veths.len());
+        let ethernets = counted(ethernets, "ethernet interface");
+        format!("{ethernets}, {}", counted(veths, "vEth"))
     }
 
     /// Devices that need care, and what people must be told of.

@@ -78,7 +78,8 @@ impl Daemon {
     }
 }
 
-fn call(client: &mut Client, request: &Request) -> Result<String, ClientError> {
+/// Asks one thing.
+pub(super) fn call(client: &mut Client, request: &Request) -> Result<String, ClientError> {
     let mut text = String::new();
     client.call(request, |chunk| {
         if chunk.stream == Stream::Out {

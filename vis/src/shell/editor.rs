@@ -1,7 +1,8 @@
 //! `vis shell` on a terminal: a line editor with history, TAB and `?`.
 
 use super::ask::{AskError, Daemon};
-use super::offer::{self, complete, help};
+use super::names::Names;
+use super::offer::{self, complete, help, kinds};
 use super::pager::Pager;
 use super::say::{Outcome, say};
 use super::{Fault, mode, prompt};
@@ -48,11 +49,13 @@ pub fn shell(socket: Option<&Path>) -> Result<ExitCode, ShellError> {
         eprintln!("{}", fault.message);
         return Ok(ExitCode::FAILURE);
     }
-    let mut terminal = Terminal::new()?;
+    let mut terminal = Terminal::new(Names::new(socket))?;
     for note in hello.notes {
         terminal.warn(&note);
     }
-    println!("`?` says what may stand where the cursor is, TAB completes a word, `exit` leaves.");
+    println!(
+        "`?` says what may stand where the cursor is, TAB completes a word or a name, `exit` leaves."
+    );
     loop {
         let line = match terminal.line(&daemon)? {
             Typed::Line(line) => line,
@@ -97,7 +100,7 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn new() -> Result<Self, ReadlineError> {
+    fn new(names: Names) -> Result<Self, ReadlineError> {
         let config = Config::builder()
             .completion_type(rustyline::CompletionType::List)
             .max_history_size(HISTORY)?
@@ -106,7 +109,10 @@ impl Terminal {
         let mut editor: Editor<Words, FileHistory> = Editor::with_config(config)?;
         let mode = Arc::new(Mutex::new(Mode::Exec));
         let asked = Arc::new(AtomicBool::new(false));
-        editor.set_helper(Some(Words(mode.clone())));
+        editor.set_helper(Some(Words {
+            mode: mode.clone(),
+            names,
+        }));
         let question = Question(asked.clone());
         editor.bind_sequence(
             KeyEvent::from('?'),
@@ -209,8 +215,11 @@ impl ConditionalEventHandler for Question {
     }
 }
 
-/// Completes words of the mode somebody is in.
-struct Words(Arc<Mutex<Mode>>);
+/// Completes words of the mode somebody is in, and names the switch has.
+struct Words {
+    mode: Arc<Mutex<Mode>>,
+    names: Names,
+}
 
 impl Completer for Words {
     type Candidate = String;
@@ -221,10 +230,19 @@ impl Completer for Words {
         position: usize,
         _: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<String>)> {
-        let mode = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (start, words) = complete(mode, line.get(..position).unwrap_or_default());
-        let word = |word: &&str| format!("{word} ");
-        Ok((start, words.iter().map(word).collect()))
+        let mode = *self.mode.lock().unwrap_or_else(PoisonError::into_inner);
+        let line = line.get(..position).unwrap_or_default();
+        let (start, words) = complete(mode, line);
+        let begun = line.get(start..).unwrap_or_default();
+        let mut all: Vec<String> = words.into_iter().map(str::to_owned).collect();
+        for kind in kinds(mode, line) {
+            let names = self.names.of(kind).into_iter();
+            all.extend(names.filter(|name| name.starts_with(begun)));
+        }
+        for word in &mut all {
+            word.push(' ');
+        }
+        Ok((start, all))
     }
 }
 

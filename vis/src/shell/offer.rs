@@ -1,9 +1,9 @@
 //! `?` and TAB: what may stand where the cursor is.
 
-use super::understand::{split_pipes, understand};
+use super::understand::{MAX_PIPES, split_pipes, understand, untypable};
 use crate::config::grammar::{Mode, PIPES};
-use crate::config::tree::{Node, Token, offers, offers_of_any};
-use crate::config::{Line, MAX_COMMAND};
+use crate::config::tree::{Node, Token, offers, offers_of_any, walk};
+use crate::config::{Kind, Line, MAX_COMMAND};
 
 /// Something that may stand where the cursor is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,6 +41,20 @@ pub fn help(mode: Mode, text: &str) -> Vec<Offer> {
     found
 }
 
+/// The kinds of values that the last word of `text` may be.
+pub fn kinds(mode: Mode, text: &str) -> Vec<Kind> {
+    if text.len() > MAX_COMMAND {
+        return Vec::new();
+    }
+    let kinds = nodes(mode, text)
+        .into_iter()
+        .filter_map(|node| match node.token {
+            Token::Value(kind) => Some(kind),
+            Token::Word(_) => None,
+        });
+    kinds.collect()
+}
+
 /// The words that the last word of `text` may become, and where it starts. Of one, the whole; of several, each.
 pub fn complete(mode: Mode, text: &str) -> (usize, Vec<&'static str>) {
     let start = text.rfind([' ', '\t', '|']).map_or(0, |at| at + 1);
@@ -60,12 +74,21 @@ pub fn complete(mode: Mode, text: &str) -> (usize, Vec<&'static str>) {
 }
 
 fn nodes(mode: Mode, text: &str) -> Vec<&'static Node> {
+    if untypable(text).is_some() {
+        return Vec::new();
+    }
     match split_pipes(mode, text) {
-        Some((_, pipes)) => pipes
-            .last()
-            .map_or_else(Vec::new, |(_, pipe)| offers(PIPES, pipe)),
+        Some((_, pipes)) => match pipes.split_last() {
+            Some(((_, last), before)) if are_pipes(before) => offers(PIPES, last),
+            _ => Vec::new(),
+        },
         None => offers_of_any(mode.typed(), text),
     }
+}
+
+/// Another may stand behind them.
+fn are_pipes(pipes: &[(usize, &str)]) -> bool {
+    pipes.len() < MAX_PIPES && pipes.iter().all(|(_, pipe)| walk(PIPES, pipe).is_ok())
 }
 
 fn offer(node: &'static Node) -> Offer {

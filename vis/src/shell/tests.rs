@@ -1,7 +1,7 @@
 //! What a shell understands, offers and completes.
 
 use super::*;
-use crate::config::{Context, InterfaceId, Line, Pipe, Typed, Way};
+use crate::config::{Context, InterfaceId, Kind, Line, Pipe, Typed, Way};
 use crate::control::show::ShowRequest;
 use crate::control::switch::VlanFilter;
 
@@ -128,6 +128,27 @@ fn tab_completes_a_word_where_it_stands() {
     assert_eq!(complete(Mode::Exec, "show vlan | i"), (12, vec!["include"]));
     assert_eq!(complete(Mode::Veth, "no sw"), (3, vec!["switchport"]));
     assert_eq!(complete(Mode::Config, "vlan "), (5, vec![]));
+    // Behind what cannot be read stands nothing.
+    let odd = "show port-profile d\u{1d} ";
+    assert_eq!(complete(Mode::Exec, odd), (odd.len(), vec![]));
+    let odd = "show vlan | include \u{1} | c";
+    assert_eq!(complete(Mode::Exec, odd), (odd.len() - 1, vec![]));
+    let odd = "show vlan | nonsense | c";
+    assert_eq!(complete(Mode::Exec, odd), (odd.len() - 1, vec![]));
+}
+
+#[test]
+fn tab_knows_where_a_name_stands() {
+    for (mode, text, kind) in [
+        (Mode::Exec, "show port-profile w", Kind::Profile),
+        (Mode::Exec, "attach int veth ", Kind::Veth),
+        (Mode::Veth, "inherit port-profile ", Kind::Profile),
+        (Mode::Config, "interface ethernet 1", Kind::Ethernet),
+        (Mode::Profile, "switchport access vlan ", Kind::Vlan),
+    ] {
+        assert_eq!(offer::kinds(mode, text), [kind], "{text}");
+    }
+    assert_eq!(offer::kinds(Mode::Exec, "show "), []);
 }
 
 #[test]

@@ -65,8 +65,7 @@ pub fn understand(mode: Mode, text: &str) -> Result<Option<Understood>, Fault> {
         return Ok(None);
     }
     within(text, MAX_COMMAND)?;
-    let bad = |&(_, c): &(usize, char)| c != '\t' && !is_printable(c);
-    if let Some((start, character)) = text.char_indices().find(bad) {
+    if let Some((start, character)) = untypable(text) {
         let message = format!(
             "the character {} cannot be typed: expected printable text",
             character.escape_unicode()
@@ -98,6 +97,12 @@ pub fn understand(mode: Mode, text: &str) -> Result<Option<Understood>, Fault> {
         line,
         pipes: Vec::new(),
     }))
+}
+
+/// The first character that nobody can have typed, and where it is.
+pub(super) fn untypable(text: &str) -> Option<(usize, char)> {
+    text.char_indices()
+        .find(|&(_, c)| c != '\t' && !is_printable(c))
 }
 
 const BLANKS: [char; 2] = [' ', '\t'];

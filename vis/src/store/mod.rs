@@ -15,6 +15,7 @@ use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefini
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
@@ -214,21 +215,32 @@ pub fn load(
     identity: Uuid,
     open: impl FnOnce() -> Result<Database, DatabaseError>,
 ) -> Result<(Database, Contents), StoreError> {
-    let work = || {
-        let database = open().map_err(|error| match error {
-            DatabaseError::DatabaseAlreadyOpen => StoreError::InUse {
-                path: path.to_owned(),
-            },
-            other => unreadable(path, other),
-        })?;
-        let contents = contents(&database, path, identity)?;
-        Ok((database, contents))
-    };
     // redb panics at some files that are not as it wrote them.
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-        let what = "it is damaged".to_owned();
-        Err(unreadable(path, redb::Error::Corrupted(what)))
-    })
+    let damaged = |_| unreadable(path, redb::Error::Corrupted("it is damaged".to_owned()));
+    let opened = catch_unwind(AssertUnwindSafe(open)).map_err(damaged)?;
+    let mut database = ManuallyDrop::new(opened.map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen => StoreError::InUse {
+            path: path.to_owned(),
+        },
+        other => unreadable(path, other),
+    })?);
+    // Closing one at which it panicked, it panics once more, and two panics at once end the process: so it is not closed.
+    let read = catch_unwind(AssertUnwindSafe(|| {
+        // Else it would follow any damaged octets, to pages of terabytes. What it can repair is good again.
+        database
+            .check_integrity()
+            .map_err(|error| unreadable(path, error))?;
+        contents(&database, path, identity)
+    }));
+    let contents = read.map_err(damaged)?;
+    let database = ManuallyDrop::into_inner(database);
+    match contents {
+        Ok(contents) => Ok((database, contents)),
+        Err(error) => {
+            catch_unwind(AssertUnwindSafe(|| drop(database))).map_err(damaged)?;
+            Err(error)
+        }
+    }
 }
 
 fn contents(database: &Database, path: &Path, identity: Uuid) -> Result<Contents, StoreError> {

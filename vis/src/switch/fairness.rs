@@ -8,7 +8,7 @@
 const NONE: u16 = u16::MAX;
 
 /// Each place's count, and for each count the places that have it, latest arrival first.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ranking {
     places: Vec<Place>,
     /// By count; the head of a list. Places with nothing are in none.

@@ -19,6 +19,7 @@ impl fmt::Debug for Seed {
 }
 
 /// The words: by octet of the key, then by its value.
+#[derive(Clone)]
 pub(super) struct Placement(Box<[[u32; 256]; 8]>);
 
 impl fmt::Debug for Placement {

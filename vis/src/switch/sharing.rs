@@ -48,8 +48,12 @@ impl Sharing {
         let mut groups = Vec::new();
         let mut known: HashMap<&[Use], u16> = HashMap::new();
         let mut last: (&[Use], u16) = (&[], NO_GROUP);
-        for (vid, place) in of.iter_mut().enumerate() {
+        for vlan in defined.iter() {
+            let vid = usize::from(vlan.get());
             let uses = uses.of(vid);
+            let Some(place) = of.get_mut(vid).filter(|_| !uses.is_empty()) else {
+                continue;
+            };
             // Neighbours are mostly alike.
             if uses != last.0 {
                 let group = *known.entry(uses).or_insert_with(|| {
@@ -58,9 +62,7 @@ impl Sharing {
                 });
                 last = (uses, group);
             }
-            if !uses.is_empty() {
-                *place = last.1;
-            }
+            *place = last.1;
         }
         Self {
             of: of.into(),

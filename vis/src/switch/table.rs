@@ -183,7 +183,7 @@ enum List {
 }
 
 /// The forwarding table. One worker owns it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table {
     records: Box<[Record]>,
     mask: usize,

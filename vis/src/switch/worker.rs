@@ -19,7 +19,7 @@ use vntag::ethertype;
 const CLEARED_AT_ONCE: usize = packet_io::BURST;
 
 /// Everything that changes while frames are forwarded. Owned by one worker.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Switch {
     table: Table,
     balance: Balance,
