@@ -5,3 +5,18 @@
 #![forbid(unsafe_code)]
 
 pub mod acl;
+pub mod bridge_guard;
+pub mod err_disable;
+pub mod marking;
+pub mod private_vlan;
+pub mod rate;
+pub mod security;
+pub mod storm;
+
+mod port_state;
+mod seed;
+mod time;
+
+pub use port_state::PortState;
+pub use seed::Seed;
+pub use time::Time;
