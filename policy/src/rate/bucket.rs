@@ -42,7 +42,7 @@ impl Bucket {
     }
 
     /// What a full bucket holds.
-    #[cfg(test)]
+    #[inline]
     pub(crate) const fn depth(&self) -> u64 {
         self.depth
     }
@@ -78,7 +78,9 @@ impl Bucket {
     }
 }
 
-/// When a bucket was last filled. Starting from 0 is starting full.
+/// When a bucket was last filled; 0: never, and who asks then is to take it for full. So a state of all 0 is full whatever
+/// the first moment is, as RFC 2697 section 3 and RFC 2698 section 3 begin. What the time since 0 brought would not
+/// do: soon after 0 that is little, and to buckets that do not fill by themselves it is nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Clock(pub(crate) u64);
 
@@ -86,21 +88,27 @@ impl Clock {
     /// Beyond this, time did not step back but began anew: another boot, another choice of its beginning.
     const STEP: u64 = Time::SECOND;
 
-    /// The nanoseconds since last time, each counted once. A step back brings none and is waited out, so that no
-    /// moment counts twice; a clock that began anew is followed.
+    /// The nanoseconds since last time, each counted once; `None` the first time. A step back brings none and is waited
+    /// out, so that no moment counts twice; a clock that began anew is followed. The moment 0 is taken for 1.
     #[inline]
-    pub(crate) const fn advance(&mut self, now: Time) -> u64 {
-        let now = now.as_nanos();
-        if now >= self.0 {
-            let nanos = now - self.0;
+    pub(crate) const fn advance(&mut self, now: Time) -> Option<u64> {
+        let now = match now.as_nanos() {
+            0 => 1,
+            nanos => nanos,
+        };
+        let last = self.0;
+        if last == 0 {
             self.0 = now;
-            nanos
-        } else {
-            if self.0 - now > Self::STEP {
-                self.0 = now;
-            }
-            0
+            return None;
         }
+        if now >= last {
+            self.0 = now;
+            return Some(now - last);
+        }
+        if last - now > Self::STEP {
+            self.0 = now;
+        }
+        Some(0)
     }
 }
 
@@ -129,18 +137,29 @@ mod tests {
 
     #[test]
     fn a_step_back_counts_no_moment_twice() {
-        let mut clock = Clock(0);
+        let mut clock = Clock(100);
         let mut sum = 0;
         for now in [1_000, 900, 950, 1_000, 1_100] {
-            sum += clock.advance(Time::from_nanos(now));
+            sum += clock.advance(Time::from_nanos(now)).unwrap();
         }
-        assert_eq!(sum, 1_100);
+        assert_eq!(sum, 1_000);
     }
 
     #[test]
     fn a_clock_that_began_anew_is_followed() {
         let mut clock = Clock(Time::from_secs(1_000_000).as_nanos());
-        assert_eq!(clock.advance(Time::from_secs(5)), 0);
-        assert_eq!(clock.advance(Time::from_secs(6)), Time::SECOND);
+        assert_eq!(clock.advance(Time::from_secs(5)), Some(0));
+        assert_eq!(clock.advance(Time::from_secs(6)), Some(Time::SECOND));
+    }
+
+    #[test]
+    fn only_the_first_time_is_the_first_one() {
+        for began_anew in [Clock(0), Clock(u64::MAX)] {
+            let mut clock = began_anew;
+            let first = clock.advance(Time::from_nanos(0));
+            assert_eq!(first, (began_anew != Clock(0)).then_some(0));
+            assert_eq!(clock.advance(Time::from_nanos(0)), Some(0));
+            assert_eq!(clock.advance(Time::from_nanos(9)), Some(8));
+        }
     }
 }

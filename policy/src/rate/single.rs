@@ -62,8 +62,7 @@ impl Limit {
     /// How many segments of `train` pass, the first so many: 0 to all of them.
     #[inline]
     pub const fn pass(&self, state: &mut LimitState, now: Time, train: Train) -> u32 {
-        let nanos = state.clock.advance(now);
-        state.tokens = self.bucket.later(state.tokens, nanos);
+        state.tokens = self.tokens_at(state, now);
         let (each, last) = match self.counts {
             Counts::Octets => (train.each as u64 * OCTET, train.last as u64 * OCTET),
             Counts::Frames => (Time::SECOND, Time::SECOND),
@@ -84,14 +83,21 @@ impl Limit {
     }
 
     /// What the bucket would let pass at `now`, in octets or frames.
-    pub const fn available(&self, state: LimitState, now: Time) -> u64 {
-        let mut clock = state.clock;
-        let nanos = clock.advance(now);
+    pub const fn available(&self, mut state: LimitState, now: Time) -> u64 {
         let unit = match self.counts {
             Counts::Octets => OCTET,
             Counts::Frames => Time::SECOND,
         };
-        self.bucket.later(state.tokens, nanos) / unit
+        self.tokens_at(&mut state, now) / unit
+    }
+
+    /// What is in the bucket at `now`, which is noted as when it was filled.
+    #[inline]
+    const fn tokens_at(&self, state: &mut LimitState, now: Time) -> u64 {
+        match state.clock.advance(now) {
+            Some(nanos) => self.bucket.later(state.tokens, nanos),
+            None => self.bucket.depth(),
+        }
     }
 }
 
@@ -128,12 +134,18 @@ mod tests {
     }
 
     #[test]
-    fn a_new_port_starts_with_a_full_bucket() {
-        let limit = limit(8_000, 1_000);
-        let mut state = LimitState::default();
-        let now = Time::from_secs(1_000_000);
-        let passed: u32 = (0..20).map(|_| limit.pass(&mut state, now, one(100))).sum();
-        assert_eq!(passed, 10);
+    fn a_new_port_starts_with_a_full_bucket_whatever_the_time_is() {
+        let octets = limit(8_000, 1_000);
+        // Nothing ever brings more.
+        let frames = Limit::of_frames(0, 10);
+        for limit in [octets, frames] {
+            for nanos in [0, 1, Time::SECOND, u64::MAX] {
+                let mut state = LimitState::default();
+                let now = Time::from_nanos(nanos);
+                let passed: u32 = (0..20).map(|_| limit.pass(&mut state, now, one(100))).sum();
+                assert_eq!(passed, 10, "{limit:?} at {nanos}");
+            }
+        }
     }
 
     /// For frame lengths, rates and bursts from tiny to large, offered at twice the rate. A bucket of less than two

@@ -287,7 +287,11 @@ impl Meter {
 
     #[inline]
     const fn fill(&self, state: &mut MeterState, now: Time) {
-        let nanos = state.clock.advance(now);
+        let Some(nanos) = state.clock.advance(now) else {
+            state.first = self.first.depth();
+            state.second = self.second.depth();
+            return;
+        };
         match self.kind {
             // RFC 2697 section 3: C first; what it cannot hold goes to E.
             Kind::SingleRate => {

@@ -61,6 +61,27 @@ fn rfc_2697_section_3_buckets_start_full_and_c_goes_before_e() {
     );
 }
 
+/// At the first moments of the clock too, and with buckets that the rate would take centuries to fill.
+#[test]
+fn rfc_2697_and_2698_section_3_both_buckets_start_full_whatever_the_time_is() {
+    let meters = |octets| {
+        let single = single(Some(octets), Some(octets), Awareness::Blind);
+        (single, two(octets, octets, Awareness::Blind))
+    };
+    for nanos in [0, 1, 3_600 * Time::SECOND, u64::MAX] {
+        let now = Time::from_nanos(nanos);
+        for octets in [100, Burst::MAX] {
+            let whole = Train::whole(Weight { frames: 1, octets });
+            let (single, two) = meters(octets);
+            for (meter, expected) in [(single, [Green, Yellow, Red]), (two, [Green, Red, Red])] {
+                let mut state = MeterState::default();
+                let colors = [(); 3].map(|()| meter.meter(&mut state, now, whole, Red).color(1));
+                assert_eq!(colors, expected, "{octets} octets at {nanos}");
+            }
+        }
+    }
+}
+
 #[test]
 fn rfc_2697_section_3_tokens_go_to_e_only_when_c_is_full() {
     let meter = single(Some(200), Some(300), Awareness::Blind);
