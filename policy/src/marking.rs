@@ -7,88 +7,12 @@
 //! IPv4 header checksum, which is complete in those too, follows by RFC 1624 and is not made right if it was wrong.
 
 use crate::rate::Color;
+use crate::{Cos, Dscp};
 use niv::VlanTag;
 use vntag::{Inner, hidden_tag};
 
 const ETHERTYPE_IPV4: u16 = 0x0800;
 const ETHERTYPE_IPV6: u16 = 0x86DD;
-
-/// A number that is no CoS or no DSCP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{value} is no {kind}: those are 0 to {max}")]
-pub struct InvalidPriority {
-    kind: &'static str,
-    value: u8,
-    max: u8,
-}
-
-/// A priority code point, 0 to 7.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Cos(u8);
-
-/// A differentiated services code point, 0 to 63.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Dscp(u8);
-
-impl Cos {
-    /// The number, 0 to 7.
-    pub const fn get(self) -> u8 {
-        self.0
-    }
-
-    const fn truncate(value: u8) -> Self {
-        Self(value & 7)
-    }
-}
-
-impl Dscp {
-    /// The number, 0 to 63.
-    pub const fn get(self) -> u8 {
-        self.0
-    }
-
-    const fn truncate(value: u8) -> Self {
-        Self(value & 63)
-    }
-
-    /// Its class of assured forwarding and drop precedence 1 to 3 (RFC 2597 section 6).
-    const fn assured(self) -> Option<(u8, u8)> {
-        match (self.0 >> 3, self.0 & 7) {
-            (class @ 1..=4, bits @ (2 | 4 | 6)) => Some((class, bits / 2)),
-            _ => None,
-        }
-    }
-}
-
-impl TryFrom<u8> for Cos {
-    type Error = InvalidPriority;
-
-    fn try_from(value: u8) -> Result<Self, InvalidPriority> {
-        match value {
-            0..=7 => Ok(Self(value)),
-            _ => Err(InvalidPriority {
-                kind: "CoS",
-                value,
-                max: 7,
-            }),
-        }
-    }
-}
-
-impl TryFrom<u8> for Dscp {
-    type Error = InvalidPriority;
-
-    fn try_from(value: u8) -> Result<Self, InvalidPriority> {
-        match value {
-            0..=63 => Ok(Self(value)),
-            _ => Err(InvalidPriority {
-                kind: "DSCP",
-                value,
-                max: 63,
-            }),
-        }
-    }
-}
 
 /// What DSCP each CoS becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -251,11 +175,11 @@ impl Marked {
     /// The upper four bits of a tag's control information.
     ///
     /// ```
-    /// use policy::marking::{Marked, Cos};
+    /// use policy::{Cos, marking::Marked};
     ///
     /// let marked = Marked { cos: Cos::try_from(5)?, drop_eligible: true, rewrite: None };
     /// assert_eq!(marked.tag_bits(), 0xB000);
-    /// # Ok::<(), policy::marking::InvalidPriority>(())
+    /// # Ok::<(), policy::InvalidPriority>(())
     /// ```
     pub const fn tag_bits(&self) -> u16 {
         (self.cos.0 as u16) << 13 | (self.drop_eligible as u16) << 12

@@ -3,7 +3,8 @@
 use super::list::{AccessList, Entry, Line};
 use super::names::{self, Messages, name_of};
 use super::pattern::{Ipv4Pattern, Ipv6Pattern, MacPattern};
-use super::rule::{Action, Dscp, Flags, IpRule, MacRule, Ports, Rule, Upper, protocol};
+use super::rule::{Action, Flags, IpRule, MacRule, Ports, Rule, Upper, protocol};
+use crate::Dscp;
 use core::net::{Ipv4Addr, Ipv6Addr};
 use niv::Mac;
 use std::fmt::{self, Display, Formatter};

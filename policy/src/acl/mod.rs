@@ -56,6 +56,6 @@ pub use list::{AccessList, Entry, InvalidName, Line, ListError, ListName, MAX_LI
 pub use parse_list::{ListParseError, ParseListError};
 pub use pattern::{Ipv4Pattern, Ipv6Pattern, MacPattern, Pattern};
 pub use reference::first_match;
-pub use rule::{Action, Dscp, Family, Flags, IpRule, MacRule, PortRange, Ports, Rule, Upper, flag};
+pub use rule::{Action, Family, Flags, IpRule, MacRule, PortRange, Ports, Rule, Upper, flag};
 pub use view::{Network, Packet, Subject, Transport, Unreadable, View};
 pub use words::{ParseError, Problem};

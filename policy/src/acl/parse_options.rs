@@ -1,8 +1,9 @@
 //! Reading what follows the addresses of an IP line.
 
 use super::names;
-use super::rule::{Dscp, Flags, Ports, Upper, protocol};
+use super::rule::{Flags, Ports, Upper, protocol};
 use super::words::{END, ParseError, Problem, Words};
+use crate::Dscp;
 
 /// What may follow the addresses, in any order.
 #[derive(Default)]
@@ -143,10 +144,11 @@ impl Options {
 }
 
 fn dscp(words: &mut Words<'_>) -> Result<Dscp, ParseError> {
-    if let Some(dscp) = words.try_read(|word| Dscp::new(word.parse().ok()?)) {
+    let read = |number: u8| Dscp::try_from(number).ok();
+    if let Some(dscp) = words.try_read(|word| read(word.parse().ok()?)) {
         return Ok(dscp);
     }
-    let named = words.keyword(names::CODE_POINTS)?.and_then(Dscp::new);
+    let named = words.keyword(names::CODE_POINTS)?.and_then(read);
     named.ok_or_else(|| {
         let names = names::CODE_POINTS.iter().map(|(name, _)| *name);
         words.expected(names.chain(["<code point 0-63>"]))

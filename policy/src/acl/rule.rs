@@ -1,6 +1,7 @@
 //! One line's conditions, and what happens to a frame that meets them.
 
 use super::pattern::{Ipv4Pattern, Ipv6Pattern, MacPattern};
+use crate::Dscp;
 
 /// Which frames a list judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -303,21 +304,5 @@ impl Flags {
             Self::Established => flags & (flag::ACK | flag::RST) != 0,
             Self::All { set, clear } => flags & set == set && flags & clear == 0,
         }
-    }
-}
-
-/// A differentiated services code point, 0..=63 (RFC 2474).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Dscp(u8);
-
-impl Dscp {
-    /// `None` when it has more than 6 bits.
-    pub const fn new(value: u8) -> Option<Self> {
-        if value < 64 { Some(Self(value)) } else { None }
-    }
-
-    /// 0..=63.
-    pub const fn get(self) -> u8 {
-        self.0
     }
 }

@@ -1,32 +1,33 @@
 //! Lists and frames made from few addresses and ports, so that they meet; one number makes the same ones again.
 
 use niv::Mac;
+use policy::Dscp;
 use policy::acl::{
-    AccessList, Action, Dscp, Entry, Family, Flags, IpRule, Ipv4Pattern, Ipv6Pattern, Line,
-    MacPattern, MacRule, Pattern, PortRange, Ports, Rule, Upper,
+    AccessList, Action, Entry, Family, Flags, IpRule, Ipv4Pattern, Ipv6Pattern, Line, MacPattern,
+    MacRule, Pattern, PortRange, Ports, Rule, Upper,
 };
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
     }
 
-    pub fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 
     /// Once in `n`.
-    pub fn once_in(&mut self, n: u64) -> bool {
+    pub(crate) fn once_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
 
-    pub fn of<T: Copy>(&mut self, all: &[T]) -> T {
+    pub(crate) fn of<T: Copy>(&mut self, all: &[T]) -> T {
         all[self.below(all.len() as u64) as usize]
     }
 }
@@ -136,7 +137,7 @@ fn ip_rule<const N: usize>(
         upper: upper(dice),
         dscp: dice
             .once_in(8)
-            .then(|| Dscp::new(dice.of(&[0, 10, 46])).unwrap()),
+            .then(|| Dscp::try_from(dice.of(&[0, 10, 46])).unwrap()),
         log: dice.once_in(4),
     }
 }
@@ -172,7 +173,7 @@ fn mac_pattern(dice: &mut Dice) -> MacPattern {
     }
 }
 
-pub fn rule(dice: &mut Dice, family: Family) -> Rule {
+pub(crate) fn rule(dice: &mut Dice, family: Family) -> Rule {
     match family {
         Family::Ipv4 => Rule::Ipv4(ip_rule(dice, ipv4_pattern)),
         Family::Ipv6 => Rule::Ipv6(ip_rule(dice, ipv6_pattern)),
@@ -186,7 +187,7 @@ pub fn rule(dice: &mut Dice, family: Family) -> Rule {
     }
 }
 
-pub fn list(dice: &mut Dice, family: Family, rules: usize) -> AccessList {
+pub(crate) fn list(dice: &mut Dice, family: Family, rules: usize) -> AccessList {
     let mut list = AccessList::new(family, "generated".parse().unwrap());
     for _ in 0..rules {
         let entry = Entry::Rule(rule(dice, family));
@@ -197,7 +198,7 @@ pub fn list(dice: &mut Dice, family: Family, rules: usize) -> AccessList {
 }
 
 /// A frame, most often one that a list of `family` judges; one in eight is spoiled.
-pub fn frame(dice: &mut Dice, family: Family) -> Vec<u8> {
+pub(crate) fn frame(dice: &mut Dice, family: Family) -> Vec<u8> {
     let mut frame = [mac(dice).0, mac(dice).0].concat();
     for _ in 0..dice.of(&[0, 0, 0, 0, 0, 1, 2, 5]) {
         frame.extend(dice.of(&[[0x81, 0, 0, 10], [0x88, 0xA8, 0, 20]]));
