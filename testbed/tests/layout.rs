@@ -52,7 +52,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("packaging", &["interface-virtualizer", "vis"]),
-    ("testbed", &["vntag", "niv", "packet-io", "policy", "topology"]),
+    (
+        "testbed",
+        &["vntag", "niv", "packet-io", "policy", "topology"],
+    ),
     (
         "fuzz",
         &[
