@@ -1,6 +1,5 @@
 //! What is measured: a round of work on frames in memory, made ready once and repeated.
 
-use crate::access_lists::{hit, subject};
 use crate::{
     Exchange, FAR_STATIONS, Host, NEAR, Nowhere, VLAN, WITH_OFFLOAD, WITHOUT_OFFLOAD, burst, down,
     down_to_list, ethernet, lent, mac, oversized, received, tagged, up,
@@ -9,7 +8,6 @@ use interface_virtualizer::core::{Account, VnicId};
 use niv::{Gather, Mac, PortId, Slot};
 use packet_io::dispatch::Dispatcher;
 use packet_io::{BURST, Capabilities, Outgoing, RxFrame};
-use policy::acl::{Family, View};
 use std::hint::black_box;
 use std::num::NonZeroU32;
 use vis::switch::{Seed, Table, Time};
@@ -75,13 +73,6 @@ pub const CASES: &[Case] = &[
     case("dispatch/whole frames", BURST as u32, dispatch_whole),
     case("dispatch/cut and summed, each segment", SEGMENTS, || {
         dispatch_cut(&WITHOUT_OFFLOAD)
-    }),
-    case("acl/1 line", 1, || acl_judges(Family::Ipv4, 1)),
-    case("acl/256 lines", 256, || acl_judges(Family::Ipv4, 256)),
-    case("acl/256 lines, worst", 1, acl_judges_the_worst),
-    case("acl/1 line of IPv6", 1, || acl_judges(Family::Ipv6, 1)),
-    case("acl/256 lines of IPv6", 256, || {
-        acl_judges(Family::Ipv6, 256)
     }),
 ];
 
@@ -356,26 +347,5 @@ fn dispatch_cut(capabilities: &'static Capabilities) -> Box<dyn FnMut()> {
             black_box(weight);
         };
         dispatcher.send(&mut Nowhere, capabilities, false, frame, &copies, done);
-    })
-}
-
-/// Reading a frame and judging it by a list of so many lines, each of which is hit once.
-fn acl_judges(family: Family, lines: u16) -> Box<dyn FnMut()> {
-    let hit = hit(family, lines);
-    Box::new(move || {
-        for frame in &hit.frames {
-            black_box(hit.compiled.judge(&View::of(&subject(black_box(frame)))));
-        }
-    })
-}
-
-/// The dearest frame of the 256: TCP, whose header is the longest to be read, at the last line but for one.
-fn acl_judges_the_worst() -> Box<dyn FnMut()> {
-    let mut hit = hit(Family::Ipv4, 256);
-    hit.frames.drain(..255);
-    Box::new(move || {
-        for frame in &hit.frames {
-            black_box(hit.compiled.judge(&View::of(&subject(black_box(frame)))));
-        }
     })
 }

@@ -5,7 +5,6 @@
     reason = "a measurement that meets what it does not expect is to stop there"
 )]
 
-mod access_lists;
 pub mod cases;
 mod traffic;
 

@@ -78,7 +78,6 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "niv",
             "vic",
             "packet-io",
-            "policy",
             "interface-virtualizer",
             "vis",
         ],
