@@ -8,7 +8,7 @@
 //!
 //! | modules | callers, but for the crate's own tests |
 //! | --- | --- |
-//! | [`acl`] | `fuzz` (target `access_list`), `testbed` (scenario `judge-nftables`) |
+//! | [`acl`] | `fuzz` (target `access_list`) |
 //! | all others | `examples/cost.rs`, which counts what each costs a frame |
 #![forbid(unsafe_code)]
 

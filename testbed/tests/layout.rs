@@ -52,10 +52,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("packaging", &["interface-virtualizer", "vis"]),
-    (
-        "testbed",
-        &["vntag", "niv", "packet-io", "policy", "topology"],
-    ),
+    ("testbed", &["vntag", "niv", "packet-io", "topology"]),
     (
         "fuzz",
         &[

@@ -15,7 +15,6 @@ mod judges;
 mod lldp;
 mod lldpd;
 mod lost_interfaces;
-mod nftables;
 mod packages;
 mod plain_user;
 mod scale;
@@ -195,13 +194,6 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(vic::restart),
-    },
-    Scenario {
-        name: "judge-nftables",
-        about: "an access list counts for each line what the same list counts in the language of nftables",
-        needs: &[Need::Tool("nft")],
-        demo: false,
-        run: Run::Own(nftables::access_lists),
     },
     Scenario {
         name: "doctor",
