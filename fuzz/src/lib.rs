@@ -38,6 +38,7 @@ targets! {
     iv_configuration,
     iv_state,
     lab_file,
+    access_list,
     control_socket,
     ecp_sender,
     vic_message,
