@@ -396,6 +396,7 @@ mod tests {
     fn what_the_judges_call_is_what_they_say_they_need() {
         let sources = [
             include_str!("scenario/judges.rs"),
+            include_str!("iperf3.rs"),
             include_str!("scenario/templates.rs"),
             include_str!("scenario/tiny_iv.rs"),
             include_str!("scenario/lldp.rs"),
