@@ -22,6 +22,8 @@ pub enum How {
     Rollback,
     /// By itself: a commit was not confirmed.
     NotConfirmed,
+    /// By `abort` of a commit that waited to be confirmed.
+    Aborted,
 }
 
 impl fmt::Display for How {
@@ -31,6 +33,7 @@ impl fmt::Display for How {
             Self::Commit => "commit",
             Self::Rollback => "rollback",
             Self::NotConfirmed => "not confirmed",
+            Self::Aborted => "aborted",
         })
     }
 }

@@ -151,6 +151,9 @@ impl Daemon {
             ..said.at
         };
         reply.told = said.told;
+        if let Some(log) = said.log {
+            info!("{log}");
+        }
         if let Some(proposed) = said.proposed {
             let told = self.follow_proposed(proposed).await?;
             reply.told.extend(told);
@@ -175,7 +178,10 @@ impl Daemon {
     pub(super) async fn take_back_unconfirmed(&mut self) -> Result<(), Fault> {
         let now = self.now();
         if let Some(proposed) = self.changes.handle_timeout(now) {
-            warn!("a commit was not confirmed in time, and is taken back");
+            match proposed.is_abort() {
+                true => info!("a commit is aborted, and taken back"),
+                false => warn!("a commit was not confirmed in time, and is taken back"),
+            }
             if let Err(fault) = self.follow_proposed(proposed).await {
                 let message = format!("the commit cannot be taken back: {}", fault.message);
                 warn!("{message}");
