@@ -276,13 +276,19 @@ impl Changes {
         }
     }
 
-    /// What a candidate would change.
+    /// What `commit` would change of what runs now.
     ///
     /// # Errors
-    /// There is none here.
+    /// There is none here; or a line of it does not fit what somebody else has changed since.
     pub fn candidate_diff(&self, at: &At, who: &Who) -> Result<Vec<String>, Refused> {
         let number = at.candidate.ok_or(Refused::NoCandidate)?;
         let candidate = self.candidates.look_at(number, who)?;
+        if candidate.stands_on(self.revision) {
+            return Ok(diff(&self.running, &candidate.config));
+        }
+        let mut candidate = candidate.clone();
+        let stood = candidate.stand_on(&self.running, self.revision);
+        stood.map_err(|misfit| self.does_not_fit(misfit))?;
         Ok(diff(&self.running, &candidate.config))
     }
 

@@ -590,3 +590,29 @@ fn a_candidate_without_lines_confirms_nothing_of_others() {
         Some("1 line is not committed")
     );
 }
+
+#[test]
+fn show_diff_is_what_commit_would_change() {
+    let mut switch = Switch::new("interface veth1\n");
+    let (mut ana, mut ben) = (shell(1), shell(2));
+    all(
+        &mut switch,
+        &mut ana,
+        &["configure candidate", "interface veth1", "mtu 1400"],
+    );
+    all(
+        &mut switch,
+        &mut ben,
+        &["configure", "vlan 20", "interface ethernet 2", "device a"],
+    );
+    let diff = switch.changes.candidate_diff(&ana.at, &ana.who).unwrap();
+    assert_eq!(diff, [" interface veth1", "+  mtu 1400"]);
+    all(&mut switch, &mut ana, &["interface ethernet 1"]);
+    // Each fits what it was said to, and not the other.
+    all(&mut switch, &mut ana, &["device a"]);
+    let refused = switch
+        .changes
+        .candidate_diff(&ana.at, &ana.who)
+        .unwrap_err();
+    assert!(matches!(refused, Refused::DoesNotFit { .. }), "{refused}");
+}
