@@ -90,7 +90,7 @@ impl Daemon {
                     lines,
                 }));
             }
-            What::Save => reply.save = Some(self.take_copy()?),
+            What::Save => reply.save = Some(self.take_copy(&who)?),
             What::Say(line, text) => self.say(&ask.at, *line, &text, &who, &mut reply).await?,
         }
         Ok(reply)
@@ -215,7 +215,7 @@ impl Daemon {
         })
     }
 
-    fn take_copy(&mut self) -> Result<ToSave, Fault> {
+    fn take_copy(&mut self, who: &Who) -> Result<ToSave, Fault> {
         if let Some((who, left)) = self.changes.awaiting(self.now()) {
             return Err(Fault::whole(format!(
                 "nothing is saved: a commit by {who} waits {} s to be confirmed: `commit` confirms it",
@@ -224,6 +224,10 @@ impl Daemon {
         }
         let path = self.startup().map_err(Fault::whole)?;
         self.copies += 1;
+        info!(
+            "{who} saves the running configuration in {}",
+            path.display()
+        );
         Ok(ToSave {
             path,
             text: self.said.running_config(),
