@@ -3,6 +3,13 @@
 use super::{MAX_CANDIDATE_LINES, MAX_CANDIDATES};
 use crate::config::{Conflict, ProfileName};
 
+impl Refused {
+    /// The mode it was said in is about what is no more: it leads back to the configuration as a whole.
+    pub const fn leads_back(&self) -> bool {
+        matches!(self, Self::Conflict(Conflict::Gone(_)))
+    }
+}
+
 /// A line that changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

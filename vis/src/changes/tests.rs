@@ -616,3 +616,58 @@ fn show_diff_is_what_commit_would_change() {
         .unwrap_err();
     assert!(matches!(refused, Refused::DoesNotFit { .. }), "{refused}");
 }
+
+#[test]
+fn what_somebody_else_took_away_does_not_come_back_by_a_line_said_in_its_mode() {
+    for (heading, line) in [
+        ("vlan 10,20", "no name"),
+        ("port-profile zz", "switchport access vlan 90"),
+        ("interface ethernet 1", "device a"),
+        ("interface ethernet 1", "switchport mode trunk"),
+        ("interface ethernet 1", "vic authentication none"),
+        ("interface ethernet 1", "vic allowed port-profile a"),
+        ("interface vethernet 3", "mtu 1400"),
+        (
+            "interface vethernet 3",
+            "bind interface ethernet 1 channel 5",
+        ),
+    ] {
+        let mut switch = Switch::new("");
+        let (mut ana, mut ben) = (shell(1), shell(2));
+        all(&mut switch, &mut ben, &["configure", heading]);
+        all(
+            &mut switch,
+            &mut ana,
+            &["configure", &format!("no {heading}")],
+        );
+        let refused = switch.say(&mut ben, line).unwrap_err();
+        assert!(refused.leads_back());
+        let refused = refused.to_string();
+        let words = format!("{heading} is no more: `{heading}` makes it anew");
+        assert_eq!(refused, words);
+        assert_eq!(switch.text(), "");
+        all(&mut switch, &mut ben, &[heading, line]);
+    }
+}
+
+#[test]
+fn a_candidate_does_not_bring_back_what_somebody_else_took_away() {
+    let mut switch = Switch::new("port-profile zz\n  mtu 1400\n");
+    let (mut ana, mut ben) = (shell(1), shell(2));
+    all(
+        &mut switch,
+        &mut ben,
+        &[
+            "configure candidate",
+            "port-profile zz",
+            "switchport access vlan 90",
+        ],
+    );
+    all(&mut switch, &mut ana, &["configure", "no port-profile zz"]);
+    let refused = switch.say(&mut ben, "commit").unwrap_err().to_string();
+    assert!(
+        refused.contains("`switchport access vlan 90`") && refused.contains("is no more"),
+        "{refused}"
+    );
+    assert_eq!(switch.text(), "");
+}

@@ -122,7 +122,13 @@ impl Answers {
         self.ask.send(asked).await.map_err(|_| stopping())?;
         let mut reply = answer.await.map_err(|_| stopping())?;
         if let Some(fault) = reply.fault {
-            return Err((fault, reply.hostname));
+            return Ok(LineReply {
+                at: reply.at,
+                hostname: reply.hostname,
+                notes: reply.notes,
+                fault: Some(fault),
+                ..LineReply::default()
+            });
         }
         if let Some(copy) = reply.save {
             let saved = self.save(copy).await;

@@ -4,7 +4,7 @@ use super::answer::{Ask, Asked, Reply, What};
 use super::roles::{self, Accounts};
 use super::run::Daemon;
 use crate::changes::{At, Now, Proposed, Who, diff};
-use crate::config::{Config, InterfaceId, Line, Privilege, Typed, VethId, parse_bytes};
+use crate::config::{Config, Context, InterfaceId, Line, Privilege, Typed, VethId, parse_bytes};
 use crate::control::show::{
     Answer, HistoryEntry, SCHEMA, ShowDiff, ShowHistory, ShowRunningConfig,
 };
@@ -145,7 +145,15 @@ impl Daemon {
         let now = self.clocks();
         self.changes.give_up(is_gone);
         let said = self.changes.say(at, line, text, who, now);
-        let said = said.map_err(|refused| Fault::whole(refused.to_string()))?;
+        let said = match said {
+            Ok(said) => said,
+            Err(refused) if refused.leads_back() => {
+                reply.at.context = at.context.as_ref().map(|_| Context::Config);
+                reply.fault = Some(Fault::whole(refused.to_string()));
+                return Ok(());
+            }
+            Err(refused) => return Err(Fault::whole(refused.to_string())),
+        };
         reply.at = At {
             told: reply.at.told,
             ..said.at
