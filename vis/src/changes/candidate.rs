@@ -50,6 +50,14 @@ impl Candidate {
         let next = config.apply(&context, line.clone())?;
         check(&config)?;
         let told = new_warnings(&self.config, &config);
+        // Going where one can be already is nothing to commit.
+        let goes = matches!(
+            line,
+            Line::Vlan(_) | Line::Profile(_) | Line::Ethernet(_) | Line::Veth(_)
+        );
+        if goes && config == self.config {
+            return Ok((next, told));
+        }
         self.config = config;
         self.lines.push(Spoken {
             context,

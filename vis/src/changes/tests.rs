@@ -671,3 +671,32 @@ fn a_candidate_does_not_bring_back_what_somebody_else_took_away() {
     );
     assert_eq!(switch.text(), "");
 }
+
+#[test]
+fn going_into_a_mode_that_is_there_is_nothing_to_commit() {
+    let mut switch = Switch::new("port-profile zz\n");
+    let mut ana = shell(1);
+    all(
+        &mut switch,
+        &mut ana,
+        &["configure candidate", "port-profile zz", "exit", "end"],
+    );
+    assert_eq!(ana.at, At::default());
+}
+
+#[test]
+fn what_changes_nothing_is_not_in_the_history() {
+    let mut switch = Switch::new("");
+    let (mut ana, mut ben) = (shell(1), shell(2));
+    all(&mut switch, &mut ana, &["configure", "vlan 10", "end"]);
+    all(
+        &mut switch,
+        &mut ben,
+        &["configure", "vlan 20", "no vlan 20", "end"],
+    );
+    assert_eq!(switch.changes.history().count(), 1);
+    all(&mut switch, &mut ben, &["configure", "no vlan 10", "end"]);
+    let told = switch.say(&mut ana, "rollback 2").unwrap();
+    assert_eq!(told, ["there is nothing to change"]);
+    assert_eq!(switch.changes.history().count(), 2);
+}
