@@ -97,6 +97,8 @@ pub struct Said {
     pub at: At,
     /// For whoever said it.
     pub told: Vec<String>,
+    /// For the log: what came of it, if no configuration is proposed that would say so.
+    pub log: Option<String>,
     /// What is to be in force.
     pub proposed: Option<Proposed>,
 }
@@ -114,11 +116,22 @@ pub struct Proposed {
     confirm: Option<Confirm>,
 }
 
+impl Proposed {
+    /// Somebody takes a commit back that waits to be confirmed.
+    pub fn is_abort(&self) -> bool {
+        self.how == How::Aborted
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Awaiting {
     who: Who,
     before: Arc<Config>,
+    /// Whose lines they are.
+    candidate: Option<u64>,
     due: Duration,
+    /// Who takes it back before that.
+    aborted: Option<Who>,
 }
 
 /// The configuration in force, those before it, and those to be.
@@ -184,11 +197,15 @@ impl Changes {
     /// A commit that was not confirmed in time is proposed to be taken back. It waits on until that is accepted.
     pub fn handle_timeout(&mut self, now: Duration) -> Option<Proposed> {
         let awaiting = self.awaiting.as_ref()?;
+        let (how, who) = match &awaiting.aborted {
+            Some(who) => (How::Aborted, who),
+            None => (How::NotConfirmed, &awaiting.who),
+        };
         (awaiting.due <= now).then(|| Proposed {
             config: awaiting.before.clone(),
-            how: How::NotConfirmed,
+            how,
             line: String::new(),
-            who: awaiting.who.clone(),
+            who: who.clone(),
             entry: 0,
             candidate: None,
             confirm: None,
@@ -199,9 +216,13 @@ impl Changes {
     pub fn cannot_take_back(&mut self, why: &str, now: Duration) {
         if let Some(awaiting) = &mut self.awaiting {
             awaiting.due = now + AGAIN;
+            let reason = match &awaiting.aborted {
+                Some(who) => format!("was aborted by {who}"),
+                None => "was not confirmed in time".to_owned(),
+            };
             let note = format!(
-                "the commit by {} was not confirmed in time and cannot be taken back: {why}; that is tried again every \
-                {} s, and `commit` confirms it",
+                "the commit by {} {reason} and cannot be taken back: {why}; that is tried again every {} s, and `commit` \
+                confirms it",
                 awaiting.who,
                 AGAIN.as_secs()
             );
@@ -226,7 +247,7 @@ impl Changes {
         let stay = |told: Vec<String>| Said {
             at: at.clone(),
             told,
-            proposed: None,
+            ..Said::default()
         };
         match line {
             Line::Typed(Typed::Configure(way)) => self.configure(at, way, who, now),
@@ -244,7 +265,7 @@ impl Changes {
                 },
                 ..Said::default()
             }),
-            Line::Exit | Line::End => self.leave(at, who),
+            Line::Exit | Line::End => self.leave(at, who, now),
             line => {
                 let context = at.context.clone().ok_or(Refused::NotConfiguring)?;
                 match at.candidate {
@@ -255,13 +276,19 @@ impl Changes {
         }
     }
 
-    /// What a candidate would change.
+    /// What `commit` would change of what runs now.
     ///
     /// # Errors
-    /// There is none here.
+    /// There is none here; or a line of it does not fit what somebody else has changed since.
     pub fn candidate_diff(&self, at: &At, who: &Who) -> Result<Vec<String>, Refused> {
         let number = at.candidate.ok_or(Refused::NoCandidate)?;
         let candidate = self.candidates.look_at(number, who)?;
+        if candidate.stands_on(self.revision) {
+            return Ok(diff(&self.running, &candidate.config));
+        }
+        let mut candidate = candidate.clone();
+        let stood = candidate.stand_on(&self.running, self.revision);
+        stood.map_err(|misfit| self.does_not_fit(misfit))?;
         Ok(diff(&self.running, &candidate.config))
     }
 
@@ -287,12 +314,12 @@ impl Changes {
                 entry: self.numbers,
             },
             told,
-            proposed: None,
+            ..Said::default()
         })
     }
 
     /// Outside the configuration, without losing what was typed.
-    fn leave(&mut self, at: &At, who: &Who) -> Result<Said, Refused> {
+    fn leave(&mut self, at: &At, who: &Who, now: Now) -> Result<Said, Refused> {
         if let Some(number) = at.candidate
             // One that is gone is lost already.
             && let Ok(candidate) = self.candidates.own(number, who)
@@ -301,6 +328,10 @@ impl Changes {
                 0 => self.candidates.remove(number),
                 lines => return Err(Refused::NotCommitted(lines)),
             }
+            return Ok(Said {
+                told: self.still_waits(number, now),
+                ..Said::default()
+            });
         }
         Ok(Said::default())
     }
@@ -336,6 +367,32 @@ impl Changes {
             at: at.clone(),
             ..said
         })
+    }
+
+    /// Of whoever leaves a candidate from which a commit waits.
+    fn still_waits(&self, number: u64, now: Now) -> Vec<String> {
+        let waiting = self.awaiting(now.since_start);
+        let waiting = waiting.filter(|_| self.waits_from(number));
+        let sentence = |(_, left): (&Who, Duration)| {
+            format!(
+                "what was committed still waits {} s to be confirmed: `commit` confirms it, `abort` takes it back",
+                left.as_secs() + 1
+            )
+        };
+        waiting.map(sentence).into_iter().collect()
+    }
+
+    /// What waits was committed from this candidate.
+    fn waits_from(&self, number: u64) -> bool {
+        (self.awaiting.as_ref()).is_some_and(|awaiting| awaiting.candidate == Some(number))
+    }
+
+    fn does_not_fit(&self, (line, conflict): (String, String)) -> Refused {
+        Refused::DoesNotFit {
+            who: self.history.last_who(),
+            line,
+            conflict,
+        }
     }
 
     fn refuse_while_awaiting(&self, now: Now) -> Result<(), Refused> {
@@ -378,6 +435,7 @@ impl Changes {
             },
             told,
             proposed,
+            log: None,
         })
     }
 
@@ -401,7 +459,7 @@ impl Changes {
                 ..at.clone()
             },
             told,
-            proposed: None,
+            ..Said::default()
         })
     }
 
@@ -412,24 +470,23 @@ impl Changes {
         who: &Who,
         now: Now,
     ) -> Result<Said, Refused> {
-        let stay = |told: &str| Said {
-            at: at.clone(),
-            told: vec![told.to_owned()],
-            proposed: None,
-        };
         let Some(number) = at.candidate else {
-            if confirm.is_some() {
-                return Err(Refused::NoCandidate);
-            }
-            self.awaiting.take().ok_or(Refused::NothingToCommit)?;
-            return Ok(stay("confirmed"));
+            return match confirm {
+                Some(_) => Err(Refused::NoCandidate),
+                None => self.confirm(at, who),
+            };
         };
-        if self.candidates.own(number, who)?.open_lines() == 0 && confirm.is_none() {
-            // Of the shell that said `commit confirmed`.
-            self.awaiting.take().ok_or(Refused::NothingToCommit)?;
-            return Ok(stay("confirmed"));
+        let open_lines = self.candidates.own(number, who)?.open_lines();
+        let confirms = self.waits_from(number);
+        if confirms && open_lines == 0 && confirm.is_none() {
+            return self.confirm(at, who);
         }
-        self.refuse_while_awaiting(now)?;
+        if !confirms || open_lines == 0 {
+            self.refuse_while_others_wait(number, now)?;
+        }
+        if open_lines == 0 {
+            return Err(Refused::NoLines);
+        }
         let (revision, running) = (self.revision, self.running.clone());
         let changer = self.history.last_who();
         let candidate = self.candidates.own(number, who)?;
@@ -438,20 +495,34 @@ impl Changes {
             let stood = candidate.stand_on(&running, revision);
             return Err(match stood {
                 Ok(()) => Refused::Rebased(changer),
-                Err((line, conflict)) => Refused::DoesNotFit {
-                    who: changer,
-                    line,
-                    conflict,
-                },
+                Err(misfit) => self.does_not_fit(misfit),
             });
         }
         if candidate.config == *running {
-            candidate.committed(revision);
-            return Ok(stay("there is nothing to change"));
+            let nothing = "there is nothing to change".to_owned();
+            let mut said = match confirms {
+                true => self.confirm(at, who)?,
+                false => Said {
+                    at: at.clone(),
+                    ..Said::default()
+                },
+            };
+            self.candidates.committed(number, revision);
+            said.told.push(nothing);
+            return Ok(said);
         }
+        // What waits is confirmed when what stands on it is in force, so that a refusal has changed nothing.
+        let told = match confirms {
+            true => vec![
+                "the commit before is confirmed".to_owned(),
+                format!("{} since then: committed", lines(open_lines)),
+            ],
+            false => Vec::new(),
+        };
         Ok(Said {
             at: at.clone(),
-            told: Vec::new(),
+            told,
+            log: None,
             proposed: Some(Proposed {
                 config: Arc::new(candidate.config.clone()),
                 how: How::Commit,
@@ -464,22 +535,76 @@ impl Changes {
         })
     }
 
-    fn abort(&mut self, at: &At, who: &Who, now: Now) -> Result<Said, Refused> {
-        if let Some(number) = at.candidate {
-            // One that is gone is given up already.
-            if self.candidates.own(number, who).is_ok() {
-                self.candidates.remove(number);
-            }
-            return Ok(Said::default());
+    /// What waits stays, whoever committed it.
+    fn confirm(&mut self, at: &At, who: &Who) -> Result<Said, Refused> {
+        let awaiting = self.awaiting.take().ok_or(Refused::NothingToCommit)?;
+        if let Some(number) = awaiting.candidate {
+            self.candidates.confirmed(number);
         }
+        let whose = match awaiting.who == *who {
+            true => "confirmed".to_owned(),
+            false => format!("confirmed: the commit by {}", awaiting.who),
+        };
+        Ok(Said {
+            at: at.clone(),
+            told: vec![whose],
+            log: Some(format!(
+                "the commit by {} is confirmed by {who}",
+                awaiting.who
+            )),
+            proposed: None,
+        })
+    }
+
+    /// With words for whoever has a candidate, in which `commit` and `abort` are about that.
+    fn refuse_while_others_wait(&self, number: u64, now: Now) -> Result<(), Refused> {
+        match self.refuse_while_awaiting(now) {
+            Err(Refused::Awaiting { who, seconds }) if !self.waits_from(number) => {
+                Err(Refused::AwaitingOthers { who, seconds })
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Gives up the lines of a candidate; where there is none, takes back the commit that waits.
+    fn abort(&mut self, at: &At, who: &Who, now: Now) -> Result<Said, Refused> {
+        let Some(number) = at.candidate else {
+            return self.take_back(at, who, now, "the commit is taken back");
+        };
+        let Ok(candidate) = self.candidates.own(number, who) else {
+            return Ok(Said {
+                told: vec!["the candidate was gone already".to_owned()],
+                ..Said::default()
+            });
+        };
+        candidate.touch(now.since_start);
+        let open_lines = candidate.open_lines();
+        if open_lines == 0 && self.waits_from(number) {
+            let told = "the commit is taken back: its lines are in the candidate again, and `abort` gives them up";
+            return self.take_back(at, who, now, told);
+        }
+        self.candidates.remove(number);
+        let mut told = vec![match open_lines {
+            0 => "the candidate is given up: it had no lines".to_owned(),
+            open_lines => format!("the candidate is given up, with {}", lines(open_lines)),
+        }];
+        told.extend(self.still_waits(number, now));
+        Ok(Said {
+            told,
+            ..Said::default()
+        })
+    }
+
+    fn take_back(&mut self, at: &At, who: &Who, now: Now, told: &str) -> Result<Said, Refused> {
         let Some(awaiting) = self.awaiting.as_mut() else {
             return Err(Refused::NothingToAbort);
         };
         awaiting.due = now.since_start;
+        awaiting.aborted = Some(who.clone());
         Ok(Said {
             at: at.clone(),
-            told: vec!["the commit is taken back".to_owned()],
-            proposed: None,
+            told: vec![told.to_owned()],
+            ..Said::default()
         })
     }
 
@@ -490,9 +615,15 @@ impl Changes {
         }
         let config = self.history.before(steps.get().into());
         let config = config.ok_or_else(|| Refused::NotKept(self.history.iter().count()))?;
+        if config == self.running {
+            return Ok(Said {
+                at: at.clone(),
+                told: vec!["there is nothing to change".to_owned()],
+                ..Said::default()
+            });
+        }
         Ok(Said {
             at: at.clone(),
-            told: Vec::new(),
             proposed: Some(Proposed {
                 config,
                 how: How::Rollback,
@@ -502,6 +633,7 @@ impl Changes {
                 candidate: None,
                 confirm: None,
             }),
+            ..Said::default()
         })
     }
 
@@ -509,36 +641,58 @@ impl Changes {
     pub fn accept(&mut self, proposed: Proposed, now: Now) -> String {
         let before = std::mem::replace(&mut self.running, proposed.config);
         self.revision += 1;
-        let changed = diff(&before, &self.running);
-        let log = match proposed.how {
-            How::Typed => format!(
-                "configuration changed by {}, who typed `{}`: {}",
-                proposed.who,
-                proposed.line,
-                changed.join(" | ")
+        let changed = diff(&before, &self.running).join(" | ");
+        // Nothing else is changed while a commit waits: this is its end, or its holder's next one.
+        let waited = self.awaiting.take();
+        let (who, how) = (&proposed.who, proposed.how);
+        let log = match (how, &waited) {
+            (How::Typed, _) => format!(
+                "configuration changed by {who}, who typed `{}`: {changed}",
+                proposed.line
             ),
-            how => format!(
-                "configuration changed by {} ({how}): {}",
-                proposed.who,
-                changed.join(" | ")
-            ),
+            (How::NotConfirmed | How::Aborted, Some(waited)) => {
+                let reason = match how {
+                    How::Aborted => format!("was aborted by {who}"),
+                    _ => "was not confirmed in time".to_owned(),
+                };
+                let number = waited.candidate;
+                let kept =
+                    number.is_some_and(|number| self.candidates.taken_back(number, self.revision));
+                let kept = match kept {
+                    true => "; its lines are in its candidate again",
+                    false => "",
+                };
+                let note = format!(
+                    "the commit by {} {reason}: the configuration is the one before it again{kept}",
+                    waited.who
+                );
+                let log = format!("{note}: {changed}");
+                self.notes.add(note, now.since_start);
+                log
+            }
+            (how, None) => format!("configuration changed by {who} ({how}): {changed}"),
+            (how, Some(waited)) => {
+                if let Some(number) = waited.candidate {
+                    self.candidates.confirmed(number);
+                }
+                format!(
+                    "the commit by {} is confirmed by {who}, and the configuration changed ({how}): {changed}",
+                    waited.who
+                )
+            }
         };
-        if let Some(number) = proposed.candidate {
-            self.candidates.committed(number, self.revision);
-        }
-        if proposed.how == How::NotConfirmed {
-            self.awaiting = None;
-            let note = format!(
-                "the commit by {} was not confirmed in time: the configuration is the one before it again",
-                proposed.who
-            );
-            self.notes.add(note, now.since_start);
+        match (proposed.candidate, proposed.confirm) {
+            (Some(number), Some(_)) => self.candidates.waits(number, self.revision),
+            (Some(number), None) => self.candidates.committed(number, self.revision),
+            (None, _) => {}
         }
         if let Some(confirm) = proposed.confirm {
             self.awaiting = Some(Awaiting {
                 who: proposed.who.clone(),
                 before: before.clone(),
+                candidate: proposed.candidate,
                 due: now.since_start + Duration::from_secs(confirm.get().into()),
+                aborted: None,
             });
         }
         self.history.add(
@@ -550,6 +704,14 @@ impl Changes {
             now.clock,
         );
         log
+    }
+}
+
+/// So many, in words.
+fn lines(number: usize) -> String {
+    match number {
+        1 => "1 line".to_owned(),
+        number => format!("{number} lines"),
     }
 }
 

@@ -21,13 +21,15 @@ pub(super) struct Candidate {
     who: Who,
     base: u64,
     lines: Vec<Spoken>,
+    /// So many of them, the first ones, are in force and wait to be confirmed.
+    waiting: usize,
     touched: Duration,
 }
 
 impl Candidate {
     /// Lines that are not committed.
     pub(super) fn open_lines(&self) -> usize {
-        self.lines.len()
+        self.lines.len().saturating_sub(self.waiting)
     }
 
     pub(super) fn touch(&mut self, now: Duration) {
@@ -48,6 +50,14 @@ impl Candidate {
         let next = config.apply(&context, line.clone())?;
         check(&config)?;
         let told = new_warnings(&self.config, &config);
+        // Going where one can be already is nothing to commit.
+        let goes = matches!(
+            line,
+            Line::Vlan(_) | Line::Profile(_) | Line::Ethernet(_) | Line::Veth(_)
+        );
+        if goes && config == self.config {
+            return Ok((next, told));
+        }
         self.config = config;
         self.lines.push(Spoken {
             context,
@@ -69,7 +79,7 @@ impl Candidate {
         revision: u64,
     ) -> Result<(), (String, String)> {
         let mut config = running.clone();
-        for spoken in &self.lines {
+        for spoken in self.lines.iter().skip(self.waiting) {
             config
                 .apply(&spoken.context, spoken.line.clone())
                 .map_err(|conflict| (spoken.text.clone(), conflict.to_string()))?;
@@ -85,6 +95,26 @@ impl Candidate {
     /// Nothing is left to commit: `revision` has it all.
     pub(super) fn committed(&mut self, revision: u64) {
         self.lines.clear();
+        self.waiting = 0;
+        self.base = revision;
+    }
+
+    /// Nothing is left to commit, but what `revision` has may be taken back.
+    fn waits(&mut self, revision: u64) {
+        self.waiting = self.lines.len();
+        self.base = revision;
+    }
+
+    /// What waited stays in force.
+    pub(super) fn confirmed(&mut self) {
+        self.lines.drain(..self.waiting.min(self.lines.len()));
+        self.waiting = 0;
+    }
+
+    /// What waited is not in force any more, and is left to be committed as before. Nothing else is changed while a
+    /// commit waits, so `revision` is what the candidate was made from.
+    fn taken_back(&mut self, revision: u64) {
+        self.waiting = 0;
         self.base = revision;
     }
 }
@@ -125,6 +155,7 @@ impl Candidates {
             who: who.clone(),
             base: revision,
             lines: Vec::new(),
+            waiting: 0,
             touched: now,
         };
         self.0.insert(number, candidate);
@@ -151,6 +182,28 @@ impl Candidates {
         if let Some(candidate) = self.0.get_mut(&number) {
             candidate.committed(revision);
         }
+    }
+
+    /// It is in force, and waits to be confirmed.
+    pub(super) fn waits(&mut self, number: u64, revision: u64) {
+        if let Some(candidate) = self.0.get_mut(&number) {
+            candidate.waits(revision);
+        }
+    }
+
+    /// What waited of it stays in force.
+    pub(super) fn confirmed(&mut self, number: u64) {
+        if let Some(candidate) = self.0.get_mut(&number) {
+            candidate.confirmed();
+        }
+    }
+
+    /// What waited of it is not in force any more; whether it is there to have its lines back.
+    pub(super) fn taken_back(&mut self, number: u64, revision: u64) -> bool {
+        let candidate = self.0.get_mut(&number);
+        candidate
+            .map(|candidate| candidate.taken_back(revision))
+            .is_some()
     }
 
     pub(super) fn remove(&mut self, number: u64) {

@@ -22,6 +22,8 @@ pub enum How {
     Rollback,
     /// By itself: a commit was not confirmed.
     NotConfirmed,
+    /// By `abort` of a commit that waited to be confirmed.
+    Aborted,
 }
 
 impl fmt::Display for How {
@@ -31,6 +33,7 @@ impl fmt::Display for How {
             Self::Commit => "commit",
             Self::Rollback => "rollback",
             Self::NotConfirmed => "not confirmed",
+            Self::Aborted => "aborted",
         })
     }
 }
@@ -56,8 +59,9 @@ impl Past {
     }
 }
 
+/// The last change first, and who changed something last.
 #[derive(Debug, Default)]
-pub(super) struct History(VecDeque<Past>);
+pub(super) struct History(VecDeque<Past>, Option<Who>);
 
 impl History {
     /// What is typed after one `configure` is one change, unless somebody else came between.
@@ -70,12 +74,17 @@ impl History {
         entry: u64,
         clock: SystemTime,
     ) {
+        self.1 = Some(who.clone());
         let same = |last: &&mut Past| {
             how == How::Typed && last.how == how && last.entry == entry && last.who == who
         };
         if let Some(last) = self.0.front_mut().filter(same) {
             last.after = after.clone();
             last.clock = clock;
+            if last.before == last.after {
+                // Typed, and taken away again: there is nothing to go back over.
+                self.0.pop_front();
+            }
             return;
         }
         self.0.push_front(Past {
@@ -101,7 +110,7 @@ impl History {
     }
 
     pub(super) fn last_who(&self) -> String {
-        let last = self.0.front();
-        last.map_or_else(|| "somebody".to_owned(), |past| past.who.to_string())
+        let last = self.1.as_ref();
+        last.map_or_else(|| "somebody".to_owned(), ToString::to_string)
     }
 }

@@ -3,6 +3,13 @@
 use super::{MAX_CANDIDATE_LINES, MAX_CANDIDATES};
 use crate::config::{Conflict, ProfileName};
 
+impl Refused {
+    /// The mode it was said in is about what is no more: it leads back to the configuration as a whole.
+    pub const fn leads_back(&self) -> bool {
+        matches!(self, Self::Conflict(Conflict::Gone(_)))
+    }
+}
+
 /// A line that changes nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -37,7 +44,7 @@ pub enum Refused {
     #[error("there is no candidate here: `configure candidate` starts one")]
     NoCandidate,
     /// Leaving would lose it.
-    #[error("{0} lines are not committed: `commit` puts them in force, `abort` gives them up")]
+    #[error("{}: `commit` puts that in force, `abort` gives it up", not_committed(*.0))]
     NotCommitted(usize),
     /// Others' lines wait.
     #[error(
@@ -49,6 +56,23 @@ pub enum Refused {
         /// How long it still waits.
         seconds: u64,
     },
+    /// Somebody else's commit waits, and the candidate here with it.
+    #[error(
+        "nothing is committed: a commit by {who} waits to be confirmed for {seconds} s, and nothing else is changed until \
+        then; your candidate is kept: `commit` again after that (outside of a candidate, `commit` confirms theirs and \
+        `abort` takes it back)"
+    )]
+    AwaitingOthers {
+        /// Whose.
+        who: String,
+        /// How long it still waits.
+        seconds: u64,
+    },
+    /// The candidate is what runs.
+    #[error(
+        "there is nothing to commit: the candidate has no lines, and no commit from it waits to be confirmed"
+    )]
+    NoLines,
     /// Nothing waits.
     #[error(
         "nothing waits to be confirmed: lines after `configure terminal` are in force as typed"
@@ -82,4 +106,11 @@ pub enum Refused {
     /// That far back nothing is known.
     #[error("only {0} changes are kept: `show configuration history` lists them")]
     NotKept(usize),
+}
+
+fn not_committed(lines: usize) -> String {
+    match lines {
+        1 => "1 line is not committed".to_owned(),
+        lines => format!("{lines} lines are not committed"),
+    }
 }

@@ -33,6 +33,7 @@ impl Switch {
             .changes
             .say(&shell.at, line, text, &shell.who, self.now())?;
         shell.at = said.at;
+        self.log.extend(said.log);
         if let Some(proposed) = said.proposed {
             let log = self.changes.accept(proposed, self.now());
             self.log.push(log);
@@ -427,4 +428,275 @@ fn candidates_of_those_who_are_gone_make_room() {
     assert!(matches!(refused, Err(Refused::TooManyCandidates(_))));
     switch.changes.give_up(|who| who.uid == 3);
     all(&mut switch, &mut shell(99), &["configure candidate"]);
+}
+
+#[test]
+fn lines_of_a_commit_that_is_taken_back_are_in_the_candidate_again() {
+    let mut switch = Switch::new("vlan 10\n");
+    let mut ana = shell(1);
+    let lines = ["configure candidate", "vlan 81", "commit confirmed 2"];
+    all(&mut switch, &mut ana, &lines);
+    let diff = |switch: &Switch, ana: &Shell| switch.changes.candidate_diff(&ana.at, &ana.who);
+    assert_eq!(diff(&switch, &ana).unwrap().len(), 0, "it is in force");
+    all(&mut switch, &mut ana, &["vlan 82"]);
+    assert_eq!(diff(&switch, &ana).unwrap().len(), 2, "vlan 82 alone");
+    switch.wait(2);
+    assert_eq!(switch.text(), "vlan 10\n");
+    let notes = switch.changes.notes(&mut ana.at, switch.now().since_start);
+    assert!(notes[0].contains("in its candidate again"), "{notes:?}");
+    assert_eq!(diff(&switch, &ana).unwrap(), ["-vlan 10", "+vlan 10,81-82"]);
+    assert_eq!(switch.say(&mut ana, "end"), Err(Refused::NotCommitted(2)));
+    all(
+        &mut switch,
+        &mut ana,
+        &["commit confirmed 30", "commit", "end"],
+    );
+    switch.wait(60);
+    assert_eq!(switch.text(), "vlan 10,81-82\n");
+}
+
+#[test]
+fn a_commit_of_the_one_that_waits_confirms_that_first() {
+    let mut switch = Switch::new("");
+    let (mut ana, mut ben) = (shell(1), shell(2));
+    let lines = [
+        "configure candidate",
+        "vlan 77",
+        "commit confirmed 60",
+        "vlan 78",
+    ];
+    all(&mut switch, &mut ana, &lines);
+    all(&mut switch, &mut ben, &["configure candidate", "vlan 90"]);
+    let refused = switch.say(&mut ben, "commit").unwrap_err().to_string();
+    assert!(
+        refused.contains("user1") && refused.contains("61 s") && refused.contains("is kept"),
+        "{refused}"
+    );
+    let told = switch.say(&mut ana, "commit").unwrap();
+    assert_eq!(
+        told,
+        [
+            "the commit before is confirmed",
+            "1 line since then: committed"
+        ]
+    );
+    assert!(switch.log.last().unwrap().contains("is confirmed by user1"));
+    all(&mut switch, &mut ana, &["end"]);
+    switch.wait(120);
+    assert_eq!(switch.text(), "vlan 77-78\n");
+    assert!(matches!(
+        switch.say(&mut ben, "commit"),
+        Err(Refused::Rebased(_))
+    ));
+    all(&mut switch, &mut ben, &["commit"]);
+    assert_eq!(switch.text(), "vlan 77-78,90\n");
+}
+
+#[test]
+fn what_follows_a_commit_that_waits_is_confirmed_by_itself() {
+    let mut switch = Switch::new("");
+    let mut ana = shell(1);
+    let lines = [
+        "configure candidate",
+        "vlan 77",
+        "commit confirmed 60",
+        "vlan 78",
+        "commit confirmed 60",
+    ];
+    all(&mut switch, &mut ana, &lines);
+    switch.wait(60);
+    assert_eq!(switch.text(), "vlan 77\n", "the first one stays");
+    let diff = switch.changes.candidate_diff(&ana.at, &ana.who).unwrap();
+    assert_eq!(diff, ["-vlan 77", "+vlan 77-78"]);
+}
+
+#[test]
+fn abort_takes_back_what_waits_when_there_is_nothing_else_to_give_up() {
+    let mut switch = Switch::new("");
+    let mut ana = shell(1);
+    let lines = [
+        "configure candidate",
+        "vlan 10",
+        "commit confirmed 60",
+        "vlan 11",
+    ];
+    all(&mut switch, &mut ana, &lines);
+    let told = switch.say(&mut ana, "abort").unwrap();
+    assert!(told[0].ends_with("with 1 line"), "{told:?}");
+    assert!(told[1].contains("61 s to be confirmed"), "{told:?}");
+    assert_eq!(switch.text(), "vlan 10\n");
+    let told = switch.say(&mut ana, "commit").unwrap();
+    assert_eq!(told, ["confirmed"]);
+    let lines = ["configure candidate", "vlan 12", "commit confirmed 60"];
+    all(&mut switch, &mut ana, &lines);
+    let told = switch.say(&mut ana, "abort").unwrap();
+    assert!(told[0].contains("is taken back"), "{told:?}");
+    assert_eq!(switch.text(), "vlan 10\n");
+    let told = switch.say(&mut ana, "abort").unwrap();
+    assert!(told[0].ends_with("with 1 line"), "{told:?}");
+    assert_eq!(ana.at, At::default());
+}
+
+#[test]
+fn whoever_aborts_and_whoever_confirms_is_named() {
+    let mut switch = Switch::new("");
+    let (mut ana, mut ben) = (shell(1), shell(2));
+    let lines = [
+        "configure candidate",
+        "vlan 10",
+        "commit confirmed 60",
+        "end",
+    ];
+    all(&mut switch, &mut ana, &lines);
+    all(&mut switch, &mut ben, &["abort"]);
+    let last = switch.changes.history().next().unwrap();
+    assert_eq!((last.how, &last.who), (How::Aborted, &ben.who));
+    let log = switch.log.last().unwrap();
+    let notes = switch.changes.notes(&mut ana.at, switch.now().since_start);
+    for text in [log, &notes[0]] {
+        assert!(
+            text.contains("commit by user1") && text.contains("aborted by user2"),
+            "{text}"
+        );
+        assert!(!text.contains("not confirmed"), "{text}");
+    }
+    all(&mut switch, &mut ana, &lines);
+    let told = switch.say(&mut ben, "commit").unwrap();
+    assert!(told[0].contains("the commit by user1"), "{told:?}");
+    let log = switch.log.last().unwrap();
+    assert!(
+        log.contains("commit by user1") && log.contains("confirmed by user2"),
+        "{log}"
+    );
+}
+
+#[test]
+fn a_candidate_without_lines_confirms_nothing_of_others() {
+    let mut switch = Switch::new("");
+    let (mut ana, mut ben) = (shell(1), shell(2));
+    all(&mut switch, &mut ben, &["configure candidate"]);
+    assert_eq!(switch.say(&mut ben, "commit"), Err(Refused::NoLines));
+    let lines = ["configure candidate", "vlan 10", "commit confirmed 60"];
+    all(&mut switch, &mut ana, &lines);
+    let refused = switch.say(&mut ben, "commit").unwrap_err();
+    assert!(
+        matches!(refused, Refused::AwaitingOthers { .. }),
+        "{refused}"
+    );
+    switch.wait(60);
+    assert_eq!(switch.text(), "");
+    assert_eq!(
+        Refused::NotCommitted(1).to_string().split(':').next(),
+        Some("1 line is not committed")
+    );
+}
+
+#[test]
+fn show_diff_is_what_commit_would_change() {
+    let mut switch = Switch::new("interface veth1\n");
+    let (mut ana, mut ben) = (shell(1), shell(2));
+    all(
+        &mut switch,
+        &mut ana,
+        &["configure candidate", "interface veth1", "mtu 1400"],
+    );
+    all(
+        &mut switch,
+        &mut ben,
+        &["configure", "vlan 20", "interface ethernet 2", "device a"],
+    );
+    let diff = switch.changes.candidate_diff(&ana.at, &ana.who).unwrap();
+    assert_eq!(diff, [" interface veth1", "+  mtu 1400"]);
+    all(&mut switch, &mut ana, &["interface ethernet 1"]);
+    // Each fits what it was said to, and not the other.
+    all(&mut switch, &mut ana, &["device a"]);
+    let refused = switch
+        .changes
+        .candidate_diff(&ana.at, &ana.who)
+        .unwrap_err();
+    assert!(matches!(refused, Refused::DoesNotFit { .. }), "{refused}");
+}
+
+#[test]
+fn what_somebody_else_took_away_does_not_come_back_by_a_line_said_in_its_mode() {
+    for (heading, line) in [
+        ("vlan 10,20", "no name"),
+        ("port-profile zz", "switchport access vlan 90"),
+        ("interface ethernet 1", "device a"),
+        ("interface ethernet 1", "switchport mode trunk"),
+        ("interface ethernet 1", "vic authentication none"),
+        ("interface ethernet 1", "vic allowed port-profile a"),
+        ("interface vethernet 3", "mtu 1400"),
+        (
+            "interface vethernet 3",
+            "bind interface ethernet 1 channel 5",
+        ),
+    ] {
+        let mut switch = Switch::new("");
+        let (mut ana, mut ben) = (shell(1), shell(2));
+        all(&mut switch, &mut ben, &["configure", heading]);
+        all(
+            &mut switch,
+            &mut ana,
+            &["configure", &format!("no {heading}")],
+        );
+        let refused = switch.say(&mut ben, line).unwrap_err();
+        assert!(refused.leads_back());
+        let refused = refused.to_string();
+        let words = format!("{heading} is no more: `{heading}` makes it anew");
+        assert_eq!(refused, words);
+        assert_eq!(switch.text(), "");
+        all(&mut switch, &mut ben, &[heading, line]);
+    }
+}
+
+#[test]
+fn a_candidate_does_not_bring_back_what_somebody_else_took_away() {
+    let mut switch = Switch::new("port-profile zz\n  mtu 1400\n");
+    let (mut ana, mut ben) = (shell(1), shell(2));
+    all(
+        &mut switch,
+        &mut ben,
+        &[
+            "configure candidate",
+            "port-profile zz",
+            "switchport access vlan 90",
+        ],
+    );
+    all(&mut switch, &mut ana, &["configure", "no port-profile zz"]);
+    let refused = switch.say(&mut ben, "commit").unwrap_err().to_string();
+    assert!(
+        refused.contains("`switchport access vlan 90`") && refused.contains("is no more"),
+        "{refused}"
+    );
+    assert_eq!(switch.text(), "");
+}
+
+#[test]
+fn going_into_a_mode_that_is_there_is_nothing_to_commit() {
+    let mut switch = Switch::new("port-profile zz\n");
+    let mut ana = shell(1);
+    all(
+        &mut switch,
+        &mut ana,
+        &["configure candidate", "port-profile zz", "exit", "end"],
+    );
+    assert_eq!(ana.at, At::default());
+}
+
+#[test]
+fn what_changes_nothing_is_not_in_the_history() {
+    let mut switch = Switch::new("");
+    let (mut ana, mut ben) = (shell(1), shell(2));
+    all(&mut switch, &mut ana, &["configure", "vlan 10", "end"]);
+    all(
+        &mut switch,
+        &mut ben,
+        &["configure", "vlan 20", "no vlan 20", "end"],
+    );
+    assert_eq!(switch.changes.history().count(), 1);
+    all(&mut switch, &mut ben, &["configure", "no vlan 10", "end"]);
+    let told = switch.say(&mut ana, "rollback 2").unwrap();
+    assert_eq!(told, ["there is nothing to change"]);
+    assert_eq!(switch.changes.history().count(), 2);
 }

@@ -9,6 +9,7 @@ use super::model::{
 use super::name::{DeviceName, ProfileName};
 use niv::{VlanId, VlanSet};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use vic::Parameters;
 
 /// What the lines that follow are about.
@@ -35,6 +36,19 @@ impl Context {
             Self::Profile(_) => Mode::Profile,
             Self::Interface(InterfaceId::Ethernet(_)) => Mode::Ethernet,
             Self::Interface(InterfaceId::Veth(_)) => Mode::Veth,
+        }
+    }
+}
+
+/// The line that enters it.
+impl fmt::Display for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config => f.write_str("configure"),
+            Self::Vlan(vlans) => write!(f, "vlan {vlans}"),
+            Self::Profile(name) => write!(f, "port-profile {name}"),
+            Self::Interface(InterfaceId::Ethernet(id)) => write!(f, "interface ethernet {id}"),
+            Self::Interface(InterfaceId::Veth(id)) => write!(f, "interface vethernet {id}"),
         }
     }
 }
@@ -88,6 +102,10 @@ pub enum Conflict {
         "{MAX_GRANTEES} users and groups have that role, which is the limit: expected a group that many are in"
     )]
     TooManyGrantees,
+    /// What the line is about was taken away since its mode was entered. Made anew by this line alone, it would come back
+    /// without what it said before, and against the will of whoever took it away.
+    #[error("{0} is no more: `{0}` makes it anew")]
+    Gone(Context),
     /// The line is not about anything in this context.
     #[error(
         "this line does not belong to the configuration: expected one that configures something"
@@ -145,7 +163,7 @@ impl Config {
                 return Ok(Context::Config);
             }
             Line::VicAuthentication(authentication) => {
-                self.authenticate(context, authentication);
+                self.authenticate(context, authentication)?;
             }
             Line::VicGrace(grace) => self.vic.grace = grace,
             Line::VicHold(hold) => self.vic.hold = hold,
@@ -171,39 +189,48 @@ impl Config {
     }
 
     fn apply_within(&mut self, context: &Context, line: Line) -> Result<(), Conflict> {
+        let gone = || Conflict::Gone(context.clone());
         match (context, line) {
             (Context::Vlan(vlans), Line::VlanName(name)) => {
                 if name.is_some() && vlans.len() > 1 {
                     return Err(Conflict::OneNameForSeveral(vlans.clone()));
                 }
-                for vlan in vlans.iter() {
-                    let Vlan { name: place } = self.vlans.entry(vlan).or_default();
+                if !vlans.iter().all(|vlan| self.vlans.contains_key(&vlan)) {
+                    return Err(gone());
+                }
+                for (_, Vlan { name: place }) in
+                    (self.vlans.iter_mut()).filter(|(vlan, _)| vlans.contains(**vlan))
+                {
                     place.clone_from(&name);
                 }
             }
             (Context::Interface(InterfaceId::Ethernet(id)), Line::Device(device)) => {
                 self.check_device(*id, device.as_ref())?;
-                self.ethernets.entry(*id).or_default().device = device;
+                self.ethernets.get_mut(id).ok_or_else(gone)?.device = device;
             }
             (Context::Interface(InterfaceId::Veth(id)), Line::Bind(binding)) => {
                 self.check_binding(*id, binding)?;
-                self.veths.entry(*id).or_default().bind = binding;
+                self.veths.get_mut(id).ok_or_else(gone)?.bind = binding;
             }
             (Context::Interface(InterfaceId::Ethernet(id)), Line::VicAllowed(names)) => {
-                let allowed = &mut self.ethernets.entry(*id).or_default().vic.allowed;
+                let ethernet = self.ethernets.get_mut(id).ok_or_else(gone)?;
+                let allowed = &mut ethernet.vic.allowed;
                 match names {
                     Some(names) => allowed.get_or_insert_default().extend(names),
                     None => *allowed = None,
                 }
             }
             (Context::Interface(InterfaceId::Ethernet(id)), Line::Port(line)) => {
-                self.ethernets.entry(*id).or_default().lines.apply(line);
+                let ethernet = self.ethernets.get_mut(id).ok_or_else(gone)?;
+                ethernet.lines.apply(line);
             }
             (Context::Interface(InterfaceId::Veth(id)), Line::Port(line)) => {
-                self.veths.entry(*id).or_default().lines.apply(line);
+                let veth = self.veths.get_mut(id).ok_or_else(gone)?;
+                veth.lines.apply(line);
             }
             (Context::Profile(name), Line::Port(line)) => {
-                self.profiles.entry(name.clone()).or_default().apply(line);
+                let profile = self.profiles.get_mut(name).ok_or_else(gone)?;
+                profile.apply(line);
             }
             _ => return Err(Conflict::NotHere),
         }
@@ -231,13 +258,20 @@ impl Config {
     }
 
     /// Below an ethernet interface the line is about that port, anywhere else about all of them.
-    fn authenticate(&mut self, context: &Context, authentication: Option<VicAuthentication>) {
+    fn authenticate(
+        &mut self,
+        context: &Context,
+        authentication: Option<VicAuthentication>,
+    ) -> Result<(), Conflict> {
         match context {
             Context::Interface(InterfaceId::Ethernet(id)) => {
-                self.ethernets.entry(*id).or_default().vic.authentication = authentication;
+                let ethernet = self.ethernets.get_mut(id);
+                let ethernet = ethernet.ok_or_else(|| Conflict::Gone(context.clone()))?;
+                ethernet.vic.authentication = authentication;
             }
             _ => self.vic.authentication = authentication,
         }
+        Ok(())
     }
 
     /// Each line is judged with what the others say by then, and so must any text be that says the outcome. For the two

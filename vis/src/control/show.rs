@@ -270,7 +270,7 @@ pub struct HistoryEntry {
     pub at: u64,
     /// Who made it.
     pub who: String,
-    /// How it was made: `typed`, `commit`, `rollback`, `not confirmed`.
+    /// How it was made: `typed`, `commit`, `rollback`, `not confirmed`, `aborted`.
     pub how: String,
     /// What it changed, as [`ShowDiff::lines`].
     pub lines: Vec<String>,

@@ -11,6 +11,7 @@ use crate::startup::{Saved, ToSave};
 use control_socket::{Handler, Output, Peer};
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc, oneshot};
+use tracing::{info, warn};
 
 /// What a client wants of the control loop, which owns devices and configuration.
 pub(super) enum What {
@@ -121,7 +122,13 @@ impl Answers {
         self.ask.send(asked).await.map_err(|_| stopping())?;
         let mut reply = answer.await.map_err(|_| stopping())?;
         if let Some(fault) = reply.fault {
-            return Err((fault, reply.hostname));
+            return Ok(LineReply {
+                at: reply.at,
+                hostname: reply.hostname,
+                notes: reply.notes,
+                fault: Some(fault),
+                ..LineReply::default()
+            });
         }
         if let Some(copy) = reply.save {
             let saved = self.save(copy).await;
@@ -147,8 +154,14 @@ impl Answers {
     async fn save(&self, copy: ToSave) -> Result<String, Fault> {
         let mut saved = Arc::clone(&self.saved).lock_owned().await;
         match tokio::task::spawn_blocking(move || saved.save(&copy)).await {
-            Ok(Ok(told)) => Ok(told),
-            Ok(Err(error)) => Err(Fault::whole(error.to_string())),
+            Ok(Ok(told)) => {
+                info!("the running configuration is {told}");
+                Ok(told)
+            }
+            Ok(Err(error)) => {
+                warn!("the running configuration is not saved: {error}");
+                Err(Fault::whole(error.to_string()))
+            }
             Err(error) => Err(Fault::whole(error.to_string())),
         }
     }

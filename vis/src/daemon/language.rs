@@ -4,7 +4,7 @@ use super::answer::{Ask, Asked, Reply, What};
 use super::roles::{self, Accounts};
 use super::run::Daemon;
 use crate::changes::{At, Now, Proposed, Who, diff};
-use crate::config::{Config, InterfaceId, Line, Privilege, Typed, VethId, parse_bytes};
+use crate::config::{Config, Context, InterfaceId, Line, Privilege, Typed, VethId, parse_bytes};
 use crate::control::show::{
     Answer, HistoryEntry, SCHEMA, ShowDiff, ShowHistory, ShowRunningConfig,
 };
@@ -90,7 +90,7 @@ impl Daemon {
                     lines,
                 }));
             }
-            What::Save => reply.save = Some(self.take_copy()?),
+            What::Save => reply.save = Some(self.take_copy(&who)?),
             What::Say(line, text) => self.say(&ask.at, *line, &text, &who, &mut reply).await?,
         }
         Ok(reply)
@@ -145,12 +145,23 @@ impl Daemon {
         let now = self.clocks();
         self.changes.give_up(is_gone);
         let said = self.changes.say(at, line, text, who, now);
-        let said = said.map_err(|refused| Fault::whole(refused.to_string()))?;
+        let said = match said {
+            Ok(said) => said,
+            Err(refused) if refused.leads_back() => {
+                reply.at.context = at.context.as_ref().map(|_| Context::Config);
+                reply.fault = Some(Fault::whole(refused.to_string()));
+                return Ok(());
+            }
+            Err(refused) => return Err(Fault::whole(refused.to_string())),
+        };
         reply.at = At {
             told: reply.at.told,
             ..said.at
         };
         reply.told = said.told;
+        if let Some(log) = said.log {
+            info!("{log}");
+        }
         if let Some(proposed) = said.proposed {
             let told = self.follow_proposed(proposed).await?;
             reply.told.extend(told);
@@ -175,7 +186,10 @@ impl Daemon {
     pub(super) async fn take_back_unconfirmed(&mut self) -> Result<(), Fault> {
         let now = self.now();
         if let Some(proposed) = self.changes.handle_timeout(now) {
-            warn!("a commit was not confirmed in time, and is taken back");
+            match proposed.is_abort() {
+                true => info!("a commit is aborted, and taken back"),
+                false => warn!("a commit was not confirmed in time, and is taken back"),
+            }
             if let Err(fault) = self.follow_proposed(proposed).await {
                 let message = format!("the commit cannot be taken back: {}", fault.message);
                 warn!("{message}");
@@ -209,7 +223,7 @@ impl Daemon {
         })
     }
 
-    fn take_copy(&mut self) -> Result<ToSave, Fault> {
+    fn take_copy(&mut self, who: &Who) -> Result<ToSave, Fault> {
         if let Some((who, left)) = self.changes.awaiting(self.now()) {
             return Err(Fault::whole(format!(
                 "nothing is saved: a commit by {who} waits {} s to be confirmed: `commit` confirms it",
@@ -218,6 +232,10 @@ impl Daemon {
         }
         let path = self.startup().map_err(Fault::whole)?;
         self.copies += 1;
+        info!(
+            "{who} saves the running configuration in {}",
+            path.display()
+        );
         Ok(ToSave {
             path,
             text: self.said.running_config(),

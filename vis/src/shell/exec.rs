@@ -122,9 +122,14 @@ fn end(daemon: &mut Daemon, status: ExitCode) -> Result<ExitCode, ExecError> {
     if daemon.at.candidate.is_none() {
         return Ok(status);
     }
-    let lost = matches!(say(daemon, "show diff")?, Outcome::Shown { out, .. } if !out.is_empty());
+    // Refused while lines are not committed. `abort` without such lines would take back a commit that waits.
+    say(daemon, "end")?;
+    if daemon.at.candidate.is_none() {
+        return Ok(status);
+    }
+    let none = matches!(say(daemon, "show diff")?, Outcome::Shown { out, .. } if out.is_empty());
     say(daemon, "abort")?;
-    if lost {
+    if !none {
         eprintln!("the candidate was not committed and is given up: end with `commit`");
         return Ok(ExitCode::FAILURE);
     }
