@@ -340,6 +340,12 @@ fn a_profile_is_attached_without_configure_and_is_one_change_to_take_back() {
         &["attach interface veth 3 port-profile web"],
     );
     assert_eq!(ana.at, At::default());
+    // Nothing was ever said of this one: its host asked for it.
+    all(
+        &mut switch,
+        &mut ana,
+        &["att int veth9 port web", "rollback 1"],
+    );
     assert!(
         switch.text().contains("inherit port-profile web"),
         "{}",
@@ -350,7 +356,7 @@ fn a_profile_is_attached_without_configure_and_is_one_change_to_take_back() {
     assert!(switch.text().contains("inherit port-profile db"));
     all(&mut switch, &mut ana, &["rollback 1"]);
     assert_eq!(switch.text(), of_web);
-    all(&mut switch, &mut ana, &["rollback 3"]);
+    all(&mut switch, &mut ana, &["rollback 5"]);
     assert_eq!(switch.text(), before);
 }
 

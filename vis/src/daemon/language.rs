@@ -130,7 +130,14 @@ impl Daemon {
                     role network may say `vic allowed port-profile {profile}` there",
                 InterfaceId::Veth(*veth)
             ))),
-            _ => Ok(()),
+            Some(_) => Ok(()),
+            // That it is not there is said of everybody's line.
+            None if !self.config.veths.contains_key(veth) => Ok(()),
+            None => Err(Fault::whole(format!(
+                "{} is behind no port now, so there is no catalogue to choose from: wait until its host is back, or ask \
+                    somebody with the role network",
+                InterfaceId::Veth(*veth)
+            ))),
         }
     }
 
