@@ -182,7 +182,10 @@ mod tests {
 
     #[test]
     fn what_runs_when_it_is_to_stop_is_interrupted() {
-        let sleeps = Command::new("sleep").arg("600").spawn().unwrap();
+        // Who started this may have had the signal ignored, which would be handed on.
+        let mut sleeps = Command::new("env");
+        sleeps.args(["--default-signal=INT", "sleep", "600"]);
+        let sleeps = sleeps.spawn().unwrap();
         let stop = Stop::asked();
         let status = wait(sleeps, &stop).unwrap();
         assert_eq!(status.signal(), Some(2));
