@@ -4,7 +4,7 @@
 use crate::binaries::Binaries;
 use crate::daemon::spawn_in;
 use crate::endpoint::frame::{Source, ethernet};
-use crate::endpoint::relay::Relay;
+use crate::endpoint::relay::{Pace, Relay};
 use crate::error::{Doing, LabError, Result, check};
 use crate::lab::Lab;
 use crate::report::Report;
@@ -156,6 +156,7 @@ pub(super) fn doctor(binaries: &Binaries, report: &Report) -> Result<()> {
         ward.break_and_mend(one)?;
     }
     ward.daemons_stay_promiscuous()?;
+    ward.a_link_that_loses_frames()?;
     ward.a_stranger_on_the_cable()?;
     ward.a_vnic_that_is_refused()?;
     ward.a_tap_that_filters()?;
@@ -346,30 +347,66 @@ impl<'a> Ward<'a> {
     /// Somebody who may open no sockets and change no devices.
     fn without_rights(&self, host: &str, option: &str, device: &str) -> Result<()> {
         let program = self.lab.binaries.path(program(host));
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--bounding-set=-all", "--inh-caps=-all", "--"])
-            .arg(program)
-            .args(["doctor", "--json", option, device]);
-        let output = self.run(host, command)?;
-        let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        let found = amiss(&said);
-        for (rule, capability) in [
-            ("packet_sockets", "CAP_NET_RAW"),
-            ("device_rights", "CAP_NET_ADMIN"),
+        let command = |taken: &str| {
+            let mut command = Command::new("setpriv");
+            command
+                .arg(format!("--bounding-set={taken}"))
+                .args(["--inh-caps=-all", "--", "prlimit", "--memlock=65536"])
+                .arg(&program)
+                .args(["doctor", "--json", option, device]);
+            command
+        };
+        for (taken, rule, says, mend) in [
+            ("-all", "packet_sockets", "CAP_NET_RAW", "setcap"),
+            ("-all", "device_rights", "CAP_NET_ADMIN", "setcap"),
+            (
+                "-ipc_lock",
+                "locked_memory",
+                "65536 octets",
+                "ulimit -l unlimited",
+            ),
+            (
+                "-ipc_lock",
+                "io_mode",
+                "too little memory may be locked",
+                "ulimit -l unlimited",
+            ),
         ] {
-            let right = found.iter().any(|one| {
-                text(one, "rule") == rule
-                    && text(one, "says").contains(capability)
-                    && text(one, "mend").contains("setcap")
+            let output = self.run(host, command(taken))?;
+            let said: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+            let found = findings(&said).find(|one| text(one, "rule") == rule);
+            let right = found.is_some_and(|one| {
+                text(one, "says").contains(says) && text(one, "mend").contains(mend)
             });
             check(right, || {
-                format!("without rights there is no {rule}: {output:?}")
+                format!("without rights ({taken}) there is no {rule}: {output:?}")
             })?;
         }
         self.report
-            .figure("without rights", "both capabilities are named");
+            .figure("without rights", "each that is missing is named");
         Ok(())
+    }
+
+    /// Most control frames are lost, and just enough come for the session to live (0.9 s).
+    fn a_link_that_loses_frames(&self) -> Result<()> {
+        let Some(relay) = &self.relay else {
+            return check(false, || "the cable has no middle".to_owned());
+        };
+        relay.set_pace(Some(Pace {
+            open: Duration::from_millis(140),
+            every: Duration::from_millis(840),
+        }));
+        let (found, _) = self.until_found("h1", &[], "control_frames")?;
+        let says = text(&found, "says");
+        check(says.contains("the link loses frames"), || {
+            format!("of a link that loses frames: {found}")
+        })?;
+        relay.set_pace(None);
+        self.until_gone("h1", &[], "control_frames")?;
+        self.report
+            .figure(&format!("control_frames: {says}"), "it loses none any more");
+        self.until_well("h1")?;
+        self.until_well("vis")
     }
 
     /// A switch in the middle says who it is, and then that it goes.
@@ -496,12 +533,16 @@ fn text<'a>(finding: &'a Value, field: &str) -> &'a str {
         .unwrap_or_default()
 }
 
+fn findings(said: &Value) -> impl Iterator<Item = &Value> {
+    let all = said.get("findings").and_then(Value::as_array);
+    all.into_iter().flatten()
+}
+
 /// Findings that are not well; of those that depend on the machine and not on the lab none.
 fn amiss(said: &Value) -> Vec<&Value> {
-    let all = said.get("findings").and_then(Value::as_array);
-    let all = all.into_iter().flatten();
     let of_machine = ["io_mode", "locked_memory", "bridge_filter", "tap_devices"];
-    all.filter(|one| text(one, "severity") != "ok" && !of_machine.contains(&text(one, "rule")))
+    findings(said)
+        .filter(|one| text(one, "severity") != "ok" && !of_machine.contains(&text(one, "rule")))
         .collect()
 }
 

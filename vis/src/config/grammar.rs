@@ -96,12 +96,7 @@ pub(super) const SHOW: Node = word("show", "Show what the switch knows and does"
     looking::MODULE,
     looking::NIV,
     looking::PORT_PROFILE,
-    word("running-config", "The configuration in force")
-        .line(|_| Some(Line::Show(ShowRequest::RunningConfig)))
-        .then(
-            &[word("diff", "What differs from the startup configuration")
-                .line(|_| Some(Line::Show(ShowRequest::RunningConfigDiff)))],
-        ),
+    looking::RUNNING_CONFIG,
     word("startup-config", "The configuration the switch starts with")
         .line(|_| Some(Line::Show(ShowRequest::StartupConfig))),
     looking::TECH_SUPPORT,

@@ -1,5 +1,6 @@
 //! The commands that look and change nothing: `show` and `explain`.
 
+use super::apply::Context;
 use super::line::Line;
 use super::model::InterfaceId;
 use super::tree::{Node, Values, value, word};
@@ -17,6 +18,30 @@ const fn show(request: ShowRequest) -> Option<Line> {
 const ETHERNET: &str = "One with a device of the machine";
 const VETHERNET: &str = "The port of one vNIC";
 const NUMBER: &str = "Its number";
+
+pub(super) const RUNNING_CONFIG: Node = word("running-config", "The configuration in force")
+    .line(|_| show(ShowRequest::RunningConfig))
+    .then(&[
+        word("diff", "What differs from the startup configuration")
+            .line(|_| show(ShowRequest::RunningConfigDiff)),
+        word("interface", "What is said of one interface").then(&[
+            word("ethernet", ETHERNET).then(&[value(Kind::Ethernet, NUMBER).line(|values| {
+                running_config_of(Context::Interface(InterfaceId::Ethernet(values.take()?)))
+            })]),
+            word("vethernet", VETHERNET).then(&[value(Kind::Veth, NUMBER).line(|values| {
+                running_config_of(Context::Interface(InterfaceId::Veth(values.take()?)))
+            })]),
+        ]),
+        word("port-profile", "What is said of one port profile").then(&[value(
+            Kind::Profile,
+            "Which",
+        )
+        .line(|values| running_config_of(Context::Profile(values.take()?)))]),
+    ]);
+
+const fn running_config_of(part: Context) -> Option<Line> {
+    show(ShowRequest::RunningConfigOf(part))
+}
 
 pub(super) const EXPLAIN: Node =
     word("explain", "What would become of a frame, and why").then(&[word("frame", "The frame")

@@ -1,6 +1,7 @@
 //! The configuration as lines that lead back to it.
 
-use super::model::{Allowed, Config, PortLines, Vic, VicAuthentication};
+use super::apply::Context;
+use super::model::{Allowed, Config, InterfaceId, PortLines, Vic, VicAuthentication};
 use super::name::ProfileName;
 use niv::{VlanId, VlanSet};
 use std::collections::BTreeSet;
@@ -16,6 +17,29 @@ impl Config {
         // Writing to a string does not fail.
         let _ = self.write(&mut text);
         text
+    }
+
+    /// What is said of one interface, profile or VLAN, as [`Config::running_config`] says it; `None`: nothing is.
+    pub fn running_config_of(&self, part: &Context) -> Option<String> {
+        let mut only = Self::empty();
+        match part {
+            Context::Config => return Some(self.running_config()),
+            Context::Vlan(vlans) => {
+                let said = self.vlans.iter().filter(|(vlan, _)| vlans.contains(**vlan));
+                only.vlans = said.map(|(&vlan, said)| (vlan, said.clone())).collect();
+            }
+            Context::Profile(name) => {
+                let said = self.profiles.get(name)?.clone();
+                only.profiles.insert(name.clone(), said);
+            }
+            Context::Interface(InterfaceId::Ethernet(id)) => {
+                only.ethernets.insert(*id, self.ethernets.get(id)?.clone());
+            }
+            Context::Interface(InterfaceId::Veth(id)) => {
+                only.veths.insert(*id, self.veths.get(id)?.clone());
+            }
+        }
+        Some(only.running_config())
     }
 
     fn write(&self, out: &mut String) -> fmt::Result {

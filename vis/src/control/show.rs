@@ -10,7 +10,7 @@ use super::niv::{NivRequest, ShowNivLink, ShowNivList, ShowNivVif, Vnic};
 use super::switch::{
     MacFilter, ShowDrops, ShowMacCount, ShowModule, ShowPortProfile, ShowTechSupport, VlanFilter,
 };
-use crate::config::{Binding, InterfaceId, Membership, ProfileName};
+use crate::config::{Binding, Context, InterfaceId, Membership, ProfileName};
 use niv::{Counters, Mac, VlanId};
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,8 @@ pub enum ShowRequest {
     },
     /// `show running-config`
     RunningConfig,
+    /// `show running-config interface ethernet N|veth N`, `show running-config port-profile NAME`
+    RunningConfigOf(Context),
     /// `show tech-support`
     TechSupport,
     /// `show running-config diff`

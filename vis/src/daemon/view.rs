@@ -5,8 +5,8 @@ use super::forward::Switching;
 use super::run::Daemon;
 use crate::client::{PROGRAM, RELEASE};
 use crate::config::{
-    Config, Effective, EthernetId, InterfaceId, Membership, PortLines, ProfileName, State, VethId,
-    Vlan,
+    Config, Context, Effective, EthernetId, InterfaceId, Membership, PortLines, ProfileName, State,
+    VethId, Vlan,
 };
 use crate::control::counts::{Counts, KernelCounts};
 use crate::control::explain::InvalidFrame;
@@ -98,6 +98,10 @@ impl Daemon {
             ShowRequest::RunningConfig => Answer::RunningConfig(ShowRunningConfig {
                 schema: SCHEMA,
                 text: self.said.running_config(),
+            }),
+            ShowRequest::RunningConfigOf(part) => Answer::RunningConfig(ShowRunningConfig {
+                schema: SCHEMA,
+                text: self.running_config_of(part)?,
             }),
             ShowRequest::RunningConfigDiff => {
                 Answer::Diff(self.running_diff().map_err(LookError::Startup)?)
@@ -334,6 +338,24 @@ impl Daemon {
             schema: SCHEMA,
             entries: entries.filter(wanted).collect(),
         })
+    }
+
+    /// Of an interface of which nothing is said, the heading: it is there.
+    fn running_config_of(&self, part: Context) -> Result<String, LookError> {
+        if let Some(text) = self.said.running_config_of(&part) {
+            return Ok(text);
+        }
+        match part {
+            Context::Interface(one) if self.effective(one).is_none() => {
+                Err(LookError::NoInterface(one))
+            }
+            Context::Interface(InterfaceId::Ethernet(id)) => {
+                Ok(format!("interface ethernet{id}\n"))
+            }
+            Context::Interface(InterfaceId::Veth(id)) => Ok(format!("interface veth{id}\n")),
+            Context::Profile(name) => Err(LookError::NoProfile(name)),
+            Context::Config | Context::Vlan(_) => Ok(String::new()),
+        }
     }
 
     async fn address_count(&self) -> Result<ShowMacCount, SuperviseError> {

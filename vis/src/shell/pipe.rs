@@ -50,6 +50,7 @@ mod tests {
         let text = "one\ntwo\nthree\nfour\n";
         for (pipe, left) in [
             (Pipe::Include("^t".parse().unwrap()), "two\nthree\n"),
+            (Pipe::Include("\"^t\"".parse().unwrap()), "two\nthree\n"),
             (Pipe::Exclude("o".parse().unwrap()), "three\n"),
             (Pipe::Begin("two|x".parse().unwrap()), "two\nthree\nfour\n"),
             (Pipe::Count, "4\n"),

@@ -6,6 +6,9 @@ use std::fmt::{self, Write};
 const RULE: &str =
     "--------------------------------------------------------------------------------";
 
+/// Characters of a name in `show interface status`.
+const NAME: usize = 18;
+
 pub(super) fn write_status(out: &mut String, answer: &ShowInterfaceStatus) -> fmt::Result {
     writeln!(out, "{RULE}")?;
     writeln!(
@@ -18,7 +21,7 @@ pub(super) fn write_status(out: &mut String, answer: &ShowInterfaceStatus) -> fm
         let line = format!(
             "{:<13} {:<18} {:<9} {:<9} {:<7} {:<7} {}",
             format!("{:#}", one.interface),
-            one.name.as_deref().unwrap_or("--"),
+            cut(one.name.as_deref().unwrap_or("--")),
             one.status.as_str(),
             one.vlan,
             // What a device has agreed on with its neighbour is the kernel's affair.
@@ -29,6 +32,14 @@ pub(super) fn write_status(out: &mut String, answer: &ShowInterfaceStatus) -> fm
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())
+}
+
+/// To the width of its column, as nxos does; JSON has it whole.
+fn cut(name: &str) -> &str {
+    let end = name.char_indices().nth(NAME).map(|(at, _)| at);
+    end.and_then(|end| name.get(..end))
+        .unwrap_or(name)
+        .trim_end()
 }
 
 pub(super) fn write_brief(out: &mut String, answer: &ShowInterfaceBrief) -> fmt::Result {
