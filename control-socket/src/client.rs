@@ -1,7 +1,7 @@
 //! The command line's end. Blocking: a command asks one thing and prints the answer.
 
 use crate::frame::{self, Chunk, End, Frame, FrameError, Hello, Kind, Refusal, Stream};
-use crate::path::{PathError, Role, socket_path};
+use crate::path::{PathError, Role, shared_path, socket_path};
 use bytes::BytesMut;
 use serde::Serialize;
 use std::io::{self, Read, Write};
@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long a daemon may be silent.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = match cfg!(test) {
+    true => Duration::from_millis(200),
+    false => Duration::from_secs(30),
+};
 
 /// How long a daemon may take from its start until it listens (ours).
 const STARTING: Duration = Duration::from_secs(1);
@@ -101,6 +104,16 @@ pub enum ClientError {
         /// What the system said.
         source: io::Error,
     },
+    /// It holds the connection and says nothing.
+    #[error(
+        "the daemon on {path} has not answered for {} s: what it was asked may have been done all the same; see with \
+        `show`, and look at its log",
+        PATIENCE.as_secs()
+    )]
+    Silent {
+        /// The socket.
+        path: PathBuf,
+    },
     /// The output cannot be written.
     #[error("the answer cannot be written")]
     Output {
@@ -170,6 +183,31 @@ pub fn print_chunk(chunk: Chunk) -> io::Result<()> {
 }
 
 impl Client {
+    /// Connects to the daemon `program` by its own socket, or, where this user may not, by the one for users with a role.
+    ///
+    /// # Errors
+    /// Neither answers; then it is said of the first. Or the second refuses.
+    pub fn of(program: &str, release: &str, socket: Option<&Path>) -> Result<Self, CommandError> {
+        let own = socket_path(program, Role::Network, socket);
+        let first = match own {
+            Ok(path) => match Self::connect(&path, program, release) {
+                Ok(client) => return Ok(client),
+                Err(error @ (ClientError::NotAllowed { .. } | ClientError::NotRunning { .. })) => {
+                    CommandError::from(error)
+                }
+                Err(error) => return Err(error.into()),
+            },
+            Err(error) => error.into(),
+        };
+        let shared =
+            shared_path(program, socket).map(|path| Self::connect(&path, program, release));
+        match shared {
+            Ok(Ok(client)) => Ok(client),
+            Ok(Err(refused @ ClientError::Refused { .. })) => Err(refused.into()),
+            Ok(Err(_)) | Err(_) => Err(first),
+        }
+    }
+
     /// Connects to the daemon `program` on `path`.
     ///
     /// # Errors
@@ -269,6 +307,16 @@ impl Client {
                     .input
                     .extend_from_slice(space.get(..n).unwrap_or_default()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut
+                    ) =>
+                {
+                    return Err(ClientError::Silent {
+                        path: self.path.clone(),
+                    });
+                }
                 Err(error) => return Err(self.lost(error)),
             }
         }
@@ -303,5 +351,34 @@ impl Client {
             path: self.path.clone(),
             source,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn a_daemon_that_says_nothing_is_not_one_that_has_closed() {
+        let path = std::env::temp_dir().join(format!("silent-{}.sock", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).unwrap();
+        let daemon = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut hello = BytesMut::new();
+            let own = Hello::of("vis", "1");
+            frame::write(&mut hello, Kind::Hello, &own, frame::MAX_FROM_DAEMON).unwrap();
+            stream.write_all(&hello).unwrap();
+            // Until the client lets go.
+            let mut asked = Vec::new();
+            let _ = stream.read_to_end(&mut asked);
+        });
+        let mut client = Client::connect(&path, "vis", "1").unwrap();
+        let silent = client.call(&"rollback 1", |_| Ok(())).unwrap_err();
+        assert!(matches!(silent, ClientError::Silent { .. }), "{silent}");
+        drop(client);
+        daemon.join().unwrap();
+        std::fs::remove_file(&path).unwrap();
     }
 }

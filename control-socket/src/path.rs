@@ -59,6 +59,9 @@ pub enum PathError {
     },
 }
 
+/// The folder of root's sockets.
+const OF_ROOT: &str = "/run/niv";
+
 /// Where the socket of `program` for `role` is: `given` (from `--socket`), else the variable
 /// `PROGRAM_SOCKET`, else `/run/niv` as root and `$XDG_RUNTIME_DIR/niv` without.
 ///
@@ -68,7 +71,7 @@ pub enum PathError {
 /// # Errors
 /// There is no such place, or its path is too long for a socket.
 pub fn socket_path(program: &str, role: Role, given: Option<&Path>) -> Result<PathBuf, PathError> {
-    let variable = format!("{}_SOCKET", program.to_uppercase());
+    let variable = variable(program);
     let place = given
         .map(Path::to_owned)
         .or_else(|| std::env::var_os(&variable).map(PathBuf::from));
@@ -84,9 +87,27 @@ pub fn socket_path(program: &str, role: Role, given: Option<&Path>) -> Result<Pa
     check_length(path)
 }
 
+/// Where a user finds the socket for those with a role: beside a place given by hand or by the variable, else that of
+/// root's daemon.
+///
+/// # Errors
+/// As [`socket_path`].
+pub(crate) fn shared_path(program: &str, given: Option<&Path>) -> Result<PathBuf, PathError> {
+    let named = given.is_some() || std::env::var_os(variable(program)).is_some();
+    if named {
+        return socket_path(program, Role::Operator, given);
+    }
+    let file = format!("{program}{}.sock", Role::Operator.suffix());
+    Ok(Path::new(OF_ROOT).join(file))
+}
+
+fn variable(program: &str) -> String {
+    format!("{}_SOCKET", program.to_uppercase())
+}
+
 fn runtime_directory() -> Option<PathBuf> {
     if rustix::process::geteuid().is_root() {
-        Some(PathBuf::from("/run/niv"))
+        Some(PathBuf::from(OF_ROOT))
     } else {
         std::env::var_os("XDG_RUNTIME_DIR").map(|directory| Path::new(&directory).join("niv"))
     }

@@ -113,6 +113,25 @@ impl Files for Disk {
     }
 }
 
+/// A file is not replaced for certain.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplaceError {
+    /// It is as it was.
+    #[error(transparent)]
+    Old(io::Error),
+    /// It is the new one, and after a power cut may be the old one again: only its name was not synced.
+    #[error(transparent)]
+    New(io::Error),
+}
+
+impl From<ReplaceError> for io::Error {
+    fn from(error: ReplaceError) -> Self {
+        match error {
+            ReplaceError::Old(error) | ReplaceError::New(error) => error,
+        }
+    }
+}
+
 /// Puts `octets` into the file at `path` and makes it this user's alone: on disk, under that name, when this
 /// returns.
 ///
@@ -122,15 +141,15 @@ impl Files for Disk {
 /// # Errors
 /// The system refuses. Then the file is the old one, or, if only the last syncing failed, the new one.
 pub fn replace(path: &Path, octets: &[u8]) -> io::Result<()> {
-    replace_among(&Disk, path, octets, Access::OWN)
+    Ok(replace_among(&Disk, path, octets, Access::OWN)?)
 }
 
 /// The same for a file that others may be allowed to read: it keeps its mode, and its owner where this user may give
 /// files away. One that was not there is this user's alone.
 ///
 /// # Errors
-/// As [`replace`].
-pub fn replace_keeping_access(path: &Path, octets: &[u8]) -> io::Result<()> {
+/// As [`replace`], and which of the two it is.
+pub fn replace_keeping_access(path: &Path, octets: &[u8]) -> Result<(), ReplaceError> {
     replace_among(&Disk, path, octets, Access::of(path))
 }
 
@@ -145,15 +164,15 @@ fn beside(path: &Path) -> PathBuf {
 /// [`replace`], among any files.
 ///
 /// # Errors
-/// As [`replace`].
+/// As [`replace_keeping_access`].
 pub fn replace_among<F: Files>(
     files: &F,
     path: &Path,
     octets: &[u8],
     access: Access,
-) -> io::Result<()> {
+) -> Result<(), ReplaceError> {
     let new = beside(path);
-    let mut file = files.create(&new, access)?;
+    let mut file = files.create(&new, access).map_err(ReplaceError::Old)?;
     let written = files
         .write(&mut file, octets)
         .and_then(|()| files.sync(&file))
@@ -161,13 +180,14 @@ pub fn replace_among<F: Files>(
     if let Err(error) = written {
         // What is left of it would only take up room; the error is what counts.
         let _ = files.remove(&new);
-        return Err(error);
+        return Err(ReplaceError::Old(error));
     }
     // A bare name is in the working folder.
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty());
-    files.sync_folder(folder.unwrap_or(Path::new(".")))
+    let folder = folder.unwrap_or(Path::new("."));
+    files.sync_folder(folder).map_err(ReplaceError::New)
 }
 
 /// A new, empty file for this user alone, in place of what a killed process may have left there. A link planted
@@ -399,14 +419,18 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_fails_leaves_the_old_file_and_nothing_else() {
+    fn a_step_that_fails_leaves_the_file_that_is_said_and_nothing_else() {
         let path = Path::new("/etc/vis.conf");
-        for steps in 0..STEPS - 1 {
+        for steps in 0..STEPS {
             let disk = Fragile::with(path, b"the old one", steps, false);
-            assert!(replace_among(&disk, path, b"new", Access::OWN).is_err());
+            let error = replace_among(&disk, path, b"new", Access::OWN).unwrap_err();
             let state = disk.state.borrow();
             assert_eq!(state.names.keys().collect::<Vec<_>>(), [path]);
-            assert_eq!(state.contents[state.names[path]].0, b"the old one");
+            let there: &[u8] = match error {
+                ReplaceError::Old(_) => b"the old one",
+                ReplaceError::New(_) => b"new",
+            };
+            assert_eq!(state.contents[state.names[path]].0, there, "step {steps}");
         }
     }
 

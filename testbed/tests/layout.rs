@@ -49,6 +49,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "control-socket",
             "doctor",
             "link-control",
+            "policy",
         ],
     ),
     ("packaging", &["interface-virtualizer", "vis"]),

@@ -21,7 +21,8 @@ pub use history::{How, MAX_HISTORY, Past};
 pub use refused::Refused;
 
 use crate::config::{
-    Config, Confirm, Context, Diagnostic, Line, PortLine, ProfileName, Steps, Typed, VethId, Way,
+    Config, Confirm, Context, Diagnostic, Line, MAX_FILE, PortLine, ProfileName, Steps, Typed,
+    VethId, Way,
 };
 use candidate::Candidates;
 use commit::Awaiting;
@@ -221,15 +222,21 @@ impl Changes {
     /// # Errors
     /// There is none here; or a line of it does not fit what somebody else has changed since.
     pub fn candidate_diff(&self, at: &At, who: &Who) -> Result<Vec<String>, Refused> {
+        Ok(diff(&self.running, &self.candidate(at, who)?))
+    }
+
+    /// What `commit` would put in force.
+    ///
+    /// # Errors
+    /// As [`Changes::candidate_diff`].
+    pub fn candidate(&self, at: &At, who: &Who) -> Result<Config, Refused> {
         let number = at.candidate.ok_or(Refused::NoCandidate)?;
-        let candidate = self.candidates.look_at(number, who)?;
-        if candidate.stands_on(self.revision) {
-            return Ok(diff(&self.running, &candidate.config));
+        let mut candidate = self.candidates.look_at(number, who)?.clone();
+        if !candidate.stands_on(self.revision) {
+            let stood = candidate.stand_on(&self.running, self.revision);
+            stood.map_err(|misfit| self.does_not_fit(misfit))?;
         }
-        let mut candidate = candidate.clone();
-        let stood = candidate.stand_on(&self.running, self.revision);
-        stood.map_err(|misfit| self.does_not_fit(misfit))?;
-        Ok(diff(&self.running, &candidate.config))
+        Ok(candidate.config)
     }
 
     fn configure(&mut self, at: &At, way: Way, who: &Who, now: Now) -> Result<Said, Refused> {
@@ -343,6 +350,7 @@ impl Changes {
     /// What came of `text`, without the place of the next line.
     fn typed(&self, config: Config, text: &str, who: &Who, entry: u64) -> Result<Said, Refused> {
         check(&config)?;
+        fits_a_file(&config)?;
         let told = new_warnings(&self.running, &config);
         let proposed = (config != *self.running).then(|| Proposed {
             config: Arc::new(config),
@@ -487,6 +495,14 @@ fn check(config: &Config) -> Result<(), Refused> {
     match config.inheritance_faults().into_iter().next() {
         None => Ok(()),
         Some((name, fault)) => Err(Refused::Inheritance(name, fault)),
+    }
+}
+
+/// A switch has to be able to start with what it has saved.
+fn fits_a_file(config: &Config) -> Result<(), Refused> {
+    match config.running_config().len() {
+        0..=MAX_FILE => Ok(()),
+        octets => Err(Refused::TooLong(octets)),
     }
 }
 

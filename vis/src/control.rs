@@ -4,6 +4,7 @@ pub mod counts;
 pub mod explain;
 pub mod interfaces;
 pub mod niv;
+pub mod plan;
 pub mod show;
 pub mod switch;
 

@@ -1,9 +1,34 @@
 //! The startup configuration: the file the switch starts with, and how the running one is saved there.
 
-use packet_io::whole_file;
-use std::fs;
-use std::io;
-use std::path::PathBuf;
+use crate::config::MAX_FILE;
+use packet_io::whole_file::{self, ReplaceError};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// What is in a configuration file: no more than shows that it is too long for one.
+///
+/// # Errors
+/// The system refuses.
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    File::open(path)?
+        .take(MAX_FILE as u64 + 1)
+        .read_to_end(&mut octets)?;
+    Ok(octets)
+}
+
+/// The same for somebody who must not wait: a pipe or a device may never end.
+///
+/// # Errors
+/// As [`read`], and it is no file.
+pub(crate) fn read_at_once(path: &Path) -> io::Result<Vec<u8>> {
+    if path.metadata()?.is_file() {
+        read(path)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"))
+    }
+}
 
 /// The running configuration is not saved. The file is whole, and forwarding goes on.
 #[derive(Debug, thiserror::Error)]
@@ -51,14 +76,15 @@ impl Saved {
                 self.0 = copy.number;
                 Ok(format!("saved in {}", path.display()))
             }
-            Err(source) => {
-                // The last step, which makes the name durable, is the only one after which it is there.
-                let is_there = fs::read(&path).is_ok_and(|found| found == copy.text.as_bytes());
+            Err(error) => {
+                let what = match error {
+                    ReplaceError::Old(_) => "is not written, and is as it was",
+                    // The last step, which makes the name durable, is the only one after which it is there.
+                    ReplaceError::New(_) => "is written, and may be the old one after a power cut",
+                };
+                let source = error.into();
                 Err(SaveError {
-                    what: match is_there {
-                        true => "is written, and may be the old one after a power cut",
-                        false => "is not written, and is as it was",
-                    },
+                    what,
                     why: why(&source),
                     path,
                     source,

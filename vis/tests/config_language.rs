@@ -6,8 +6,8 @@
 
 use niv::{VlanId, VlanSet};
 use vis::config::{
-    Config, Diagnostic, Effective, EthernetId, Membership, State, VethId, VicAuthentication,
-    Warning, parse,
+    Config, Context, Diagnostic, Effective, EthernetId, InterfaceId, Membership, State, VethId,
+    VicAuthentication, Warning, parse,
 };
 
 fn read(text: &str) -> (Config, Vec<Warning>) {
@@ -323,4 +323,64 @@ fn the_two_subtypes_never_are_the_same() {
     ] {
         assert_eq!(vis::config::parse(lines, "t").is_ok(), is_taken, "{lines}");
     }
+}
+
+#[test]
+fn what_is_said_of_one_interface_or_profile_is_its_part_of_the_whole() {
+    let profile = "port-profile web\n  switchport access vlan 10\n";
+    let interface = "interface ethernet2\n  inherit port-profile web\n  device p2\n";
+    let vnic = "interface veth3\n  inherit port-profile web\n";
+    let (config, _) = read(&format!("vlan 10\n{profile}{interface}{vnic}"));
+    for (part, text) in [
+        (Context::Profile("web".parse().unwrap()), Some(profile)),
+        (Context::Profile("db".parse().unwrap()), None),
+        (
+            Context::Interface(InterfaceId::Ethernet(2.try_into().unwrap())),
+            Some(interface),
+        ),
+        (
+            Context::Interface(InterfaceId::Veth(3.try_into().unwrap())),
+            Some(vnic),
+        ),
+        (
+            Context::Interface(InterfaceId::Veth(4.try_into().unwrap())),
+            None,
+        ),
+        (
+            Context::Vlan(Box::new("10".parse().unwrap())),
+            Some("vlan 10\n"),
+        ),
+    ] {
+        let said = config.running_config_of(&part);
+        assert_eq!(said.as_deref(), text, "{part:?}");
+        if let Some(said) = said {
+            assert!(config.running_config().contains(&said), "{said}");
+        }
+    }
+}
+
+#[test]
+fn no_takes_away_what_it_names_and_nothing_in_its_place() {
+    let text = "port-profile web\n  inherit port-profile base\n  switchport mode trunk\n  \
+        switchport trunk native vlan 5\n  mtu 1400\n  ip access-group 500 in\nvic grace 60\n";
+    for (refused, said) in [
+        ("no inherit port-profile other", "inherit port-profile base"),
+        ("no switchport mode access", "switchport mode trunk"),
+        (
+            "no switchport trunk native vlan 6",
+            "switchport trunk native vlan 5",
+        ),
+        ("no mtu 9000", "mtu 1400"),
+        ("no ip access-group 999 in", "ip access-group 500 in"),
+        ("no vic grace 5", "vic grace 60"),
+    ] {
+        let faults = parse(&format!("{text}port-profile web\n{refused}\n"), "t").unwrap_err();
+        let fault = faults.first().unwrap().to_string();
+        assert!(fault.contains(&format!("`{said}`")), "{refused}: {fault}");
+    }
+    // What it names, whatever there is, and what is not there.
+    let all = "no inherit port-profile base\nno switchport mode trunk\nno switchport trunk native vlan\n\
+        no mtu 1400\nno ip access-group 500 in\nno ip access-group 999 out\nno switchport access vlan 7\nno vic grace 60\n";
+    let (config, _) = read(&format!("{text}port-profile web\n{all}"));
+    assert_eq!(config.running_config(), "port-profile web\n");
 }

@@ -204,7 +204,7 @@ const GROUPS: &[Group] = &[
             ("name x", 1, "`description`"),
             ("capability l3", 1, "`description`"),
             ("s", 1, "`shutdown` or `switchport`"),
-            ("i", 1, "`inherit` or `ip`"),
+            ("i", 1, "`inherit`, `ip` or `interface`"),
             ("no s", 4, "`shutdown` or `switchport`"),
             ("description", 12, "a text of 1 to 254 octets"),
             ("inherit", 8, "`port-profile`"),

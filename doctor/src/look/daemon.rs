@@ -2,7 +2,7 @@
 
 use super::left;
 use crate::facts::{Running, Wanted};
-use control_socket::{Client, ClientError, Role, Stream, socket_path};
+use control_socket::{Client, ClientError, CommandError, Stream};
 use packet_io::netns::NetNs;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -83,10 +83,8 @@ pub(super) fn ask(
 }
 
 fn connect(program: &str, release: &str, socket: Option<&Path>) -> Result<Client, Told> {
-    let path = socket_path(program, Role::Network, socket)
-        .map_err(|error| Told::Unseen(error.to_string()))?;
-    Client::connect(&path, program, release).map_err(|error| match error {
-        ClientError::NotRunning { path, .. } => Told::NotRunning(format!(
+    Client::of(program, release, socket).map_err(|error| match error {
+        CommandError::Client(ClientError::NotRunning { path, .. }) => Told::NotRunning(format!(
             "it does not run: nothing answers on {}",
             path.display()
         )),

@@ -1,7 +1,7 @@
 //! A candidate becomes the configuration: `commit`, for good or to be confirmed, and `abort`.
 
 use super::history::How;
-use super::{At, Changes, Now, Proposed, Refused, Said, Who};
+use super::{At, Changes, Now, Proposed, Refused, Said, Who, fits_a_file};
 use crate::config::{Config, Confirm};
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,6 +117,7 @@ impl Changes {
             said.told.push(nothing);
             return Ok(said);
         }
+        fits_a_file(&candidate.config)?;
         // What waits is confirmed when what stands on it is in force, so that a refusal has changed nothing.
         let told = match confirms {
             true => vec![

@@ -1,7 +1,7 @@
 //! Why a line changes nothing.
 
 use super::{MAX_CANDIDATE_LINES, MAX_CANDIDATES};
-use crate::config::{Conflict, ProfileName};
+use crate::config::{Conflict, MAX_FILE, ProfileName};
 
 impl Refused {
     /// The mode it was said in is about what is no more: it leads back to the configuration as a whole.
@@ -34,6 +34,12 @@ pub enum Refused {
     /// Too long.
     #[error("the candidate has {MAX_CANDIDATE_LINES} lines, which is the limit: `commit` it")]
     TooManyLines,
+    /// No file may be so long.
+    #[error(
+        "nothing is changed: the configuration would have {0} octets, and a file that a switch starts with has {MAX_FILE} \
+        at most: let interfaces inherit what they have in common from a port-profile"
+    )]
+    TooLong(usize),
     /// Not there, or somebody else's.
     #[error(
         "the candidate is gone: it was given up, or not touched for an hour; `end`, then `configure candidate` \

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::config::grammar::Mode;
-use crate::config::parse;
+use crate::config::{Allowed, PortLines, parse};
 use crate::shell::{mode, understand};
+use niv::VlanId;
 
 struct Switch {
     changes: Changes,
@@ -705,4 +706,31 @@ fn what_changes_nothing_is_not_in_the_history() {
     let told = switch.say(&mut ana, "rollback 2").unwrap();
     assert_eq!(told, ["there is nothing to change"]);
     assert_eq!(switch.changes.history().count(), 2);
+}
+
+#[test]
+fn what_no_file_can_hold_is_not_put_in_force() {
+    let even = (1..2047).map(|vlan| VlanId::try_from(2 * vlan).unwrap());
+    let lines = PortLines {
+        allowed_vlans: Some(Allowed::Exactly(Box::new(even.collect()))),
+        ..PortLines::default()
+    };
+    let mut config = Config::empty();
+    for id in 1..=600 {
+        let veth = config.veths.entry(VethId::try_from(id).unwrap());
+        veth.or_default().lines = lines.clone();
+    }
+    let mut switch = Switch::new("");
+    switch.changes = Changes::new(Arc::new(config), 1);
+    let mut ana = shell(1);
+    for way in ["terminal", "candidate"] {
+        all(&mut switch, &mut ana, &["end", &format!("configure {way}")]);
+        let typed = switch.say(&mut ana, "vlan 20");
+        let refused = match way {
+            "terminal" => typed.unwrap_err(),
+            _ => switch.say(&mut ana, "commit").unwrap_err(),
+        };
+        assert!(matches!(refused, Refused::TooLong(_)), "{refused}");
+    }
+    assert!(switch.log.is_empty());
 }

@@ -5,6 +5,7 @@ use crate::config::{
     self, Binding, Config, Conflict, Context, DeviceName, Diagnostic, EthernetId, InterfaceId,
     Line, PortLine, PortMode, VethId, VicAuthentication, Warning,
 };
+use crate::startup;
 use clap::{Args, Parser, Subcommand};
 use niv::VifId;
 use std::path::{Path, PathBuf};
@@ -220,16 +221,7 @@ fn shown(faults: usize) -> String {
 /// # Errors
 /// It cannot be read or is faulty.
 pub fn load(path: &Path) -> Result<(Config, Vec<Warning>), LoadError> {
-    use std::io::Read;
-    let read = || {
-        let mut octets = Vec::new();
-        let file = std::fs::File::open(path)?;
-        // One octet more than is taken: enough to see that it is too long.
-        file.take(config::MAX_FILE as u64 + 1)
-            .read_to_end(&mut octets)?;
-        Ok(octets)
-    };
-    let octets = read().map_err(|source| LoadError::Read {
+    let octets = startup::read(path).map_err(|source| LoadError::Read {
         path: path.to_owned(),
         source,
     })?;

@@ -10,6 +10,7 @@ mod interface_tables;
 mod links;
 mod mac_address_table;
 mod module;
+mod plan;
 mod port_profile;
 mod tech_support;
 mod version;
@@ -55,6 +56,7 @@ fn text(answer: &Answer) -> String {
         }
         Answer::Diff(answer) => changes::write_diff(&mut out, answer),
         Answer::History(answer) => changes::write_history(&mut out, answer),
+        Answer::Plan(answer) => plan::write(&mut out, answer),
         Answer::Version(answer) => version::write(&mut out, answer),
         Answer::Vlan(answer) => vlan::write(&mut out, answer),
     };

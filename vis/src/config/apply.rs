@@ -106,6 +106,11 @@ pub enum Conflict {
     /// without what it said before, and against the will of whoever took it away.
     #[error("{0} is no more: `{0}` makes it anew")]
     Gone(Context),
+    /// A line with `no` names another value than the one there is.
+    #[error(
+        "what is said here is `{0}`: expected that with `no` in front, or nothing behind the words"
+    )]
+    OtherSaid(String),
     /// The line is not about anything in this context.
     #[error(
         "this line does not belong to the configuration: expected one that configures something"
@@ -183,9 +188,63 @@ impl Config {
                 self.apply_within(context, line)?;
             }
             Line::Role(privilege, grantee, granted) => self.grant(privilege, grantee, granted)?,
+            Line::Unsay(lines) => {
+                let (said, line) = *lines;
+                self.part(context).check_unsaid(context, said, &line)?;
+                return self.apply(context, line);
+            }
             Line::Show(_) | Line::Typed(_) | Line::Pipe(_) => return Err(Conflict::NotHere),
         }
         Ok(context.clone())
+    }
+
+    /// What is said in `context`, and of the switch as a whole in single lines.
+    pub(super) fn part(&self, context: &Context) -> Self {
+        let mut part = Self {
+            aging_time: self.aging_time,
+            vic: self.vic.clone(),
+            ..Self::empty()
+        };
+        match context {
+            Context::Config => {}
+            Context::Vlan(vlans) => {
+                let said = self.vlans.iter().filter(|(vlan, _)| vlans.contains(**vlan));
+                part.vlans = said.map(|(&vlan, said)| (vlan, said.clone())).collect();
+            }
+            Context::Profile(name) => {
+                let said = self.profiles.get_key_value(name);
+                part.profiles = said
+                    .map(|(k, v)| (k.clone(), v.clone()))
+                    .into_iter()
+                    .collect();
+            }
+            Context::Interface(InterfaceId::Ethernet(id)) => {
+                let said = self.ethernets.get_key_value(id);
+                part.ethernets = said.map(|(k, v)| (*k, v.clone())).into_iter().collect();
+            }
+            Context::Interface(InterfaceId::Veth(id)) => {
+                let said = self.veths.get_key_value(id);
+                part.veths = said.map(|(k, v)| (*k, v.clone())).into_iter().collect();
+            }
+        }
+        part
+    }
+
+    /// Whether what `line` takes away is what `said` says, or nothing. Another line of its kind was not meant.
+    fn check_unsaid(&self, context: &Context, said: Line, line: &Line) -> Result<(), Conflict> {
+        let mut without = self.clone();
+        without.apply(context, line.clone())?;
+        let mut with = self.clone();
+        let is_said = with.apply(context, said).is_ok() && with == *self;
+        if is_said || without == *self {
+            return Ok(());
+        }
+        let (here, left) = (self.running_config(), without.running_config());
+        let mut gone = here
+            .lines()
+            .filter(|line| !left.lines().any(|other| other == *line));
+        let gone = gone.next().unwrap_or_default().trim();
+        Err(Conflict::OtherSaid(gone.to_owned()))
     }
 
     fn apply_within(&mut self, context: &Context, line: Line) -> Result<(), Conflict> {

@@ -98,36 +98,43 @@ impl std::fmt::Display for Missing {
 impl Config {
     /// What vEth `id` has to do; `None` when there is no such vEth.
     pub fn effective_veth(&self, id: VethId) -> Option<Effective> {
-        let veth = self.veths.get(&id)?;
-        let resolved = self.resolve(&veth.lines);
-        let mut missing = resolved.missing;
-        if resolved.mode == PortMode::Vntag {
-            missing.push(Missing::VntagOnVeth);
-        }
-        if let Some(bind) = veth.bind {
-            match self.effective_ethernet(bind.ethernet) {
-                None => missing.push(Missing::Link(bind.ethernet)),
-                Some(link) if link.membership != Membership::Vntag => {
-                    missing.push(Missing::LinkMode(bind.ethernet));
-                }
-                Some(_) => {}
-            }
-        }
-        Some(Effective {
-            state: state(resolved.shut, &missing),
-            membership: resolved.membership,
-            mtu: resolved.mtu,
-        })
+        Some(self.resolve_veth(id)?.effective())
     }
 
     /// What ethernet interface `id` has to do; `None` when there is no such interface.
     pub fn effective_ethernet(&self, id: EthernetId) -> Option<Effective> {
-        let resolved = self.resolve(&self.ethernets.get(&id)?.lines);
-        Some(Effective {
-            state: state(resolved.shut, &resolved.missing),
-            membership: resolved.membership,
-            mtu: resolved.mtu,
-        })
+        Some(self.resolve(&self.ethernets.get(&id)?.lines).effective())
+    }
+
+    /// What is said on an interface and is not in force.
+    pub(super) fn missing(&self, interface: InterfaceId) -> Vec<Missing> {
+        let resolved = match interface {
+            InterfaceId::Ethernet(id) => {
+                self.ethernets.get(&id).map(|one| self.resolve(&one.lines))
+            }
+            InterfaceId::Veth(id) => self.resolve_veth(id),
+        };
+        resolved
+            .map(|resolved| resolved.missing)
+            .unwrap_or_default()
+    }
+
+    fn resolve_veth(&self, id: VethId) -> Option<Resolved> {
+        let veth = self.veths.get(&id)?;
+        let mut resolved = self.resolve(&veth.lines);
+        if resolved.mode == PortMode::Vntag {
+            resolved.missing.push(Missing::VntagOnVeth);
+        }
+        if let Some(bind) = veth.bind {
+            match self.effective_ethernet(bind.ethernet) {
+                None => resolved.missing.push(Missing::Link(bind.ethernet)),
+                Some(link) if link.membership != Membership::Vntag => {
+                    resolved.missing.push(Missing::LinkMode(bind.ethernet));
+                }
+                Some(_) => {}
+            }
+        }
+        Some(resolved)
     }
 
     /// Which VLANs a port is in that inherits this profile and says nothing itself; `None` when there is no such
@@ -217,6 +224,16 @@ struct Resolved {
     missing: Vec<Missing>,
     mtu: Option<Mtu>,
     shut: bool,
+}
+
+impl Resolved {
+    fn effective(self) -> Effective {
+        Effective {
+            state: state(self.shut, &self.missing),
+            membership: self.membership,
+            mtu: self.mtu,
+        }
+    }
 }
 
 fn nearest<'a, T>(

@@ -316,10 +316,12 @@ const IP: Node = word("ip", "Policy by IP address").then(&[word(
 .then(&[value(Kind::Acl, "Which list").then(&[
     word("in", "To frames from the port")
         .line(|values| access_group(Direction::In, values))
-        .no(|_| port(PortLine::AccessGroup(Direction::In, None))),
+        .no(|_| port(PortLine::AccessGroup(Direction::In, None)))
+        .claims(),
     word("out", "To frames towards the port")
         .line(|values| access_group(Direction::Out, values))
-        .no(|_| port(PortLine::AccessGroup(Direction::Out, None))),
+        .no(|_| port(PortLine::AccessGroup(Direction::Out, None)))
+        .claims(),
 ])])]);
 
 fn access_group(direction: Direction, values: &mut Values) -> Option<Line> {

@@ -68,12 +68,21 @@ pub enum Line {
     End,
     /// `role network|operator user|group NAME`; false: with `no` in front.
     Role(Privilege, Grantee, bool),
+    /// `no` with what it takes away: the line that says it, and the line that takes away whatever is said of that.
+    Unsay(Box<(Line, Line)>),
     /// `show ...`
     Show(ShowRequest),
     /// Typed, and never in a file.
     Typed(Typed),
     /// What follows `|`.
     Pipe(Pipe),
+}
+
+impl Line {
+    /// It only shows something, so that a pipe may follow.
+    pub const fn shows(&self) -> bool {
+        matches!(self, Self::Show(_) | Self::Typed(Typed::Diff | Typed::Plan))
+    }
 }
 
 /// A line for the shell and the daemon behind it.
@@ -89,6 +98,8 @@ pub enum Typed {
     Abort,
     /// `show diff`
     Diff,
+    /// `plan`
+    Plan,
     /// `rollback N`
     Rollback(Steps),
     /// `copy running-config startup-config`, `write memory`

@@ -175,7 +175,9 @@ fn is_pattern(text: &str) -> bool {
 
 fn compiled(text: &str) -> Result<regex::Regex, regex::Error> {
     // Quotes around all of it are no part of it, as on nxos.
-    let inside = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    let inside = text
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
     regex::RegexBuilder::new(inside.unwrap_or(text))
         .size_limit(256 * 1024)
         .dfa_size_limit(256 * 1024)

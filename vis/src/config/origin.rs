@@ -1,7 +1,7 @@
 //! Where each line in force on a port stands: on the interface, in a port profile it inherits, or nowhere.
 //! What the lines come to is [`super::effective`]'s; nearest wins here as there.
 
-use super::effective::MAX_LEVELS;
+use super::effective::{MAX_LEVELS, Missing};
 use super::model::{Allowed, Config, InterfaceId, PortLines, PortMode};
 use super::name::ProfileName;
 use niv::VlanId;
@@ -60,6 +60,10 @@ pub enum About {
     AccessGroup,
     /// `shutdown`
     Shutdown,
+    /// `inherit port-profile`
+    Inherit,
+    /// `bind interface`
+    Bind,
 }
 
 /// A line in force.
@@ -95,6 +99,65 @@ impl Config {
         lines
             .map(|lines| self.expand(own, lines))
             .unwrap_or_default()
+    }
+
+    /// The lines for which an interface carries nothing: those that name what is not there or not in force.
+    pub fn incomplete(&self, interface: InterfaceId) -> Vec<OriginatedLine> {
+        let lines = match interface {
+            InterfaceId::Ethernet(id) => self.ethernets.get(&id).map(|one| &one.lines),
+            InterfaceId::Veth(id) => self.veths.get(&id).map(|one| &one.lines),
+        };
+        let Some(lines) = lines else {
+            return Vec::new();
+        };
+        let (own, missing) = (self.origins(interface), self.missing(interface));
+        let said = |about, text: Option<&str>| {
+            let mut own = own.iter().filter(move |line| line.about == about);
+            own.find(|line| text.is_none_or(|text| line.line == text))
+                .cloned()
+        };
+        let each = missing.iter().filter_map(|missing| match missing {
+            Missing::AccessVlan(_) => said(About::AccessVlan, None),
+            Missing::NativeVlan(_) => said(About::NativeVlan, None),
+            Missing::AccessGroup(line) => said(About::AccessGroup, Some(line)),
+            Missing::VntagOnVeth => said(About::Mode, None),
+            Missing::Profile(_) | Missing::Levels => self.last_inherit(interface, lines),
+            Missing::Link(_) | Missing::LinkMode(_) => {
+                let InterfaceId::Veth(id) = interface else {
+                    return None;
+                };
+                let bind = self.veths.get(&id)?.bind?;
+                Some(OriginatedLine {
+                    about: About::Bind,
+                    line: format!(
+                        "bind interface ethernet {} channel {}",
+                        bind.ethernet, bind.channel
+                    ),
+                    origin: Origin::Interface(interface),
+                })
+            }
+        });
+        each.collect()
+    }
+
+    /// The `inherit` that leads nowhere, or too far.
+    fn last_inherit(&self, interface: InterfaceId, lines: &PortLines) -> Option<OriginatedLine> {
+        let above = self.ancestors(lines);
+        let names = above.iter().map(|(name, _)| (*name).clone());
+        let mut names: Vec<ProfileName> = names.collect();
+        let last = above.last().map_or(lines, |(_, lines)| lines);
+        let origin = match names.pop() {
+            None => Origin::Interface(interface),
+            Some(name) => Origin::PortProfile {
+                name,
+                inherited_by: names,
+            },
+        };
+        Some(OriginatedLine {
+            about: About::Inherit,
+            line: format!("inherit port-profile {}", last.inherit.as_ref()?),
+            origin,
+        })
     }
 
     /// The ancestors of a profile or interface with these lines, the nearest first.
@@ -309,6 +372,25 @@ interface veth 2
             ]
         );
         assert_eq!(config.origins(veth(3)), []);
+    }
+
+    #[test]
+    fn a_port_that_is_down_names_the_line_it_is_down_for_and_no_other() {
+        let text = "port-profile server\n  inherit port-profile gone\nport-profile web\n  inherit port-profile server\n  \
+            ip access-group 500 in\ninterface veth 1\n  inherit port-profile web\n  bind interface ethernet 1 channel 7\n\
+            interface veth 2\n  switchport access vlan 77\n  mtu 1400\n";
+        let (config, _) = parse(text, "t").unwrap();
+        let veth = |id: u32| InterfaceId::Veth(id.try_into().unwrap());
+        assert_eq!(
+            said(&config.incomplete(veth(1))),
+            [
+                "inherit port-profile gone <- port-profile server, inherited by web",
+                "ip access-group 500 in <- port-profile web",
+                "bind interface ethernet 1 channel 7 <- interface Vethernet1",
+            ]
+        );
+        let vlan = ["switchport access vlan 77 <- interface Vethernet2"];
+        assert_eq!(said(&config.incomplete(veth(2))), vlan);
     }
 
     /// Said on one interface without any profile, the lines in force come to what the profiles came to.

@@ -21,25 +21,19 @@ impl Config {
 
     /// What is said of one interface, profile or VLAN, as [`Config::running_config`] says it; `None`: nothing is.
     pub fn running_config_of(&self, part: &Context) -> Option<String> {
-        let mut only = Self::empty();
-        match part {
+        let is_there = match part {
             Context::Config => return Some(self.running_config()),
-            Context::Vlan(vlans) => {
-                let said = self.vlans.iter().filter(|(vlan, _)| vlans.contains(**vlan));
-                only.vlans = said.map(|(&vlan, said)| (vlan, said.clone())).collect();
-            }
-            Context::Profile(name) => {
-                let said = self.profiles.get(name)?.clone();
-                only.profiles.insert(name.clone(), said);
-            }
-            Context::Interface(InterfaceId::Ethernet(id)) => {
-                only.ethernets.insert(*id, self.ethernets.get(id)?.clone());
-            }
-            Context::Interface(InterfaceId::Veth(id)) => {
-                only.veths.insert(*id, self.veths.get(id)?.clone());
-            }
-        }
-        Some(only.running_config())
+            Context::Vlan(_) => true,
+            Context::Profile(name) => self.profiles.contains_key(name),
+            Context::Interface(InterfaceId::Ethernet(id)) => self.ethernets.contains_key(id),
+            Context::Interface(InterfaceId::Veth(id)) => self.veths.contains_key(id),
+        };
+        let only = Self {
+            aging_time: None,
+            vic: Vic::default(),
+            ..self.part(part)
+        };
+        is_there.then(|| only.running_config())
     }
 
     fn write(&self, out: &mut String) -> fmt::Result {

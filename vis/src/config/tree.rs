@@ -21,6 +21,9 @@ pub struct Node {
     pub line: Option<Build>,
     /// What it means with `no` in front.
     pub no: Option<Build>,
+    /// With `no` in front it takes away what the line says, and nothing else in its place. So it is, too, where a word
+    /// before it can be negated by itself.
+    pub claims: bool,
 }
 
 /// What stands at one place of a command.
@@ -36,7 +39,7 @@ pub enum Token {
 pub type Build = fn(&mut Values) -> Option<Line>;
 
 /// The values met so far, first one first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Values(VecDeque<Value>);
 
 impl Values {
@@ -63,6 +66,7 @@ const fn node(token: Token, help: &'static str) -> Node {
         next: &[],
         line: None,
         no: None,
+        claims: false,
     }
 }
 
@@ -85,6 +89,13 @@ impl Node {
     #[must_use]
     pub const fn no(mut self, build: Build) -> Self {
         self.no = Some(build);
+        self
+    }
+
+    /// With `no` in front, only what the line says is taken away.
+    #[must_use]
+    pub const fn claims(mut self) -> Self {
+        self.claims = true;
         self
     }
 
@@ -208,11 +219,19 @@ pub fn walk(roots: &'static [Node], text: &str) -> Result<Line, Box<Mismatch>> {
         }
     }
     let incomplete = |at: &Position| at.mismatch(text.trim_end().len(), 0, Fault::Incomplete);
-    let build = at
+    let (node, build) = at
         .here
-        .and_then(|node| node.end(at.negated))
+        .and_then(|node| Some((node, node.end(at.negated)?)))
         .ok_or_else(|| incomplete(&at))?;
-    build(&mut values).ok_or_else(|| incomplete(&at))
+    let said = node
+        .line
+        .filter(|_| at.negated && (node.claims || at.could_end));
+    let said = said.and_then(|build| build(&mut values.clone()));
+    let line = build(&mut values).ok_or_else(|| incomplete(&at))?;
+    Ok(match said {
+        Some(said) => Line::Unsay(Box::new((said, line))),
+        None => line,
+    })
 }
 
 /// What may stand where `text` ends: for `?` and TAB. With a space at its end, what may follow its last
@@ -253,11 +272,53 @@ pub fn offers(roots: &'static [Node], text: &str) -> Vec<&'static Node> {
         .collect()
 }
 
+/// The first word behind `no`, with its place and the keywords of all sets that it is short for; none if it is a whole one.
+fn shortened<'a>(
+    sets: &[&'static [Node]],
+    text: &'a str,
+) -> Option<(usize, &'a str, Vec<&'static str>)> {
+    let mut words = Words { text, at: 0 };
+    let negated = is_negated(text);
+    if negated {
+        words.next();
+    }
+    let (at, word) = words.next()?;
+    let mut begun = Vec::new();
+    for roots in sets {
+        let start = Position {
+            negated,
+            ..Position::start(roots)
+        };
+        for (_, keyword) in start.keywords() {
+            if keyword.eq_ignore_ascii_case(word) {
+                return Some((at, word, Vec::new()));
+            }
+            if begins(keyword, word) && !begun.contains(&keyword) {
+                begun.push(keyword);
+            }
+        }
+    }
+    Some((at, word, begun))
+}
+
 /// Walks `text` from the first of several sets of roots that knows its first word.
 ///
 /// # Errors
-/// It means nothing to that one; or to none, and then what any of them expected is said.
+/// It means nothing to that one; or to none, and then what any of them expected is said. Or its first word is short for
+/// several, whichever sets they are of.
 pub fn walk_any(sets: &[&'static [Node]], text: &str) -> Result<Line, Box<Mismatch>> {
+    if let Some((at, word, keywords)) = shortened(sets, text)
+        && keywords.len() > 1
+    {
+        return Err(Box::new(Mismatch {
+            at,
+            length: word.len(),
+            depth: is_negated(text).into(),
+            fault: Fault::Ambiguous(word.to_owned(), keywords),
+            expected: Vec::new(),
+            nearest: None,
+        }));
+    }
     let mut unknown: Option<Box<Mismatch>> = None;
     for roots in sets {
         match walk(roots, text) {
@@ -301,6 +362,9 @@ pub fn offers_of_any(sets: &[&'static [Node]], text: &str) -> Vec<&'static Node>
         }
         return all;
     };
+    if shortened(sets, &before.join(" ")).is_some_and(|(_, _, keywords)| keywords.len() > 1) {
+        return Vec::new();
+    }
     let knows = |roots: &&&'static [Node]| {
         let at = Position {
             negated,
@@ -319,6 +383,8 @@ struct Position {
     nodes: &'static [Node],
     here: Option<&'static Node>,
     negated: bool,
+    /// A line could have ended before the last word.
+    could_end: bool,
     depth: usize,
 }
 
@@ -336,11 +402,15 @@ impl Position {
             nodes,
             here: None,
             negated: false,
+            could_end: false,
             depth: 0,
         }
     }
 
     fn enter(&mut self, node: &'static Node) {
+        self.could_end |= self
+            .here
+            .is_some_and(|node| node.end(self.negated).is_some());
         self.nodes = node.next;
         self.here = Some(node);
         self.depth += 1;

@@ -51,6 +51,11 @@ pub(super) const WITHIN: &[Node] = &[
         .then(&[value(Kind::Confirm, "Seconds to say so")
             .line(|values| typed(Typed::Commit(Some(values.take()?))))])]),
     word("do", "A command from outside the configuration").then(EXEC),
+    word(
+        "plan",
+        "What `commit` would change of interfaces, and of frames that came lately",
+    )
+    .line(|_| typed(Typed::Plan)),
     ROLLBACK,
     SHOW,
 ];

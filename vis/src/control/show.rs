@@ -7,6 +7,7 @@ use super::interfaces::{
     InterfaceTable, ShowInterfaceBrief, ShowInterfaceCounters, ShowInterfaceStatus,
 };
 use super::niv::{NivRequest, ShowNivLink, ShowNivList, ShowNivVif, Vnic};
+use super::plan::ShowPlan;
 use super::switch::{
     MacFilter, ShowDrops, ShowMacCount, ShowModule, ShowPortProfile, ShowTechSupport, VlanFilter,
 };
@@ -108,6 +109,8 @@ pub enum Answer {
     Diff(ShowDiff),
     /// To [`ShowRequest::History`].
     History(ShowHistory),
+    /// To `plan`.
+    Plan(ShowPlan),
     /// To [`ShowRequest::Version`].
     Version(ShowVersion),
     /// To [`ShowRequest::Vlan`].

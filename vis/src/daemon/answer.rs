@@ -20,6 +20,8 @@ pub(super) enum What {
     Show(ShowRequest),
     /// The diff of a candidate.
     Diff,
+    /// What a candidate would change beyond lines.
+    Plan,
     /// The configuration, to be saved.
     Save,
     /// A line that configures, and its text.
@@ -100,6 +102,7 @@ impl Answers {
                 let what = match line {
                     Line::Show(show) => What::Show(show),
                     Line::Typed(Typed::Diff) => What::Diff,
+                    Line::Typed(Typed::Plan) => What::Plan,
                     Line::Typed(Typed::Save) => What::Save,
                     // The shell's own.
                     Line::Typed(Typed::Length(_)) => What::Hello,

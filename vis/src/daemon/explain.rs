@@ -277,19 +277,13 @@ impl Words<'_> {
             );
         };
         let effective = of.and_then(|of| self.daemon.effective(of));
-        let (why, about): (_, &[About]) = match effective.map(|effective| effective.state) {
-            Some(State::ProfileIncomplete { why }) => (
-                why.join("; "),
-                &[
-                    About::Mode,
-                    About::AccessVlan,
-                    About::NativeVlan,
-                    About::AccessGroup,
-                ],
-            ),
-            _ => (String::new(), &[About::Shutdown]),
+        let (why, lines) = match (effective.map(|effective| effective.state), of) {
+            (Some(State::ProfileIncomplete { why }), Some(of)) => {
+                (why.join("; "), self.daemon.config.incomplete(of))
+            }
+            _ => (String::new(), self.lines(of, &[About::Shutdown])),
         };
-        let mut stage = refused("state", reason, self.lines(of, about));
+        let mut stage = refused("state", reason, lines);
         if !why.is_empty() {
             stage.says = format!("{} {why}.", stage.says);
         }

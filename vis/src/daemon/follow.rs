@@ -3,7 +3,7 @@
 use super::compile;
 use super::inbox::News;
 use super::run::Daemon;
-use crate::config::{EthernetId, InterfaceId, State, VethId};
+use crate::config::{Config, EthernetId, InterfaceId, State, VethId};
 use crate::switch::{ListPlan, PortPlan, PortState, Topology, list_sets};
 use crate::veth::Verdict;
 use niv::PortId;
@@ -105,26 +105,27 @@ impl Daemon {
         let verdicts = self.verdicts();
         self.registry.settle(self.now(), sets, &verdicts);
 
+        self.publish(self.carried(coming, &self.config))
+    }
+
+    /// What of a switch that is to come is carried now, with the lists there are for its floods.
+    pub(super) fn carried(&self, coming: Topology, config: &Config) -> Topology {
         let part = |number| match self.registry.is_carried(number) {
             true => Part::Whole,
             false if self.registry.is_opening(number) => Part::Opening,
             false => Part::None,
         };
-        let mut topology = Topology {
-            ports: in_force(&coming, &self.config, part),
+        let lists = self.registry.lists().usable();
+        let lists = lists.map(|(link, id, members)| ListPlan {
+            device: compile::port_id(link),
+            id,
+            members: members.to_vec(),
+        });
+        Topology {
+            ports: in_force(&coming, config, part),
+            lists: lists.collect(),
             ..coming
-        };
-        topology.lists = self
-            .registry
-            .lists()
-            .usable()
-            .map(|(link, id, members)| ListPlan {
-                device: compile::port_id(link),
-                id,
-                members: members.to_vec(),
-            })
-            .collect();
-        self.publish(topology)
+        }
     }
 
     /// Why vEths are down, as far as the configuration says.
@@ -180,11 +181,7 @@ enum Part {
 /// The ports of a switch that is to come, less those whose frames do not pass yet. A guest may send as soon as its
 /// interface virtualizer has got VifEnable, so its port is open from before that is sent: commands to sessions are
 /// passed on after this is published.
-fn in_force(
-    coming: &Topology,
-    config: &crate::config::Config,
-    part: impl Fn(VethId) -> Part,
-) -> Vec<PortPlan> {
+fn in_force(coming: &Topology, config: &Config, part: impl Fn(VethId) -> Part) -> Vec<PortPlan> {
     let parts: BTreeMap<_, _> = config
         .veths
         .iter()

@@ -1,7 +1,7 @@
 //! The worker's side: the switch, and the snapshot it forwards by.
 
 use crate::store::blocks::Blocks;
-use crate::switch::{Explanation, Snapshot, Switch, Time};
+use crate::switch::{Explanation, Recent, Sample, Snapshot, Switch, Time};
 use arc_swap::ArcSwap;
 use niv::{DropReason, PortId, Weight};
 use packet_io::worker::Forward;
@@ -22,6 +22,9 @@ pub(crate) struct Switching {
     now: Time,
     /// When the counters were kept last.
     kept: Time,
+    recent: Sample,
+    /// The next frame goes into the sample: the first one of a millisecond does.
+    samples: bool,
 }
 
 /// How often counters are kept while frames pass.
@@ -39,6 +42,8 @@ impl Switching {
             started: Instant::now(),
             now: Time::default(),
             kept: Time::default(),
+            recent: Sample::default(),
+            samples: false,
         }
     }
 
@@ -48,6 +53,27 @@ impl Switching {
         self.begin(Instant::now());
         let frame = complete(bytes);
         self.switch.explain(&self.current, self.now, device, &frame)
+    }
+
+    /// Frames that came lately, and the time.
+    pub(crate) fn sample(&self) -> (Vec<Recent>, Time) {
+        (self.recent.frames().cloned().collect(), self.now)
+    }
+
+    /// What would become of a frame that came lately, by what is published and by `other`.
+    pub(crate) fn compare(
+        &mut self,
+        frame: &Recent,
+        other: &Snapshot,
+    ) -> (Explanation, Explanation) {
+        self.begin(Instant::now());
+        let mut room = Vec::new();
+        let received = frame.frame(&mut room);
+        let explain = |snapshot| {
+            self.switch
+                .explain(snapshot, self.now, frame.device, &received)
+        };
+        (explain(&self.current), explain(other))
     }
 
     /// The time of the present burst.
@@ -73,11 +99,18 @@ impl Forward for Switching {
             self.current = Arc::clone(&latest);
         }
         let since = now.saturating_duration_since(self.started);
-        self.now = Time::from_millis(since.as_millis() as u64);
+        let now = Time::from_millis(since.as_millis() as u64);
+        self.samples |= now != self.now;
+        self.now = now;
         self.switch.attend(&self.current, self.now);
     }
 
     fn frame(&mut self, port: PortId, index: u16, frame: &RxFrame<'_>, out: &mut Vec<Outgoing>) {
+        if self.samples {
+            self.samples = false;
+            let link = self.current.link(port);
+            self.recent.take(link, port, frame, self.now);
+        }
         self.switch
             .receive(&self.current, self.now, port, index, frame, out);
     }

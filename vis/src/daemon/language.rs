@@ -4,12 +4,14 @@ use super::answer::{Ask, Asked, Reply, What};
 use super::roles::{self, Accounts};
 use super::run::Daemon;
 use crate::changes::{At, Now, Proposed, Who, diff};
-use crate::config::{Config, Context, InterfaceId, Line, Privilege, Typed, VethId, parse_bytes};
+use crate::config::{
+    Config, Context, InterfaceId, Line, MAX_FILE, Privilege, Typed, VethId, parse_bytes,
+};
 use crate::control::show::{
     Answer, HistoryEntry, SCHEMA, ShowDiff, ShowHistory, ShowRunningConfig,
 };
 use crate::shell::Fault;
-use crate::startup::ToSave;
+use crate::startup::{self, ToSave};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use std::path::PathBuf;
@@ -90,6 +92,13 @@ impl Daemon {
                     lines,
                 }));
             }
+            What::Plan => {
+                let candidate = self.changes.candidate(&ask.at, &who);
+                let candidate = candidate.map_err(|refused| Fault::whole(refused.to_string()))?;
+                let plan = self.plan(&candidate).await;
+                let plan = plan.map_err(|error| Fault::whole(error.to_string()))?;
+                reply.answer = Some(Answer::Plan(plan));
+            }
             What::Save => reply.save = Some(self.take_copy(&who)?),
             What::Say(line, text) => self.say(&ask.at, *line, &text, &who, &mut reply).await?,
         }
@@ -111,7 +120,7 @@ impl Daemon {
         let line = match what {
             What::Hello | What::Show(_) => return Ok(()),
             What::Say(line, _) => Some(&**line),
-            What::Save | What::Diff => None,
+            What::Save | What::Diff | What::Plan => None,
         };
         let Some(Line::Typed(Typed::Attach(veth, profile))) = line else {
             return Err(Fault::whole(format!(
@@ -252,17 +261,23 @@ impl Daemon {
 
     pub(super) fn startup_config(&self) -> Result<ShowRunningConfig, String> {
         let path = self.startup()?;
-        let text = std::fs::read(&path).map_err(|error| cannot_read(&path, &error))?;
+        let octets = startup::read_at_once(&path).map_err(|error| cannot_read(&path, &error))?;
+        if octets.len() > MAX_FILE {
+            return Err(format!(
+                "the startup configuration {} is longer than the {MAX_FILE} octets that a configuration may have",
+                path.display()
+            ));
+        }
         Ok(ShowRunningConfig {
             schema: SCHEMA,
-            text: String::from_utf8_lossy(&text).into_owned(),
+            text: String::from_utf8_lossy(&octets).into_owned(),
         })
     }
 
     /// From the startup configuration to the running one.
     pub(super) fn running_diff(&self) -> Result<ShowDiff, String> {
         let path = self.startup()?;
-        let startup = match std::fs::read(&path) {
+        let startup = match startup::read_at_once(&path) {
             Ok(octets) => {
                 let parsed = parse_bytes(&octets, &path.to_string_lossy());
                 let parsed = parsed.map_err(|faults| {

@@ -12,6 +12,7 @@ mod forward;
 mod inbox;
 mod language;
 mod niv_view;
+mod plan;
 mod roles;
 mod run;
 mod sessions;

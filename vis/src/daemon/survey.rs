@@ -173,6 +173,7 @@ fn shorten(answer: &mut Answer) -> usize {
         Answer::MacAddressTable(answer) => cut(&mut answer.entries),
         Answer::NivVif(answer) => cut(&mut answer.vifs),
         Answer::NivList(answer) => cut(&mut answer.lists),
+        Answer::Plan(answer) => cut(&mut answer.interfaces),
         Answer::PortProfile(answer) => cut(&mut answer.profiles),
         Answer::Vlan(answer) => cut(&mut answer.vlans),
         // Of 64 links at most, or one value.

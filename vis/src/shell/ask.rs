@@ -3,11 +3,8 @@
 use crate::changes::At;
 use crate::client::{PROGRAM, RELEASE};
 use crate::control::{Format, LineReply, Request};
-use control_socket::{Client, ClientError, CommandError, Role, Stream, socket_path, soon};
+use control_socket::{Client, ClientError, CommandError, Stream, soon};
 use std::path::{Path, PathBuf};
-
-/// The socket of a daemon of root's, for users with a role.
-const SHARED: &str = "/run/niv/vis-operator.sock";
 
 /// No answer.
 #[derive(Debug, thiserror::Error)]
@@ -68,8 +65,13 @@ impl Daemon {
     fn ask(&mut self, request: &Request) -> Result<String, CommandError> {
         if let Some(client) = &mut self.client {
             match call(client, request) {
-                // Nothing has come back, and a line that was taken would have had an answer: it was let go before.
+                // It has closed the connection, and a line that it took would have had an answer: it was let go before.
                 Err(ClientError::Lost { .. }) => {}
+                Err(silent @ ClientError::Silent { .. }) => {
+                    // What comes late is an answer to this, and to nothing said later.
+                    self.client = None;
+                    return Err(silent.into());
+                }
                 other => return Ok(other?),
             }
         }
@@ -96,30 +98,5 @@ pub(super) fn call(client: &mut Client, request: &Request) -> Result<String, Cli
 /// # Errors
 /// Neither answers; then it is said of the first.
 pub fn connect(socket: Option<&Path>) -> Result<Client, CommandError> {
-    soon(|| connect_now(socket))
-}
-
-/// The same, without waiting.
-pub(super) fn connect_now(socket: Option<&Path>) -> Result<Client, CommandError> {
-    let own = socket_path(PROGRAM, Role::Network, socket);
-    let first = match own {
-        Ok(path) => match Client::connect(&path, PROGRAM, RELEASE) {
-            Ok(client) => return Ok(client),
-            Err(error @ (ClientError::NotAllowed { .. } | ClientError::NotRunning { .. })) => {
-                CommandError::from(error)
-            }
-            Err(error) => return Err(error.into()),
-        },
-        Err(error) => error.into(),
-    };
-    let named = socket.is_some() || std::env::var_os("VIS_SOCKET").is_some();
-    let shared = match socket_path(PROGRAM, Role::Operator, socket) {
-        Ok(path) if named => path,
-        _ => PathBuf::from(SHARED),
-    };
-    match Client::connect(&shared, PROGRAM, RELEASE) {
-        Ok(client) => Ok(client),
-        Err(refused @ ClientError::Refused { .. }) => Err(refused.into()),
-        Err(_) => Err(first),
-    }
+    soon(|| Client::of(PROGRAM, RELEASE, socket))
 }

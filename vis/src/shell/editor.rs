@@ -6,6 +6,7 @@ use super::offer::{self, complete, help, is_text, kinds};
 use super::pager::Pager;
 use super::say::{Outcome, say};
 use super::{Fault, mode, prompt};
+use crate::cli::faults::has_colours;
 use crate::config::grammar::Mode;
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
@@ -18,11 +19,9 @@ use rustyline::{
     Helper, KeyEvent, RepeatCount,
 };
 use std::fs::DirBuilder;
-use std::io::IsTerminal;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Lines of history that are kept.
@@ -79,10 +78,11 @@ enum Typed {
 struct Terminal {
     editor: Editor<Words, FileHistory>,
     mode: Arc<Mutex<Mode>>,
-    asked: Arc<AtomicBool>,
+    asked: Asked,
     history: Option<PathBuf>,
     /// What stood before the cursor when `?` was typed.
-    begun: String,
+    /// Before and behind the cursor.
+    begun: (String, String),
     pager: Pager,
     colours: bool,
 }
@@ -96,7 +96,7 @@ impl Terminal {
             .build();
         let mut editor: Editor<Words, FileHistory> = Editor::with_config(config)?;
         let mode = Arc::new(Mutex::new(Mode::Exec));
-        let asked = Arc::new(AtomicBool::new(false));
+        let asked = Asked::default();
         editor.set_helper(Some(Words {
             mode: mode.clone(),
             names,
@@ -116,9 +116,9 @@ impl Terminal {
             mode,
             asked,
             history,
-            begun: String::new(),
+            begun: Default::default(),
             pager: Pager::of_the_terminal(),
-            colours: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+            colours: has_colours(&std::io::stdout()),
         })
     }
 
@@ -127,10 +127,17 @@ impl Terminal {
         *self.mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
         let prompt = prompt(&daemon.hostname, &daemon.at);
         let begun = std::mem::take(&mut self.begun);
-        match self.editor.readline_with_initial(&prompt, (&begun, "")) {
-            Ok(line) if self.asked.swap(false, Ordering::Relaxed) => {
-                print!("{}", offer::print(&help(mode, &line)));
-                self.begun = line;
+        let line = (self.editor).readline_with_initial(&prompt, (&begun.0, &begun.1));
+        let asked = self
+            .asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        match line {
+            Ok(line) if let Some(at) = asked => {
+                let (before, after) = line.split_at_checked(at).unwrap_or((&line, ""));
+                print!("{}", offer::print(&help(mode, before)));
+                self.begun = (before.to_owned(), after.to_owned());
                 Ok(Typed::Again)
             }
             Ok(line) => {
@@ -158,7 +165,10 @@ impl Terminal {
                     self.pager.set_length(length.get());
                     false
                 }
-                Ok(Outcome::Refused(fault)) => {
+                Ok(Outcome::Refused(fault, notes)) => {
+                    for note in &notes {
+                        self.warn(note);
+                    }
                     self.refuse(daemon, line, &fault);
                     true
                 }
@@ -241,7 +251,10 @@ fn history_file() -> Option<PathBuf> {
 
 /// `?` ends the line as return does, and says that it did; the line is then offered again as it was. A `?` that is
 /// meant stands in a text, or is typed after Ctrl-V.
-struct Question(Arc<AtomicBool>, Arc<Mutex<Mode>>);
+struct Question(Asked, Arc<Mutex<Mode>>);
+
+/// Where in the line `?` was typed.
+type Asked = Arc<Mutex<Option<usize>>>;
 
 impl ConditionalEventHandler for Question {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, typed: &EventContext) -> Option<Cmd> {
@@ -250,7 +263,7 @@ impl ConditionalEventHandler for Question {
         if is_text(mode, before) {
             return None;
         }
-        self.0.store(true, Ordering::Relaxed);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(typed.pos());
         Some(Cmd::AcceptLine)
     }
 }

@@ -1,12 +1,14 @@
 //! The names and numbers that TAB completes: those the switch has now.
 
-use super::ask::{call, connect_now};
+use super::ask::call;
+use crate::client::{PROGRAM, RELEASE};
 use crate::config::InterfaceId;
 use crate::config::Kind;
 use crate::control::interfaces::ShowInterfaceBrief;
 use crate::control::show::ShowVlan;
 use crate::control::switch::ShowPortProfile;
 use crate::control::{Format, Request};
+use control_socket::Client;
 use std::path::{Path, PathBuf};
 
 /// Asks the daemon for them, on a connection of its own each time: nobody types TAB often.
@@ -31,7 +33,7 @@ impl Names {
     }
 
     fn ask(&self, command: &str) -> Option<String> {
-        let mut client = connect_now(self.socket.as_deref()).ok()?;
+        let mut client = Client::of(PROGRAM, RELEASE, self.socket.as_deref()).ok()?;
         let request = Request {
             command: command.to_owned(),
             format: Format::Json,

@@ -25,7 +25,7 @@ pub fn help(mode: Mode, text: &str) -> Vec<Offer> {
     let mut found: Vec<Offer> = nodes(mode, text).into_iter().map(offer).collect();
     let starts_a_word = text.is_empty() || text.ends_with([' ', '\t']);
     if starts_a_word && let Ok(Some(understood)) = understand(mode, text) {
-        if is_shown(&understood.line) && split_pipes(mode, text).is_none() {
+        if understood.line.shows() && split_pipes(mode, text).is_none() {
             found.push(Offer {
                 label: "|",
                 help: "Pick out of the answer",
@@ -108,13 +108,6 @@ fn offer(node: &'static Node) -> Offer {
         help: node.help,
         word: matches!(node.token, Token::Word(_)),
     }
-}
-
-const fn is_shown(line: &Line) -> bool {
-    matches!(
-        line,
-        Line::Show(_) | Line::Typed(crate::config::Typed::Diff)
-    )
 }
 
 /// The offers as `?` prints them.

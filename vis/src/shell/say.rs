@@ -18,8 +18,8 @@ pub enum Outcome {
         /// What happened by itself.
         notes: Vec<String>,
     },
-    /// It was refused.
-    Refused(Fault),
+    /// It was refused; and what happened by itself.
+    Refused(Fault, Vec<String>),
     /// Pages have so many lines.
     Length(PageLength),
     /// The shell ends.
@@ -34,7 +34,7 @@ pub fn say(daemon: &mut Daemon, line: &str) -> Result<Outcome, AskError> {
     let understood = match understand(mode(&daemon.at), line) {
         Ok(None) => return Ok(Outcome::Nothing),
         Ok(Some(understood)) => understood,
-        Err(fault) => return Ok(Outcome::Refused(fault)),
+        Err(fault) => return Ok(Outcome::Refused(fault, Vec::new())),
     };
     match understood.line {
         Line::Exit if daemon.at.context.is_none() => return Ok(Outcome::Leave),
@@ -43,7 +43,7 @@ pub fn say(daemon: &mut Daemon, line: &str) -> Result<Outcome, AskError> {
     }
     let reply = daemon.say(line)?;
     Ok(match reply.fault {
-        Some(fault) => Outcome::Refused(fault),
+        Some(fault) => Outcome::Refused(fault, reply.notes),
         None => Outcome::Shown {
             out: reply.out,
             told: reply.told,

@@ -1,7 +1,7 @@
 //! What a shell understands, offers and completes.
 
 use super::*;
-use crate::config::{Context, InterfaceId, Kind, Line, Pipe, Typed, Way};
+use crate::config::{Context, InterfaceId, Kind, Line, Pipe, PortLine, Typed, Way};
 use crate::control::show::ShowRequest;
 use crate::control::switch::VlanFilter;
 
@@ -61,6 +61,20 @@ fn words_may_be_shortened_while_they_are_unique() {
         fault.message.contains("`commit`, `configure` or `copy`"),
         "{fault:?}"
     );
+}
+
+#[test]
+fn a_word_is_not_unique_if_it_is_short_for_one_that_is_understood_everywhere() {
+    for mode in [Mode::Veth, Mode::Ethernet, Mode::Profile] {
+        let fault = understand(mode, "sh").unwrap_err();
+        assert!(fault.message.contains("`shutdown` or `show`"), "{fault:?}");
+        assert!(help(mode, "sh ").is_empty());
+        let offered = help(mode, "sh");
+        let offered: Vec<_> = offered.iter().map(|offer| offer.label).collect();
+        assert_eq!(offered, ["shutdown", "show"]);
+        assert_eq!(line(mode, "no sh"), Line::Port(PortLine::Shutdown(false)));
+        assert_eq!(line(mode, "shut"), Line::Port(PortLine::Shutdown(true)));
+    }
 }
 
 #[test]

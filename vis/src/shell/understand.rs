@@ -146,11 +146,7 @@ fn walk_anywhere(text: &str) -> bool {
 /// `description` may have a `|` in it, so only what shows something has pipes.
 pub(super) fn split_pipes(mode: Mode, text: &str) -> Option<(&str, Vec<(usize, &str)>)> {
     let (body, _) = text.split_once('|')?;
-    let shows = matches!(
-        walk_any(mode.typed(), body),
-        Ok(Line::Show(_) | Line::Typed(crate::config::Typed::Diff))
-    );
-    if !shows {
+    if !walk_any(mode.typed(), body).is_ok_and(|line| line.shows()) {
         return None;
     }
     let mut pipes = Vec::new();

@@ -66,6 +66,18 @@ pub struct PortPlan {
     pub trust_priority: bool,
 }
 
+impl PortPlan {
+    /// Whether it is the same but for its place.
+    pub fn is_like(&self, other: &Self) -> bool {
+        let slot = self.slot;
+        let moved = Self {
+            slot,
+            ..other.clone()
+        };
+        *self == moved
+    }
+}
+
 /// Why a topology makes no snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TopologyError {

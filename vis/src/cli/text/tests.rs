@@ -3,6 +3,7 @@ use crate::config::{About, Binding, InterfaceId, Membership, Origin, OriginatedL
 use crate::control::counts::{Counts, KernelCounts};
 use crate::control::explain::*;
 use crate::control::niv::*;
+use crate::control::plan::*;
 use crate::control::show::*;
 use crate::control::switch::*;
 use ::niv::{Anomaly, Counters, DropReason, Mac, Weight};
@@ -389,6 +390,16 @@ fn show_interface_tables_text() {
     insta::assert_snapshot!("show_interface_counters", text(&counters));
 }
 
+#[test]
+fn a_name_is_cut_to_its_column_where_columns_are() {
+    let [Answer::InterfaceStatus(mut status), ..] = tables() else {
+        unreachable!();
+    };
+    status.interfaces[0].name = Some("front ends of the shop in Ulm".into());
+    let text = text(&Answer::InterfaceStatus(status));
+    assert!(text.contains(" front ends of the  "), "{text}");
+}
+
 fn mac_count() -> Answer {
     Answer::MacCount(ShowMacCount {
         schema: SCHEMA,
@@ -611,6 +622,64 @@ fn show_tech_support_text() {
     insta::assert_snapshot!(text(&tech_support()));
 }
 
+fn plan() -> Answer {
+    Answer::Plan(ShowPlan {
+        schema: SCHEMA,
+        interfaces: vec![
+            PlannedInterface {
+                interface: veth(3),
+                before: Some("forwarding".into()),
+                after: Some("profile_incomplete (VLAN 20 does not exist)".into()),
+                lines: vec![
+                    "-switchport access vlan 10 (port-profile web)".into(),
+                    "+switchport access vlan 20 (port-profile web)".into(),
+                ],
+            },
+            PlannedInterface {
+                interface: veth(4),
+                before: Some("forwarding".into()),
+                after: Some("forwarding".into()),
+                lines: Vec::new(),
+            },
+            PlannedInterface {
+                interface: ethernet(2),
+                before: None,
+                after: Some("shut".into()),
+                lines: vec!["+shutdown (interface Ethernet2)".into()],
+            },
+        ],
+        unchanged: 1,
+        judged: 40,
+        differ: 2,
+        frames: vec![PlannedFrame {
+            from: Some(veth(3)),
+            what: "TCP 10.0.0.1 port 4000 to 10.0.0.2 port 80".into(),
+            ago_ms: 12,
+            before: "sent to Vethernet4".into(),
+            after: "dropped: profile_incomplete".into(),
+        }],
+    })
+}
+
+#[test]
+fn plan_text() {
+    insta::assert_snapshot!(text(&plan()), @r"
+    3 interfaces would change, 1 would not
+      Vethernet3: now forwarding, then profile_incomplete (VLAN 20 does not exist)
+        -switchport access vlan 10 (port-profile web)
+        +switchport access vlan 20 (port-profile web)
+      Vethernet4: forwarding, as now
+        what its lines refer to changes
+      Ethernet2: now not there, then shut
+        +shutdown (interface Ethernet2)
+    of 40 frames that came lately, each of another flow, 2 would be judged otherwise
+      TCP 10.0.0.1 port 4000 to 10.0.0.2 port 80 from Vethernet3, 12 ms ago
+        now sent to Vethernet4
+        then dropped: profile_incomplete
+      and 1 more
+    ");
+}
+
 /// One of each. A new kind of answer does not compile here until it is among them.
 fn every_answer() -> Vec<Answer> {
     let [link, vif, list] = niv_answers();
@@ -652,6 +721,7 @@ fn every_answer() -> Vec<Answer> {
                 lines: vec!["+vlan 10".into()],
             }],
         }),
+        plan(),
     ];
     let mut met: Vec<usize> = all
         .iter()
@@ -676,10 +746,11 @@ fn every_answer() -> Vec<Answer> {
             Answer::Vlan(_) => 17,
             Answer::Diff(_) => 18,
             Answer::History(_) => 19,
+            Answer::Plan(_) => 20,
         })
         .collect();
     met.sort_unstable();
-    assert!(met.into_iter().eq(0..20), "one of each");
+    assert!(met.into_iter().eq(0..21), "one of each");
     all
 }
 
