@@ -192,7 +192,7 @@ pub(crate) fn files(
 }
 
 /// Of `docs`: what who runs a box needs.
-const DOCUMENTS: &[&str] = &["deployment.md", "doctor.md", "cli.md"];
+const DOCUMENTS: &[&str] = &["deployment.md", "doctor.md", "cli.md", "vic.md"];
 
 /// As `gzip -9n`: without a name or a time.
 pub(crate) fn compressed(octets: &[u8]) -> Vec<u8> {
@@ -218,6 +218,24 @@ mod tests {
             fs::write(folder.join(program), b"\0GLIBC_2.34\0GLIBC_2.9\0").unwrap();
         }
         folder
+    }
+
+    #[test]
+    fn purge_takes_away_what_was_kept_and_removal_does_not() {
+        let kept = std::env::temp_dir().join(format!("niv-purged-{}", std::process::id()));
+        let packages = packages();
+        let vis = packages.iter().find(|package| package.program == "vis");
+        let [_, _, (name, script)] = vis.unwrap().scripts();
+        assert_eq!(name, "postrm");
+        let script = script.replace("/var/lib/niv", kept.to_str().unwrap());
+        assert!(script.contains(kept.to_str().unwrap()));
+        for (why, stays) in [("upgrade", true), ("remove", true), ("purge", false)] {
+            fs::create_dir_all(kept.join("below")).unwrap();
+            let mut shell = std::process::Command::new("sh");
+            let ended = shell.args(["-c", &script, "postrm", why]).status();
+            assert!(ended.unwrap().success());
+            assert_eq!(kept.exists(), stays, "{why}");
+        }
     }
 
     #[test]
