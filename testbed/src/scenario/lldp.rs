@@ -1,6 +1,7 @@
 //! LLDP between the daemons, judged by tshark and by lldpd.
 
 use super::lldpd::Lldpd;
+use super::shell::Typist;
 use crate::binaries::Binaries;
 use crate::endpoint::frame::write_pcap;
 use crate::endpoint::watch::{Choice, Seen, Watch};
@@ -207,30 +208,25 @@ fn each_other(lab: &mut Lab, report: &Report) -> Result<()> {
 /// lldpd shows both daemons, and both show it.
 fn with_lldpd(lab: &mut Lab, lldpd: &Lldpd, report: &Report) -> Result<()> {
     lldpd.hurry()?;
-    let end = Instant::now() + WITHIN;
     for (interface, port, program) in [("to-vis", "niv2", "vis "), ("to-iv", "eth1", "iv ")] {
-        loop {
-            let said = lldpd.neighbours()?;
-            if said
-                .lines()
-                .any(|line| line == format!("lldp.{interface}.port.ifname={port}"))
-                && said.lines().any(|line| {
-                    line.starts_with(&format!("lldp.{interface}.chassis.descr={program}"))
-                })
-            {
-                report.figure(
-                    &format!("lldpd on {interface} names"),
-                    format!("{program}port {port}"),
-                );
-                break;
-            }
-            check(Instant::now() < end, || {
-                let log = lldpd.read_log();
-                format!("lldpd does not name {port}: {said}; it wrote: {log}")
-            })?;
-            std::thread::sleep(Duration::from_millis(200));
-        }
+        let named = format!("lldp.{interface}.port.ifname={port}");
+        let described = format!("lldp.{interface}.chassis.descr={program}");
+        lldpd_says(lldpd, &[named, described])?;
+        report.figure(
+            &format!("lldpd on {interface} names"),
+            format!("{program}port {port}"),
+        );
     }
+    let binaries = lab.binaries.clone();
+    let switch = Typist::of(&binaries, lab.daemon("vis")?.socket());
+    let said = switch.exec(&["configure", "hostname switch9"])?;
+    check(said.done, || format!("{said:?}"))?;
+    let begun = Instant::now();
+    lldpd_says(lldpd, &["lldp.to-vis.chassis.name=switch9".to_owned()])?;
+    report.figure(
+        "lldpd knows a new hostname after",
+        format!("{:.1?}", begun.elapsed()),
+    );
     for (host, words, places) in [
         (
             "vis",
@@ -254,6 +250,23 @@ fn with_lldpd(lab: &mut Lab, lldpd: &Lldpd, report: &Report) -> Result<()> {
         report.figure(&format!("{host} says"), advice);
     }
     Ok(())
+}
+
+/// Waits until each of `wanted` is the beginning of a line.
+fn lldpd_says(lldpd: &Lldpd, wanted: &[String]) -> Result<()> {
+    let end = Instant::now() + WITHIN;
+    loop {
+        let said = lldpd.neighbours()?;
+        let is_there = |wanted: &String| said.lines().any(|line| line.starts_with(wanted));
+        if wanted.iter().all(is_there) {
+            return Ok(());
+        }
+        check(Instant::now() < end, || {
+            let log = lldpd.read_log();
+            format!("lldpd does not say {wanted:?}: {said}; it wrote: {log}")
+        })?;
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 fn until(

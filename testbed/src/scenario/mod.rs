@@ -12,6 +12,7 @@ mod held_lab;
 mod host_path;
 mod isolation;
 mod judges;
+mod live_change;
 mod lldp;
 mod lldpd;
 mod lost_interfaces;
@@ -265,6 +266,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(hairpin_rate::hairpin_rate),
+    },
+    Scenario {
+        name: "live-change",
+        about: "a line of a profile reaches 1,024 vEths within 100 ms, and all of them at one instant",
+        needs: &[],
+        demo: false,
+        run: Run::Own(live_change::live_change),
     },
     Scenario {
         name: "plain-user",

@@ -12,6 +12,7 @@ use rustix::mount::{MountFlags, mount};
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -206,6 +207,36 @@ impl Drop for Unit {
     }
 }
 
+/// The unit's rights do not reach into a folder of somebody else's: it is said why nothing is saved, and the file stays.
+fn not_saved_without_permission(root: &Path, etc: &Path, report: &Report) -> Result<()> {
+    let file = etc.join("vis.conf");
+    let before = fs::read(&file).doing("read a configuration")?;
+    let nobody = Some(65_534);
+    std::os::unix::fs::chown(etc, nobody, None).doing("give a folder away")?;
+    let open = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(etc, open).doing("open a folder")?;
+    let output = Command::new(root.join("usr/bin/vis"))
+        .args(["exec", "copy running-config startup-config"])
+        .output()
+        .doing("run vis")?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    check(
+        !output.status.success() && said.contains("the switch may not write there"),
+        || {
+            format!(
+                "a save without permission ends with {}: {said}",
+                output.status
+            )
+        },
+    )?;
+    let after = fs::read(&file).doing("read a configuration")?;
+    check(after == before, || {
+        "a save without permission has changed the file".to_owned()
+    })?;
+    report.figure("a save without permission", said.trim());
+    Ok(())
+}
+
 fn run_them(binaries: &Binaries, root: &Path, report: &Report) -> Result<()> {
     let mut lab = Lab::new(binaries);
     for name in ["switch", "host", "guest", "neighbour"] {
@@ -216,8 +247,7 @@ fn run_them(binaries: &Binaries, root: &Path, report: &Report) -> Result<()> {
     let etc = root.join("etc/niv");
     let key = etc.join("vic.key");
     fs::write(&key, [7; 32]).doing("write a key")?;
-    fs::set_permissions(&key, std::os::unix::fs::PermissionsExt::from_mode(0o600))
-        .doing("keep a key secret")?;
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).doing("keep a key secret")?;
     // What the packages bring, as an administrator changes it.
     for (file, from, to) in [
         (
@@ -287,15 +317,20 @@ fn run_them(binaries: &Binaries, root: &Path, report: &Report) -> Result<()> {
         within: Duration::from_secs(5),
         linger: Duration::ZERO,
     };
-    let outcome = ping_all(
-        &[&lab.host("guest")?.netns],
-        &[Pair { from: 0, to }],
-        patience,
-    )?;
-    check(outcome.values().all(|outcome| outcome.is_clean()), || {
-        "the guest does not reach the neighbour".to_owned()
-    })?;
+    let talk = || -> Result<()> {
+        let outcome = ping_all(
+            &[&lab.host("guest")?.netns],
+            &[Pair { from: 0, to }],
+            patience,
+        )?;
+        check(outcome.values().all(|outcome| outcome.is_clean()), || {
+            "the guest does not reach the neighbour".to_owned()
+        })
+    };
+    talk()?;
     report.figure("with the unit's capabilities and no other", "a guest talks");
+    not_saved_without_permission(root, &etc, report)?;
+    talk()?;
     iv.end()?;
     vis.end()?;
     report.figure("told to end", "both said so, and ended well");

@@ -1,6 +1,7 @@
 //! A switch that is configured while it runs: from a shell, from scripts, and by nobody without the right to.
 
 use crate::binaries::Binaries;
+use crate::daemon::Daemon;
 use crate::endpoint::ping::{Pair, Patience, ping_all};
 use crate::error::{Doing, Result, check};
 use crate::lab::Lab;
@@ -12,8 +13,10 @@ use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// One port; the other one is typed.
@@ -168,10 +171,13 @@ pub(super) fn shell(binaries: &Binaries, report: &Report) -> Result<()> {
         format!("{:.1?}", begun.elapsed()),
     );
     let said = typist.exec(&["show running-config"])?;
-    check(
-        said.out == after && said.err.contains("not confirmed"),
-        || format!("the next one who asks is not told: {said:?}"),
-    )?;
+    check(said.out == after && said.err.is_empty(), || {
+        format!("a script that looks on is told what it did not ask: {said:?}")
+    })?;
+    let said = typist.exec(&["configure", "end"])?;
+    check(said.done && said.err.contains("not confirmed"), || {
+        format!("the next one who configures is not told: {said:?}")
+    })?;
 
     roles(&typist)?;
     a_disk_that_takes_nothing(&lab, &typist, report)?;
@@ -183,7 +189,16 @@ pub(super) fn shell(binaries: &Binaries, report: &Report) -> Result<()> {
         format!("what is saved is another: {said:?}")
     })?;
     lab.daemon("vis")?.kill()?;
-    lab.daemon("vis")?.restart()?;
+    let said = thread::scope(|scope| {
+        let asked = scope.spawn(|| typist.exec(&["show version"]));
+        // Until nobody answers it.
+        thread::sleep(Duration::from_millis(100));
+        let started = lab.daemon("vis").and_then(Daemon::restart);
+        started.and(asked.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    })?;
+    check(said.done, || {
+        format!("`vis exec` does not wait for a switch just started: {said:?}")
+    })?;
     check(reaches(&lab, within)?, || {
         "what was saved is not what starts".into()
     })?;

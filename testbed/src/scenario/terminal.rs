@@ -187,6 +187,11 @@ pub(super) fn terminal(binaries: &Binaries, report: &Report) -> Result<()> {
     )?;
     report.figure("a paste with a wrong line", "ends there");
 
+    let middle = "show vlan id\x1b[D\x1b[D\x1b[D?";
+    shell.see(middle, "name", "vis-1# show vlan id")?;
+    shell.type_until("\x05\x15", exec)?;
+    report.figure("`?` in the middle of a line", "helps there");
+
     // All at once, as somebody types who does not wait for answers.
     let ahead = "show version | count\rshow vlan | count\rconfigure terminal\rvlan 77\rend\r";
     shell.type_until(ahead, exec)?;
@@ -208,7 +213,19 @@ pub(super) fn terminal(binaries: &Binaries, report: &Report) -> Result<()> {
         "what the last shell was told",
         "is in the history of the next",
     );
-    // End of file on an empty line.
+    // Another one at the same time, which ends first; the first ends by end of file on an empty line.
+    let mut other = Terminal::open(binaries, &socket, &home)?;
+    other.see("", "TAB completes", exec)?;
+    other.see("show module | count\r", "show module", exec)?;
+    other.leave("exit\r")?;
+    shell.see("\x15show drops | count\r", "show drops", exec)?;
+    shell.leave("\x04")?;
+    let mut shell = Terminal::open(binaries, &socket, &home)?;
+    shell.see("", "TAB completes", exec)?;
+    shell.type_until("\x1b[A", "vis-1# show drops | count")?;
+    let ups = "\x1b[A".repeat(2);
+    shell.type_until(&ups, "vis-1# show module | count")?;
     shell.leave("\x15\x04")?;
+    report.figure("of two shells at once", "both are in the history");
     lab.check_alive()
 }

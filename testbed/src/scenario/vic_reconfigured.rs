@@ -136,7 +136,27 @@ pub(super) fn reconfigured(binaries: &Binaries, report: &Report) -> Result<()> {
     they_talk(&lab)?;
     unmoved(&lab, &before)?;
     report.figure("ids and carriers", "the same all the time");
-    lab.check_alive()
+    lab.check_alive()?;
+
+    // While its host is away a vEth is in the catalogue of the link it was on.
+    say(&[
+        "configure",
+        "interface ethernet 1",
+        "vic allowed port-profile web",
+    ])?;
+    lab.daemon("h1")?.kill()?;
+    until(&mut lab, "the session is over", |lab| {
+        Ok(link(lab, "state")? != "up")
+    })?;
+    let said = typist.exec_as(NOBODY, &[&attach(second, "web")])?;
+    check(said.done, || {
+        format!("an operator may not choose for a host that is away: {said:?}")
+    })?;
+    let said = typist.exec_as(NOBODY, &[&attach(second, "db")])?;
+    check(
+        !said.done && said.err.contains("not in the catalogue"),
+        || format!("an operator chooses what a host that is away may not have: {said:?}"),
+    )
 }
 
 fn carriers(lab: &Lab) -> Result<Vec<u32>> {

@@ -43,8 +43,9 @@ impl Outcome {
 fn longest(target: &str) -> Option<u32> {
     match target {
         "store_file" => Some(64),
-        "vis_pipeline" | "iv_core" => Some(256),
-        "configuration" | "command_line" | "vic_session" | "lldp_agent" => Some(384),
+        "command_line" => Some(128),
+        "vis_pipeline" | "iv_core" | "vic_session" => Some(256),
+        "configuration" | "lldp_agent" => Some(384),
         _ => None,
     }
 }
