@@ -7,6 +7,8 @@ use crate::unpacked;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// One program that is not ours.
 struct Judge {
@@ -236,15 +238,31 @@ pub(crate) const HUGE_PAGES: u64 = 600;
 
 /// How many of them are free.
 pub(crate) fn huge_pages() -> u64 {
+    memory("HugePages_Free:")
+}
+
+fn memory(what: &str) -> u64 {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix("HugePages_Free:"));
+    let line = text.lines().find_map(|line| line.strip_prefix(what));
     line.and_then(|number| number.trim().parse().ok())
         .unwrap_or(0)
 }
 
 /// Sets them aside, until the machine is started anew; without them DPDK is not measured, and is named as missing.
+/// Whether enough are free, now or soon. Where there are not so many at all, nobody is waited for.
+pub(crate) fn has_huge_pages_within(patience: Duration) -> bool {
+    let end = Instant::now() + patience;
+    loop {
+        if huge_pages() >= HUGE_PAGES {
+            return true;
+        }
+        if memory("HugePages_Total:") < HUGE_PAGES || Instant::now() > end {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
 fn set_huge_pages_aside() {
     if huge_pages() < HUGE_PAGES {
         let set = fs::write("/proc/sys/vm/nr_hugepages", HUGE_PAGES.to_string());

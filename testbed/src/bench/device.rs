@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::need::find_program;
 use crate::setup;
 use std::any::Any;
+use std::time::Duration;
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +124,9 @@ pub(super) const DEVICES: &[(&str, &str, Device)] = &[
     ),
 ];
 
+/// How long a device may take to give back what it had.
+const LET_GO: Duration = Duration::from_secs(10);
+
 impl Device {
     /// What the machine lacks for it. `None`: it can be measured.
     pub(super) fn missing(self) -> Option<String> {
@@ -156,7 +160,8 @@ impl Device {
                 Self::TestPmd(_) => true,
                 _ => false,
             };
-            (is_dpdk && setup::huge_pages() < setup::HUGE_PAGES).then(|| {
+            // The device before may have had them, and gives them back in its own time.
+            (is_dpdk && !setup::has_huge_pages_within(LET_GO)).then(|| {
                 format!(
                     "{} huge pages are wanted and {} free: `cargo lab setup --bench` sets them aside until the next start",
                     setup::HUGE_PAGES,

@@ -291,13 +291,19 @@ fn measure(
         report,
     };
     for (name, _, device) in DEVICES {
-        if arguments.wants_device(name) && device.missing().is_none() {
-            plan.measure(name, *device)?;
+        if arguments.wants_device(name) {
+            match device.missing() {
+                None => plan.measure(name, *device)?,
+                Some(why) => report.figure(name, why),
+            }
         }
     }
     for (name, _, path) in PATHS {
-        if arguments.wants_device(name) && path.missing().is_none() {
-            plan.measure_path(name, *path)?;
+        if arguments.wants_device(name) {
+            match path.missing() {
+                None => plan.measure_path(name, *path)?,
+                Some(why) => report.figure(name, why),
+            }
         }
     }
     Ok(())
