@@ -36,6 +36,19 @@ pub struct ConfigFile {
     pub faults: Vec<String>,
     /// What reads it again and shows the place.
     pub check: Option<String>,
+    /// What is wrong with the keys it names ([`crate::look::keys`]).
+    pub keys: Vec<BadKey>,
+}
+
+/// A file with a key that cannot be used, which keeps the daemon from starting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadKey {
+    /// Where.
+    pub path: String,
+    /// What is wrong with it; `Err`: this user may not look at it.
+    pub fault: Look<String>,
+    /// The command that mends it.
+    pub mend: Option<String>,
 }
 
 /// What a device is for.
@@ -63,7 +76,7 @@ pub struct Wanted {
     pub device: String,
     /// What it is for.
     pub role: Role,
-    /// The least MTU it must have, in octets; 0: any.
+    /// The least MTU it must have, in octets; 0: any, since nobody has said one.
     pub mtu: u32,
 }
 
@@ -143,6 +156,8 @@ pub enum Daemon {
         /// A sentence that names the socket.
         says: String,
     },
+    /// It listens, and has said nothing in all the time there is.
+    Silent(Silent),
     /// It could not be asked.
     Unseen(String),
 }
@@ -152,9 +167,24 @@ impl Daemon {
     pub fn running(&self) -> Option<&Running> {
         match self {
             Self::Running(running) => Some(running),
-            Self::NotRunning { .. } | Self::Unseen(_) => None,
+            Self::NotRunning { .. } | Self::Silent(_) | Self::Unseen(_) => None,
         }
     }
+}
+
+/// A daemon that listens and does not answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Silent {
+    /// Its socket.
+    pub socket: String,
+    /// Its process, where it can be seen.
+    pub pid: Option<u32>,
+    /// A signal or a debugger has stopped it.
+    pub stopped: bool,
+    /// The systemd service it is.
+    pub service: Option<String>,
+    /// The command it was started by, for a shell.
+    pub started_by: Option<String>,
 }
 
 /// What a running daemon says.

@@ -6,7 +6,7 @@ use crate::config::{Config, with_tags};
 use crate::show::{Show, Vnic};
 use ::doctor::facts::{ConfigFile, Down, Link, Role, Running, Session, Wanted, down};
 use ::doctor::judge::judge;
-use ::doctor::look::{Answer, Question, look, question};
+use ::doctor::look::{Answer, Question, keys, look, question};
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -46,9 +46,13 @@ impl Doctor {
         let file = self.config.or(usual);
         let mut wanted = Vec::new();
         let config = file.map(|path| {
+            let mut bad_keys = Vec::new();
             let faults = match Config::load(&path) {
                 Ok(config) => {
                     let mtu = config.uplink_mtu();
+                    if config.runs_vic() {
+                        bad_keys = keys(&config.key_file);
+                    }
                     wanted.push(uplink(config.uplink, mtu));
                     Vec::new()
                 }
@@ -58,6 +62,7 @@ impl Doctor {
                 path: path.display().to_string(),
                 faults,
                 check: None,
+                keys: bad_keys,
             }
         });
         if let Some(device) = self.uplink {
@@ -160,6 +165,23 @@ mod tests {
             "{fault}"
         );
         assert!(question.wanted.is_empty());
+    }
+
+    #[test]
+    fn a_key_that_is_missing_is_a_fault_of_the_file() {
+        let file = std::env::temp_dir().join(format!("iv-doctor-key-{}.toml", std::process::id()));
+        std::fs::write(&file, "uplink = \"eth1\"\nkey-file = \"/nowhere/iv.key\"\n").unwrap();
+        let doctor = Doctor {
+            config: Some(file.clone()),
+            ..Doctor::default()
+        };
+        let config = doctor.question().config.unwrap();
+        std::fs::remove_file(&file).unwrap();
+        assert!(config.faults.is_empty(), "{:?}", config.faults);
+        let [key] = &config.keys[..] else {
+            panic!("one key: {:?}", config.keys);
+        };
+        assert_eq!(key.path, "/nowhere/iv.key");
     }
 
     #[test]

@@ -9,6 +9,10 @@ use vic::session::Peer;
 use vic::session::iv::IvEvent;
 use vic::{Code, Name, Profile, Refusal};
 
+/// A session is asked for every second, and a refusal told as often: a switch that has not said it again for so long says
+/// nothing any more (ours).
+const ANSWERS: Duration = Duration::from_secs(5);
+
 /// The session with the switch.
 #[derive(Debug)]
 pub struct Conversation {
@@ -18,8 +22,8 @@ pub struct Conversation {
     deadline: Option<Instant>,
     /// It ran out, and no session has come since that confirmed a vNIC.
     over: bool,
-    /// Why a session was refused when that was last tried.
-    refusal: Option<(Refusal, Mac)>,
+    /// Why a session was refused when that was last answered, by whom, and when.
+    refusal: Option<(Refusal, Mac, Instant)>,
     /// What gets through to the switch and what should, in octets, while that is less.
     narrow: Option<(u16, u16)>,
     catalogue: Vec<Profile>,
@@ -81,9 +85,11 @@ impl Conversation {
                 true
             }
             IvEvent::Refused(said) => {
-                let refusal = (said.refusal.clone(), said.mac);
-                let news = self.refusal.as_ref() != Some(&refusal);
-                self.refusal = Some(refusal);
+                let known = self.refusal.as_ref();
+                let known =
+                    known.filter(|(refusal, mac, _)| (refusal, mac) == (&said.refusal, &said.mac));
+                let news = known.is_none();
+                self.refusal = Some((said.refusal.clone(), said.mac, now));
                 news
             }
             IvEvent::MtuProven { octets, wanted } => {
@@ -138,7 +144,14 @@ impl Conversation {
     /// Why there is no session, since when, and what that means for guests. `linked`: the uplink has a link, without
     /// which guests have none either.
     pub fn why(&self, now: Instant, linked: bool) -> Option<String> {
-        let refused = self.refusal.as_ref().map(|(refusal, mac)| {
+        let refused = self.refusal.as_ref().map(|(refusal, mac, at)| {
+            let ago = now.saturating_duration_since(*at);
+            if ago > ANSWERS {
+                let ago = ago.as_secs();
+                return format!(
+                    "no switch answers any more: the last one that did ({mac}) refused {ago} s ago ({refusal})"
+                );
+            }
             let mend =
                 (self.mend)(refusal.code).map_or_else(String::new, |mend| format!("; {mend}"));
             format!("refused: {refusal} ({mac}){mend}")
@@ -177,8 +190,9 @@ impl Conversation {
     }
 
     /// Why there is no session, if one was refused when that was last tried.
-    pub fn refused(&self) -> Option<Code> {
-        self.refusal.as_ref().map(|(refusal, _)| refusal.code)
+    pub fn refused(&self, now: Instant) -> Option<Code> {
+        let (refusal, _, at) = self.refusal.as_ref()?;
+        (now.saturating_duration_since(*at) <= ANSWERS).then_some(refusal.code)
     }
 
     /// What gets through to the switch and what should, in octets, if that is less.
@@ -447,6 +461,17 @@ mod tests {
             why.contains("`key-file` here") && !why.contains("answered"),
             "{why}"
         );
+        assert_eq!(session.refused(now + 2 * SECOND), Some(Code::KEY_REQUIRED));
+
+        // It has gone: what it said is no news any more.
+        let later = now + 8 * SECOND;
+        let why = session.why(later, true).unwrap();
+        assert!(
+            why.starts_with("no switch answers any more") && why.contains("refused 8 s ago"),
+            "{why}"
+        );
+        assert!(!why.contains("`key-file`"), "{why}");
+        assert_eq!(session.refused(later), None);
         let why = session.by_flags(true).why(now, true).unwrap();
         assert!(why.contains("`--key-file` here"), "{why}");
     }

@@ -375,6 +375,19 @@ impl<F: Forward + Send + 'static> Supervisor<F> {
         })
     }
 
+    /// The MTU that a device in use has now, in octets, if that is not `known`.
+    pub async fn mtu_if_not(&self, id: PortId, known: u32) -> Option<u32> {
+        let State::InUse(used) = &self.devices.get(&id)?.state else {
+            return None;
+        };
+        if used.info.mtu == known {
+            return None;
+        }
+        // What was heard may be older than what is known: the kernel is asked.
+        let now = self.taker.links.by_index(used.info.index).await.ok()??;
+        (now.mtu != known).then_some(now.mtu)
+    }
+
     /// Gives every device back the settings it had.
     pub async fn restore(mut self) {
         for (id, device) in std::mem::take(&mut self.devices) {

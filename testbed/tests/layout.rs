@@ -23,7 +23,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("packet-io", &["niv"]),
     ("control-socket", &[]),
     ("link-control", &["niv", "vic", "lldp", "packet-io"]),
-    ("doctor", &["vic", "packet-io", "control-socket"]),
+    (
+        "doctor",
+        &["vic", "packet-io", "control-socket", "link-control"],
+    ),
     ("topology", &["niv"]),
     (
         "interface-virtualizer",

@@ -8,7 +8,7 @@ use crate::control::niv::{NivLink, NivNeighbour, ShowNivLink};
 use crate::control::{Format, Request};
 use ::doctor::facts::{ConfigFile, Down, Link, Role, Running, Session, Wanted, down};
 use ::doctor::judge::judge;
-use ::doctor::look::{Answer, Question, look, question};
+use ::doctor::look::{Answer, Question, keys, look, question};
 use clap::Args;
 use control_socket::Client;
 use packet_io::device;
@@ -46,7 +46,8 @@ impl Doctor {
     pub fn run(self) -> ExitCode {
         let json = self.json;
         let mut known = None;
-        let ask = move |client: &mut Client| ask_all(client, &mut known);
+        let socket = self.socket.clone();
+        let ask = move |client: &mut Client| ask_all(client, &mut known, socket.as_deref());
         judge(&look(self.question(), ask)).tell(json)
     }
 
@@ -58,9 +59,11 @@ impl Doctor {
         let file = self.config.or(usual);
         let mut wanted = Vec::new();
         let config = file.map(|path| {
+            let mut bad_keys = Vec::new();
             let faults = match load(&path) {
                 Ok((config, _)) => {
                     wanted = devices(&config);
+                    bad_keys = keys(crate::daemon::key_files(&config));
                     Vec::new()
                 }
                 Err(LoadError::Refused { faults, .. }) => {
@@ -73,6 +76,7 @@ impl Doctor {
                 check: Some(format!("vis check {path}")),
                 path,
                 faults,
+                keys: bad_keys,
             }
         });
         let options = Run {
@@ -132,6 +136,33 @@ struct Interface {
     io_mode: Option<String>,
 }
 
+impl Interface {
+    /// Why the daemon does not use the device. It comes last of the reasons, and is a sentence; a device in use, whatever
+    /// else is amiss, has a mode.
+    fn refused(&self) -> Option<&str> {
+        let last = self.why_down.last()?;
+        let refused = self.device.is_some() && self.io_mode.is_none() && last.contains(' ');
+        refused.then_some(last)
+    }
+
+    /// What the configuration lacks, or what the daemon says of a vEth: all that is not said of the device.
+    fn own_reasons(&self) -> Vec<&str> {
+        let device = self.refused();
+        let names_none = self.device.is_none() && !self.is_veth();
+        let own = self.why_down.iter().map(String::as_str);
+        let own = own.filter(|&why| match why {
+            "no_device" => names_none,
+            "no_link" => false,
+            why => Some(why) != device,
+        });
+        own.collect()
+    }
+
+    fn is_veth(&self) -> bool {
+        self.name.starts_with("Vethernet")
+    }
+}
+
 /// What need be asked once only.
 #[derive(Clone)]
 struct Known {
@@ -148,7 +179,11 @@ fn ask<T: DeserializeOwned>(client: &mut Client, command: &str) -> Result<T, Str
     question(client, &request)
 }
 
-fn ask_all(client: &mut Client, known: &mut Option<Known>) -> Result<Answer, String> {
+fn ask_all(
+    client: &mut Client,
+    known: &mut Option<Known>,
+    socket: Option<&Path>,
+) -> Result<Answer, String> {
     let links: ShowNivLink = ask(client, "show niv link")?;
     let known = match known {
         Some(known) => known,
@@ -164,23 +199,22 @@ fn ask_all(client: &mut Client, known: &mut Option<Known>) -> Result<Answer, Str
             })
         }
     };
-    Ok(answer(known, &links.links))
+    Ok(answer(known, &links.links, socket))
 }
 
 /// What the running daemon says, as facts.
-fn answer(known: &Known, niv: &[NivLink]) -> Answer {
+fn answer(known: &Known, niv: &[NivLink], socket: Option<&Path>) -> Answer {
     let interfaces = &known.interfaces.interfaces;
     let session = |name: &str| niv.iter().find(|link| link.link.to_string() == name);
     let links = interfaces.iter().filter_map(|interface| {
         let device = interface.device.clone()?;
-        // Reasons of other kinds are single words.
-        let mut refused = interface.why_down.iter().filter(|why| why.contains(' '));
+        let refused = interface.refused().filter(|_| interface.admin_up);
         let niv = session(&interface.name);
         let neighbours = niv.map(|niv| niv.neighbours.as_slice());
         Some(Link {
             device,
             mode: interface.io_mode.clone(),
-            refused: refused.next().filter(|_| interface.admin_up).cloned(),
+            refused: refused.map(str::to_owned),
             session: niv.map(of_link),
             neighbours: neighbours.unwrap_or_default().iter().map(named).collect(),
             advice: niv.and_then(|niv| niv.advice.clone()),
@@ -190,7 +224,10 @@ fn answer(known: &Known, niv: &[NivLink]) -> Answer {
         wanted: known.wanted.clone(),
         running: Running {
             links: links.collect(),
-            down: down("vEths", interfaces.iter().filter_map(amiss)),
+            down: down(
+                "interfaces",
+                interfaces.iter().filter_map(|one| amiss(one, socket)),
+            ),
             ..Running::default()
         },
     }
@@ -229,22 +266,34 @@ fn named(neighbour: &NivNeighbour) -> (String, Option<String>) {
     (text, neighbour.role.clone())
 }
 
-/// A vEth that does not work for a reason of its own, and that one.
-fn amiss(interface: &Interface) -> Option<Down> {
-    let of_link = ["no_link", "no_device"];
-    let mut why = interface.why_down.iter();
-    let own = why.any(|why| !of_link.contains(&why.as_str()));
-    let is_veth = interface.name.starts_with("Vethernet");
-    let amiss = is_veth && interface.admin_up && !interface.oper_up && own;
+/// An interface that does not work for a reason of its own, and that one.
+fn amiss(interface: &Interface, socket: Option<&Path>) -> Option<Down> {
+    let own = interface.own_reasons();
+    let amiss = interface.admin_up && !interface.oper_up && !own.is_empty();
+    let number = interface.name.strip_prefix("Ethernet").unwrap_or_default();
+    let why = match (interface.is_veth(), &own[..]) {
+        (true, _) => interface.why_down.join("; "),
+        (false, ["no_device"]) => format!(
+            "nobody has said which device it is: `{}`, with its name for DEVICE, or `no interface ethernet {number}`",
+            configure(
+                &[
+                    format!("interface ethernet {number}"),
+                    "device DEVICE".into()
+                ],
+                socket
+            )
+        ),
+        (false, own) => own.join("; "),
+    };
     amiss.then(|| Down {
         name: interface.name.clone(),
-        why: interface.why_down.join("; "),
-        mend: interface.why_down.iter().find_map(|why| mend(why)),
+        why,
+        mend: own.iter().find_map(|why| mend(why, socket)),
     })
 }
 
 /// What is only missing is made by its own line: `VLAN 20`, `port-profile web`.
-fn mend(why: &str) -> Option<String> {
+fn mend(why: &str, socket: Option<&Path>) -> Option<String> {
     let missing = why.strip_suffix(" does not exist")?;
     let line = match missing.strip_prefix("VLAN ") {
         Some(vlan) => format!("vlan {vlan}"),
@@ -252,7 +301,14 @@ fn mend(why: &str) -> Option<String> {
             .starts_with("port-profile ")
             .then(|| missing.to_owned())?,
     };
-    Some(format!("vis exec configure \"{line}\""))
+    Some(configure(&[line], socket))
+}
+
+/// The command that says these lines to the daemon that was asked.
+fn configure(lines: &[String], socket: Option<&Path>) -> String {
+    let socket = socket.map(|path| format!(" --socket {}", path.display()));
+    let lines: String = lines.iter().map(|line| format!(" \"{line}\"")).collect();
+    format!("vis exec{} configure{lines}", socket.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -278,6 +334,7 @@ mod tests {
 
     #[test]
     fn what_is_only_missing_is_made_by_its_own_line() {
+        let mend = |why| mend(why, None);
         let line = "vis exec configure \"vlan 20\"";
         assert_eq!(mend("VLAN 20 does not exist").as_deref(), Some(line));
         let line = "vis exec configure \"port-profile web\"";
@@ -287,6 +344,82 @@ mod tests {
         );
         assert_eq!(mend("Ethernet3 does not exist"), None);
         assert_eq!(mend("profile_incomplete"), None);
+        let there = super::mend("VLAN 20 does not exist", Some(Path::new("/tmp/vis.sock")));
+        let line = "vis exec --socket /tmp/vis.sock configure \"vlan 20\"";
+        assert_eq!(there.as_deref(), Some(line));
+    }
+
+    fn ethernet(device: Option<&str>, in_use: bool, why: &[&str]) -> Interface {
+        Interface {
+            name: "Ethernet3".into(),
+            admin_up: true,
+            oper_up: why.is_empty(),
+            why_down: why.iter().copied().map(str::to_owned).collect(),
+            device: device.map(str::to_owned),
+            io_mode: in_use.then(|| "af_packet".to_owned()),
+        }
+    }
+
+    #[test]
+    fn what_the_configuration_of_an_ethernet_interface_lacks_is_not_the_devices_fault() {
+        let incomplete = ["profile_incomplete", "VLAN 777 does not exist"];
+        let used = ethernet(Some("p1"), true, &incomplete);
+        assert_eq!(used.refused(), None);
+        let down = amiss(&used, None).unwrap();
+        assert!(down.why.contains("VLAN 777 does not exist"), "{}", down.why);
+        let line = "vis exec configure \"vlan 777\"";
+        assert_eq!(down.mend.as_deref(), Some(line));
+
+        let both = [&incomplete[..], &["p1 belongs to br0: take it out"]].concat();
+        let both = ethernet(Some("p1"), false, &both);
+        assert_eq!(both.refused(), Some("p1 belongs to br0: take it out"));
+        assert!(!amiss(&both, None).unwrap().why.contains("br0"));
+        let missing = [&incomplete[..], &["no_device"]].concat();
+        let missing = ethernet(Some("p1"), false, &missing);
+        assert_eq!(missing.refused(), None);
+        assert!(!amiss(&missing, None).unwrap().why.contains("no_device"));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_device_is_not_said_of_its_interface_again() {
+        let refused = ethernet(Some("p1"), false, &["p1 belongs to br0: take it out"]);
+        assert_eq!(amiss(&refused, None), None);
+        assert_eq!(amiss(&ethernet(Some("p1"), true, &["no_link"]), None), None);
+        assert_eq!(
+            amiss(&ethernet(Some("p1"), false, &["no_device"]), None),
+            None
+        );
+        assert_eq!(amiss(&ethernet(Some("p1"), true, &[]), None), None);
+    }
+
+    #[test]
+    fn an_ethernet_interface_without_a_device_is_told_how_it_gets_one() {
+        let down = amiss(&ethernet(None, false, &["no_device"]), None).unwrap();
+        let line = "vis exec configure \"interface ethernet 3\" \"device DEVICE\"";
+        assert!(down.why.contains(line), "{}", down.why);
+        assert_eq!(down.mend, None, "which device, only people know");
+        let mut shut = ethernet(None, false, &["shutdown"]);
+        shut.admin_up = false;
+        assert_eq!(amiss(&shut, None), None);
+    }
+
+    #[test]
+    fn a_key_that_is_missing_is_a_fault_of_the_file() {
+        let file = std::env::temp_dir().join(format!("vis-doctor-key-{}.conf", std::process::id()));
+        let text = "vic authentication key-file /nowhere/vis.key\ninterface ethernet 1\n  device eth1\n  \
+            switchport mode vntag\n";
+        std::fs::write(&file, text).unwrap();
+        let doctor = Doctor {
+            config: Some(file.clone()),
+            ..Doctor::default()
+        };
+        let config = doctor.question().config.unwrap();
+        std::fs::remove_file(&file).unwrap();
+        assert!(config.faults.is_empty(), "{:?}", config.faults);
+        let [key] = &config.keys[..] else {
+            panic!("one key: {:?}", config.keys);
+        };
+        assert_eq!(key.path, "/nowhere/vis.key");
     }
 
     #[test]

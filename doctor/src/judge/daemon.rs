@@ -2,7 +2,7 @@
 
 use super::Verdict;
 use crate::Rule;
-use crate::facts::{Daemon, Facts, Role};
+use crate::facts::{BadKey, Daemon, Facts, Role, Silent};
 
 pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
     let program = facts.program;
@@ -13,7 +13,10 @@ pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
                 None => verdict.amiss_elsewhere(Rule::ConfigFile, &file.path, fault),
             }
         }
-        if file.faults.is_empty() {
+        for key in &file.keys {
+            self::key(&file.path, key, verdict);
+        }
+        if file.faults.is_empty() && file.keys.is_empty() {
             verdict.well(Rule::ConfigFile, &file.path, "it has no fault");
         }
     }
@@ -22,6 +25,7 @@ pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
             Some(start) => verdict.amiss(Rule::Daemon, program, says, start),
             None => verdict.amiss_elsewhere(Rule::Daemon, program, says),
         },
+        Daemon::Silent(silent) => self::silent(facts, silent, verdict),
         Daemon::Unseen(why) => verdict.unseen(Rule::Daemon, program, why),
         Daemon::Running(running) => {
             let pid = running.pid;
@@ -69,7 +73,10 @@ pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
             }
         }
     }
-    if facts.devices.is_empty() && facts.daemon.running().is_none() {
+    if facts.devices.is_empty() && matches!(facts.daemon, Daemon::Silent(_)) {
+        let why = "the daemon knows them, and does not answer";
+        verdict.unseen(Rule::Devices, program, why);
+    } else if facts.devices.is_empty() && facts.daemon.running().is_none() {
         let named = match program {
             "iv" => "iv doctor --uplink DEVICE",
             _ => "vis doctor --niv DEVICE --plain DEVICE",
@@ -81,6 +88,46 @@ pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
                 "nobody has said which devices {program} is to use, so none was looked at: name them, as in `{named}`"
             ),
         );
+    }
+}
+
+fn key(file: &str, key: &BadKey, verdict: &mut Verdict) {
+    match (&key.fault, &key.mend) {
+        (Ok(says), Some(mend)) => verdict.amiss(Rule::ConfigFile, file, says, mend),
+        (Ok(says), None) => verdict.amiss_elsewhere(Rule::ConfigFile, file, says),
+        (Err(why), _) => verdict.unseen(Rule::ConfigFile, &key.path, why),
+    }
+}
+
+/// A daemon that hangs. The link's other end waits for it in vain, too.
+fn silent(facts: &Facts, silent: &Silent, verdict: &mut Verdict) {
+    let program = facts.program;
+    let says = format!("it runs and does not answer on {}", silent.socket);
+    let Some(pid) = silent.pid else {
+        let says = format!(
+            "{says}: find its process (`pgrep -a {program}`), look at its log, and start it again"
+        );
+        return verdict.amiss_elsewhere(Rule::Daemon, program, says);
+    };
+    if silent.stopped {
+        let says = format!("{says}: process {pid} is stopped, by SIGSTOP or a debugger");
+        return verdict.amiss(Rule::Daemon, program, says, format!("kill -CONT {pid}"));
+    }
+    if let Some(service) = &silent.service {
+        let says = format!("{says}: process {pid} hangs; its log: `journalctl -u {service}`");
+        let mend = format!("systemctl restart {service}");
+        return verdict.amiss(Rule::Daemon, program, says, mend);
+    }
+    let says = format!(
+        "{says}: process {pid} hangs; look at its log, which goes where its standard error does, and start it again"
+    );
+    match silent.started_by.clone().or_else(|| start(facts)) {
+        // One that hangs does not hear SIGTERM; the next one takes over what it leaves behind.
+        Some(start) => {
+            let mend = format!("kill -KILL {pid} && sleep 1 && {start}");
+            verdict.amiss(Rule::Daemon, program, says, mend);
+        }
+        None => verdict.amiss_elsewhere(Rule::Daemon, program, says),
     }
 }
 

@@ -1,8 +1,11 @@
 //! One device: whether it is there, is free, and can carry what it is to carry.
 
 use super::Verdict;
-use crate::facts::{Daemon, Device, Driver, Facts, Found};
+use crate::facts::{Daemon, Device, Driver, Facts, Found, Role};
 use crate::{Rule, Severity};
+
+/// What frames of guests and of other boxes have, if nobody says otherwise, in octets behind the Ethernet header.
+const ORDINARY: u32 = 1500;
 
 pub(super) fn judge(facts: &Facts, device: &Device, verdict: &mut Verdict) {
     let name = device.wanted.device.as_str();
@@ -23,11 +26,7 @@ pub(super) fn judge(facts: &Facts, device: &Device, verdict: &mut Verdict) {
         name,
         device,
         found,
-        // What a daemon elsewhere does to its devices does not show here.
-        daemon: facts
-            .daemon
-            .running()
-            .is_some_and(|r| r.here != Some(false)),
+        daemon: has(&facts.daemon, found),
     };
     one.is_there(verdict);
     one.is_free(facts, verdict);
@@ -41,6 +40,22 @@ pub(super) fn judge(facts: &Facts, device: &Device, verdict: &mut Verdict) {
         one.offloads(driver, verdict);
     }
     one.mode(facts, verdict);
+}
+
+/// Whether the daemon runs here and has prepared the device.
+fn has(daemon: &Daemon, found: &Found) -> bool {
+    match daemon {
+        // What a daemon elsewhere does to its devices does not show here.
+        Daemon::Running(running) => running.here != Some(false),
+        Daemon::Silent(silent) => match &found.holder {
+            Ok(Some(holder)) => {
+                let pids = holder.process.as_ref().map(|(pid, _)| *pid).zip(silent.pid);
+                pids.is_none_or(|(holder, daemon)| holder == daemon)
+            }
+            Ok(None) | Err(_) => false,
+        },
+        Daemon::NotRunning { .. } | Daemon::Unseen(_) => false,
+    }
 }
 
 fn missing(device: &Device, verdict: &mut Verdict) {
@@ -140,6 +155,7 @@ impl One<'_> {
         };
         match (&facts.daemon, &holder.process) {
             (Daemon::Running(running), Some((pid, _))) if *pid == running.pid => {}
+            (Daemon::Silent(_), _) if self.daemon => {}
             // Whose it is cannot be seen, and a daemon that uses it runs here.
             (Daemon::Running(_), None) if self.daemon => {}
             (_, Some((pid, program))) => verdict.amiss(
@@ -174,6 +190,9 @@ impl One<'_> {
                     needed - most
                 ),
             ),
+            _ if needed == 0 && self.device.wanted.role == Role::Plain && found.mtu < ORDINARY => {
+                self.narrow(verdict);
+            }
             _ if found.mtu >= needed => {
                 verdict.well(Rule::Mtu, name, format!("its MTU is {}", found.mtu));
             }
@@ -210,6 +229,27 @@ impl One<'_> {
                 "it has no link: plug in the cable at both ends, and take up the device at the other end \
                  (`ip link set dev DEVICE up` there)",
             );
+        }
+    }
+
+    /// Of a plain port for which nobody has said an MTU.
+    fn narrow(&self, verdict: &mut Verdict) {
+        let Self { name, found, .. } = self;
+        let says = format!(
+            "its MTU is {}, and no `mtu` line of its interface says that this is meant: frames may have {ORDINARY} octets, and \
+             longer ones than it takes are not sent here",
+            found.mtu
+        );
+        match found.max_mtu {
+            Some(most) if most < ORDINARY => {
+                let says =
+                    format!("{says}; its driver takes {most} at most: say `mtu {most}` there");
+                verdict.amiss_elsewhere(Rule::PlainMtu, name, says);
+            }
+            _ => {
+                let mend = format!("ip link set dev {name} mtu {ORDINARY}");
+                verdict.amiss(Rule::PlainMtu, name, says, mend);
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Verdict;
 use crate::Rule;
-use crate::facts::{Facts, NoTun};
+use crate::facts::{Daemon, Facts, NoTun};
 
 /// The first second of 2024: a clock before it was never set.
 const PLAUSIBLE: u64 = 1_704_067_200;
@@ -14,7 +14,7 @@ const OLDEST: (u32, u32) = (4, 20);
 pub(super) fn judge(facts: &Facts, verdict: &mut Verdict) {
     let host = &facts.host;
     // Of a daemon that runs it is known that it may.
-    if facts.daemon.running().is_none() {
+    if !matches!(facts.daemon, Daemon::Running(_) | Daemon::Silent(_)) {
         rights(facts, verdict);
     }
     match version(&host.kernel) {

@@ -1,7 +1,7 @@
 use super::judge;
 use crate::facts::{
-    ConfigFile, Daemon, Device, Down, Driver, Facts, Found, Holder, Host, Link, NoTun, Role,
-    Running, Session, Wanted,
+    BadKey, ConfigFile, Daemon, Device, Down, Driver, Facts, Found, Holder, Host, Link, NoTun,
+    Role, Running, Session, Silent, Wanted,
 };
 use crate::{Finding, LinkHealth, Report, Rule, Severity, Status};
 
@@ -185,6 +185,7 @@ fn a_daemon_that_does_not_run_is_started_with_what_is_known() {
             path: "/etc/niv/iv.toml".into(),
             faults: Vec::new(),
             check: None,
+            keys: Vec::new(),
         });
     };
     let start = Some("iv run --config /etc/niv/iv.toml");
@@ -207,6 +208,48 @@ fn a_daemon_that_may_not_be_asked_was_not_looked_at() {
     let report = judge(&facts);
     assert_eq!(report.status, Status::Unseen, "{report}");
     assert_eq!(report.unseen[0].rule, Rule::Daemon);
+}
+
+#[test]
+fn a_daemon_that_hangs_is_broken_and_named_with_what_wakes_it() {
+    let silent = |change: fn(&mut Silent)| {
+        move |f: &mut Facts| {
+            let mut silent = Silent {
+                socket: "/run/niv/iv.sock".into(),
+                pid: Some(7),
+                ..Silent::default()
+            };
+            change(&mut silent);
+            f.daemon = Daemon::Silent(silent);
+        }
+    };
+    let hangs = "does not answer on /run/niv/iv.sock";
+    let again = "kill -KILL 7 && sleep 1 && iv run --uplink eth1";
+    only(well(), silent(|_| ()), Rule::Daemon, hangs, Some(again));
+    let started = silent(|s| s.started_by = Some("iv run --config a".into()));
+    let again = "kill -KILL 7 && sleep 1 && iv run --config a";
+    only(well(), started, Rule::Daemon, "log", Some(again));
+    let service = silent(|s| s.service = Some("iv".into()));
+    let again = Some("systemctl restart iv");
+    only(well(), service, Rule::Daemon, "journalctl -u iv", again);
+    let stopped = silent(|s| s.stopped = true);
+    let cont = Some("kill -CONT 7");
+    only(well(), stopped, Rule::Daemon, "SIGSTOP", cont);
+    let unseen = silent(|s| s.pid = None);
+    only(well(), unseen, Rule::Daemon, "pgrep -a iv", None);
+
+    // Its devices are as it has prepared them, and not somebody else's.
+    let mut facts = well();
+    stopped(&mut facts);
+    found(&mut facts).promiscuity = 0;
+    let report = judge(&facts);
+    let rules: Vec<_> = amiss(&report).iter().map(|f| f.rule).collect();
+    assert_eq!(rules, [Rule::Daemon, Rule::Promiscuity], "{report}");
+    // It knows them, if nobody else does.
+    facts.devices.clear();
+    let report = judge(&facts);
+    assert_eq!(amiss(&report).len(), 1, "{report}");
+    assert_eq!(report.unseen[0].rule, Rule::Devices);
 }
 
 #[test]
@@ -253,10 +296,39 @@ fn every_fault_of_a_file_is_said() {
             path: "vis.conf".into(),
             faults: vec!["vis.conf:2:1: unknown word".into()],
             check: Some("vis check vis.conf".into()),
+            keys: Vec::new(),
         });
     };
     let mend = Some("vis check vis.conf");
     only(well(), faulty, Rule::ConfigFile, ":2:1:", mend);
+}
+
+#[test]
+fn a_key_that_cannot_be_used_is_a_fault_of_the_file_that_names_it() {
+    let with = |fault: Result<String, String>| {
+        move |f: &mut Facts| {
+            f.config = Some(ConfigFile {
+                path: "iv.toml".into(),
+                faults: Vec::new(),
+                check: None,
+                keys: vec![BadKey {
+                    path: "key".into(),
+                    fault: fault.clone(),
+                    mend: Some("chmod 600 key".into()),
+                }],
+            });
+        }
+    };
+    let open = with(Ok("the key in key is no secret".into()));
+    let mend = Some("chmod 600 key");
+    only(well(), &open, Rule::ConfigFile, "no secret", mend);
+    let mut unseen = well();
+    with(Err("this user may not".into()))(&mut unseen);
+    let report = judge(&unseen);
+    assert_eq!(report.status, Status::Unseen, "{report}");
+    assert_eq!(report.unseen[0].about, "key");
+    let fine = report.findings.iter().any(|f| f.rule == Rule::ConfigFile);
+    assert!(!fine, "{report}");
 }
 
 #[test]
@@ -379,6 +451,32 @@ fn an_mtu_has_room_for_tags() {
     only(well(), small, Rule::Mtu, "1500, and 1510 is needed", mend);
     let limit = |f: &mut Facts| found(f).max_mtu = Some(1500);
     only(well(), limit, Rule::MtuLimit, "by 10 octets", None);
+}
+
+#[test]
+fn a_plain_port_takes_ordinary_frames_unless_a_line_says_otherwise() {
+    let plain = |mtu, said, most| {
+        move |f: &mut Facts| {
+            f.devices[0].wanted.role = Role::Plain;
+            f.devices[0].wanted.mtu = said;
+            found(f).mtu = mtu;
+            found(f).max_mtu = Some(most);
+            link(f).session = None;
+        }
+    };
+    let mend = Some("ip link set dev eth1 mtu 1500");
+    let small = plain(1400, 0, 9000);
+    only(well(), small, Rule::PlainMtu, "its MTU is 1400", mend);
+    let weak = plain(1400, 0, 1400);
+    only(well(), weak, Rule::PlainMtu, "say `mtu 1400`", None);
+    for fine in [plain(1500, 0, 9000), plain(1400, 1400, 9000)] {
+        let mut facts = well();
+        fine(&mut facts);
+        assert_eq!(amiss(&judge(&facts)), Vec::<&Finding>::new());
+    }
+    let mend = Some("ip link set dev eth1 mtu 1500");
+    let meant = plain(1400, 1500, 9000);
+    only(well(), meant, Rule::Mtu, "1500 is needed", mend);
 }
 
 #[test]

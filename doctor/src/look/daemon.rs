@@ -40,6 +40,8 @@ pub(super) enum Told {
     Answer(u32, Box<Answer>),
     /// Nobody listens.
     NotRunning(String),
+    /// It has not answered yet.
+    Nothing,
     /// It cannot be asked.
     Unseen(String),
 }
@@ -72,7 +74,7 @@ pub(super) fn ask(
         };
         let enough = match &told {
             Told::Answer(_, answer) => asked > 1 && answer.is_settled(),
-            Told::NotRunning(_) | Told::Unseen(_) => true,
+            Told::NotRunning(_) | Told::Nothing | Told::Unseen(_) => true,
         };
         // Nobody waits any more if it took too long.
         if tell.send(told).is_err() || enough || left(end) < PAUSE {

@@ -3,8 +3,11 @@
 mod daemon;
 mod device;
 mod host;
+mod key;
+mod silent;
 
 pub use daemon::{Answer, question};
+pub use key::keys;
 
 use crate::facts::{ConfigFile, Daemon, Device, Facts, Wanted};
 use control_socket::Client;
@@ -50,11 +53,10 @@ pub fn look(
     let asking = start("doctor-daemon", move || {
         daemon::ask(program, release, socket.as_deref(), ask, end, &tell);
     });
-    let silent = || daemon::Told::Unseen("it does not answer".to_owned());
     let mut latest = match asking {
         Ok(()) => told
             .recv_timeout(left(end - KEPT))
-            .unwrap_or_else(|_| silent()),
+            .unwrap_or(daemon::Told::Nothing),
         Err(why) => daemon::Told::Unseen(why),
     };
     let wanted = wanted(question.wanted, question.guessed, &latest);
@@ -76,13 +78,19 @@ pub fn look(
     while let Ok(newer) = told.recv_timeout(left(end)) {
         latest = newer;
     }
+    let daemon = match latest {
+        daemon::Told::Answer(_, answer) => Daemon::Running(Box::new(answer.running)),
+        daemon::Told::NotRunning(says) => Daemon::NotRunning { says },
+        daemon::Told::Nothing => silent::look(program, question.socket.as_deref()),
+        daemon::Told::Unseen(why) => Daemon::Unseen(why),
+    };
     Facts {
         program: question.program,
         release: question.release,
         makes_taps: question.makes_taps,
         config: question.config,
         socket: question.socket.map(|path| path.display().to_string()),
-        daemon: latest.into_facts(),
+        daemon,
         host,
         devices,
     }
@@ -104,7 +112,7 @@ fn wanted(named: Vec<Wanted>, guessed: bool, told: &daemon::Told) -> Vec<Wanted>
     let mut wanted = match told {
         daemon::Told::Answer(_, answer) if guessed => return answer.wanted.clone(),
         daemon::Told::Answer(_, answer) => answer.wanted.clone(),
-        daemon::Told::NotRunning(_) | daemon::Told::Unseen(_) => Vec::new(),
+        daemon::Told::NotRunning(_) | daemon::Told::Nothing | daemon::Told::Unseen(_) => Vec::new(),
     };
     for one in named {
         if !wanted.iter().any(|known| known.device == one.device) {
@@ -127,15 +135,7 @@ impl daemon::Told {
     fn pid(&self) -> Option<u32> {
         match self {
             Self::Answer(pid, _) => Some(*pid),
-            Self::NotRunning(_) | Self::Unseen(_) => None,
-        }
-    }
-
-    fn into_facts(self) -> Daemon {
-        match self {
-            Self::Answer(_, answer) => Daemon::Running(Box::new(answer.running)),
-            Self::NotRunning(says) => Daemon::NotRunning { says },
-            Self::Unseen(why) => Daemon::Unseen(why),
+            Self::NotRunning(_) | Self::Nothing | Self::Unseen(_) => None,
         }
     }
 }

@@ -71,7 +71,7 @@ impl Daemon {
         show::Session {
             state: self.session.word().into(),
             why: self.session.why(now, self.uplink_carrier() == Some(true)),
-            refused: self.session.refused().map(|code| code.to_string()),
+            refused: self.session.refused(now).map(|code| code.to_string()),
             lost_for: self.session.lost_for(now),
             grace_left: self.session.grace_left(now),
             peer: peer.map(|peer| peer.name.to_string()),
@@ -155,7 +155,8 @@ impl Daemon {
         Ok(Look {
             name: name.into(),
             verdict: vic.map_or(Verdict::Enabled, |vic| vic.life.verdict()),
-            session_refused: self.session.peer().is_none() && self.session.refused().is_some(),
+            session_refused: self.session.peer().is_none()
+                && self.session.refused(Instant::now()).is_some(),
             mend: vic.and_then(|vic| vic.life.mend()),
             uuid: vic.map(|vic| vic.uuid.to_string()),
             vif: vic.and_then(|vic| vic.life.vif()),

@@ -270,6 +270,7 @@ fn what_others_change_about_a_device_in_use_is_told_and_it_stays_promiscuous() {
             };
             supervisor.on_event(&LinkEvent::Changed(older)).await;
             assert_eq!(supervisor.meddled(ID), None);
+            assert_eq!(supervisor.mtu_if_not(ID, info.mtu).await, None);
 
             let mac = Mac([2, 0, 0, 0, 0, 0x77]);
             links.set_mtu(info.index, 1400).await.unwrap();
@@ -283,6 +284,8 @@ fn what_others_change_about_a_device_in_use_is_told_and_it_stays_promiscuous() {
                 "{said}"
             );
             assert!(said.contains(&mac.to_string()), "{said}");
+            assert_eq!(supervisor.mtu_if_not(ID, info.mtu).await, Some(1400));
+            assert_eq!(supervisor.mtu_if_not(ID, 1400).await, None);
             assert!(links.require("t-dev").await.unwrap().promiscuous);
 
             links.set_mtu(info.index, 1510).await.unwrap();

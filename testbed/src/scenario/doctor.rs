@@ -98,6 +98,16 @@ const BREAKS: &[Break] = &[
         "broken",
         "belongs to br0",
     ),
+    // The other end's own, not that of a box in between.
+    Break {
+        on: "vis",
+        command: "ip link set dev niv1 mtu 1400",
+        found_on: "h1",
+        rule: "path_mtu",
+        severity: "broken",
+        says: "one end has an MTU of 1400 only, and 1510 is needed",
+        mend: Mend::There("vis", "ip link set dev niv1 mtu 1510"),
+    },
     on_host("ip link set dev eth1 down", "up", "broken", "it is down"),
     Break {
         on: "mid",
@@ -155,12 +165,19 @@ pub(super) fn doctor(binaries: &Binaries, report: &Report) -> Result<()> {
     for one in BREAKS {
         ward.break_and_mend(one)?;
     }
+    ward.until_well("vis")?;
     ward.daemons_stay_promiscuous()?;
+    for host in ["h1", "vis"] {
+        ward.a_daemon_that_hangs(host)?;
+    }
+    ward.a_plain_port()?;
+    ward.an_offload_that_is_on()?;
     ward.a_link_that_loses_frames()?;
     ward.a_stranger_on_the_cable()?;
     ward.a_vnic_that_is_refused()?;
     ward.a_tap_that_filters()?;
     ward.a_daemon_elsewhere()?;
+    ward.a_refusal_of_a_switch_that_is_gone()?;
     ward.daemons_that_end()?;
     ward.lab.check_alive()
 }
@@ -173,6 +190,7 @@ impl<'a> Ward<'a> {
         }
         lab.cable(("h1", "eth1"), ("mid", "to-h1"))?;
         lab.cable(("vis", "niv1"), ("mid", "to-vis"))?;
+        lab.cable(("vis", "p1"), ("mid", "plain"))?;
         let mid = lab.host("mid")?;
         for port in ["to-h1", "to-vis"] {
             mid.mtu(port, 9000)?;
@@ -183,8 +201,13 @@ impl<'a> Ward<'a> {
     }
 
     fn shell(&self, host: &str, command: &str) -> Result<Output> {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let built = self.lab.binaries.folder().display();
         let mut shell = Command::new("sh");
-        shell.args(["-c", command]);
+        // The findings' commands call `iv` and `vis` by name.
+        shell
+            .args(["-c", command])
+            .env("PATH", format!("{built}:{path}"));
         self.run(host, shell)
     }
 
@@ -340,8 +363,185 @@ impl<'a> Ward<'a> {
             let good = if host == "h1" { IV } else { VIS };
             fs::write(&file, good).doing("mend the file")?;
             self.until_gone(host, &words, "config_file")?;
+            self.a_key_that_will_not_do(host, good)?;
         }
         Ok(())
+    }
+
+    /// Without it the daemon does not start: it is missing, and then others may read it.
+    fn a_key_that_will_not_do(&self, host: &str, good: &str) -> Result<()> {
+        let folder = Path::new(sandbox::FOLDER);
+        let key = folder.join(format!("{host}.key"));
+        let key = key.display();
+        let names_it = match program(host) {
+            "vis" => good.replace(
+                "authentication none",
+                &format!("authentication key-file {key}"),
+            ),
+            _ => format!("{good}key-file = \"{key}\"\n"),
+        };
+        let file = folder.join(format!("{host}-with-key"));
+        fs::write(&file, names_it).doing("write a file that names a key")?;
+        let name = file.display().to_string();
+        let words = ["--config", &name];
+        for (breaks, says) in [
+            ("true".to_owned(), "cannot read the key"),
+            (format!("chmod 644 {key}"), "is no secret"),
+        ] {
+            self.must(host, &breaks)?;
+            let (found, code) = self.until_found(host, &words, "config_file")?;
+            check(code == 1 && text_has(&found, says), || {
+                format!("after `{breaks}`, code {code}: {found}")
+            })?;
+            self.must(host, text(&found, "mend"))?;
+            self.until_gone(host, &words, "config_file")?;
+            self.report
+                .figure(&format!("config_file: {says}"), text(&found, "mend"));
+        }
+        Ok(())
+    }
+
+    /// SIGSTOP: it listens, has its devices, and does nothing. Then nobody puts back what is changed about them.
+    fn a_daemon_that_hangs(&mut self, host: &str) -> Result<()> {
+        let process = self.lab.daemon(host)?.process();
+        let pid = process.file_name().unwrap_or_default().to_string_lossy();
+        let device = if host == "h1" { "eth1" } else { "niv1" };
+        let option = if host == "h1" { "--uplink" } else { "--niv" };
+        self.must(host, &format!("kill -STOP {pid}"))?;
+        let (found, code) = self.until_found(host, &[], "daemon")?;
+        let mend = text(&found, "mend");
+        check(
+            code == 1
+                && text(&found, "severity") == "broken"
+                && text_has(&found, "does not answer on")
+                && mend == format!("kill -CONT {pid}"),
+            || format!("{host} hangs, code {code}: {found}"),
+        )?;
+        let (said, _) = self.ask(host, &[])?;
+        check(amiss(&said).len() == 1, || {
+            format!("{host} hangs, and more is found: {said:#}")
+        })?;
+
+        self.must(host, &format!("ip link set dev {device} promisc off"))?;
+        let words = [option, device];
+        let (found, _) = self.until_found(host, &words, "promiscuity")?;
+        check(
+            text_has(
+                &found,
+                "it is not promiscuous, so frames to addresses of guests are not taken",
+            ),
+            || format!("{device} is not promiscuous: {found}"),
+        )?;
+        self.must(host, text(&found, "mend"))?;
+        self.until_gone(host, &words, "promiscuity")?;
+        self.report.figure("promiscuity", text(&found, "mend"));
+
+        self.must(host, mend)?;
+        self.until_gone(host, &[], "daemon")?;
+        self.report.figure("daemon: it hangs", mend);
+        self.until_well("h1")?;
+        self.until_well("vis")
+    }
+
+    /// Interfaces of the switch that lack something; the device of one that lacks a VLAN is in use all the same.
+    fn a_plain_port(&self) -> Result<()> {
+        let exec = format!("vis exec --socket {} configure", socket("vis").display());
+        let port = "\"interface ethernet 3\"";
+        for (lines, about, says) in [
+            (
+                format!("{port} \"device p1\" \"switchport access vlan 777\""),
+                "Ethernet3",
+                "VLAN 777 does not exist",
+            ),
+            (
+                format!("{port} \"inherit port-profile ghost\""),
+                "Ethernet3",
+                "port-profile ghost does not exist",
+            ),
+            (
+                "\"interface ethernet 9\"".to_owned(),
+                "Ethernet9",
+                "nobody has said which device it is",
+            ),
+        ] {
+            self.must("vis", &format!("{exec} {lines}"))?;
+            let (found, _) = self.until_found("vis", &[], "interface")?;
+            let (said, _) = self.ask("vis", &[])?;
+            let others = amiss(&said).len() - 1;
+            check(
+                text(&found, "about") == about && text_has(&found, says) && others == 0,
+                || format!("after `{lines}`: {said:#}"),
+            )?;
+            let take_away = format!("{exec} \"no interface ethernet 9\"");
+            let mend = match text(&found, "mend") {
+                "" => &take_away,
+                mend => mend,
+            };
+            self.must("vis", mend)?;
+            self.until_gone("vis", &[], "interface")?;
+            self.report.figure(&format!("interface: {says}"), mend);
+            self.until_well("vis")?;
+        }
+        self.must("vis", "ip link set dev p1 mtu 1400")?;
+        let (found, _) = self.until_found("vis", &[], "plain_mtu")?;
+        self.must("vis", text(&found, "mend"))?;
+        self.until_gone("vis", &[], "plain_mtu")?;
+        self.report.figure("plain_mtu", text(&found, "mend"));
+        self.must("vis", &format!("{exec} \"no interface ethernet 3\""))?;
+        self.until_well("vis")
+    }
+
+    /// Needs a device that merges frames when it is told to. A bond does, and few kernels for machines in a machine have it.
+    fn an_offload_that_is_on(&self) -> Result<()> {
+        let on = "ip link add off0 type bond && ethtool -K off0 lro on && \
+                  ethtool -k off0 | grep -q 'large-receive-offload: on$'";
+        let output = self.shell("h1", on)?;
+        if !output.status.success() {
+            let why = String::from_utf8_lossy(&output.stderr);
+            let why = why.lines().next().unwrap_or("it stays off");
+            self.report.say(&format!(
+                "lro is left out: no device of this kernel can be told to merge frames ({why})"
+            ));
+            return self.must("h1", "ip link del off0 2>/dev/null || true");
+        }
+        let words = ["--uplink", "off0"];
+        let (found, _) = self.until_found("h1", &words, "lro")?;
+        check(text_has(&found, "merges received frames (LRO)"), || {
+            format!("off0 merges frames: {found}")
+        })?;
+        self.must("h1", text(&found, "mend"))?;
+        self.until_gone("h1", &words, "lro")?;
+        self.report.figure("lro", text(&found, "mend"));
+        self.must("h1", "ip link del off0")
+    }
+
+    /// What it said is not said for ever.
+    fn a_refusal_of_a_switch_that_is_gone(&mut self) -> Result<()> {
+        let exec = format!("vis exec --socket {} configure", socket("vis").display());
+        self.must("vis", &format!("{exec} \"no vic authentication\""))?;
+        self.until_session_says("since then refused: no_authentication")?;
+        self.lab.daemon("vis")?.end()?;
+        self.until_session_says("since then no switch answers any more")?;
+        // As its file has it: `vic authentication none`.
+        self.lab.daemon("vis")?.restart()?;
+        self.until_gone("h1", &[], "session")?;
+        self.until_well("h1")?;
+        self.until_well("vis")
+    }
+
+    fn until_session_says(&self, sentence: &str) -> Result<()> {
+        let end = Instant::now() + WITHIN;
+        loop {
+            let (found, _) = self.until_found("h1", &[], "session")?;
+            if text_has(&found, sentence) {
+                self.report.figure("session", text(&found, "says"));
+                return Ok(());
+            }
+            check(Instant::now() < end, || {
+                format!("not `{sentence}`: {found}")
+            })?;
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// Somebody who may open no sockets and change no devices.
@@ -531,6 +731,10 @@ fn text<'a>(finding: &'a Value, field: &str) -> &'a str {
         .get(field)
         .and_then(Value::as_str)
         .unwrap_or_default()
+}
+
+fn text_has(finding: &Value, sentence: &str) -> bool {
+    text(finding, "says").contains(sentence)
 }
 
 fn findings(said: &Value) -> impl Iterator<Item = &Value> {

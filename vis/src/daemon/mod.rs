@@ -22,4 +22,4 @@ mod view;
 pub(crate) use compile::wanted;
 pub use link_control::key::KeyError;
 pub use run::{RunError, run};
-pub use sessions::SessionsError;
+pub use sessions::{SessionsError, key_files};

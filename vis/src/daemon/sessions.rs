@@ -6,7 +6,7 @@ use super::inbox::{Inbox, News};
 use crate::config::{Config, EthernetId, InterfaceId, Membership, State, Vic, VicAuthentication};
 use crate::veth::{Command, Registry};
 use link_control::key::{self, KeyError};
-use link_control::{Heard, LinkControl, announcement};
+use link_control::{Heard, LinkControl, announcement, frame_size};
 use lldp::Role;
 use niv::Mac;
 use packet_io::long::LongFrames;
@@ -16,7 +16,7 @@ use packet_io::worker::Worker;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tracing::{info, warn};
 use vic::session::vis::{VisEvent, VisLimits, VisSession};
@@ -40,6 +40,13 @@ struct Open {
     /// The device is gone, and the socket with it.
     stale: bool,
     carrier: bool,
+    /// Of the device, as its session was told last.
+    mtu: u32,
+}
+
+/// As the session has it.
+fn clipped(mtu: u32) -> u16 {
+    u16::try_from(mtu).unwrap_or(u16::MAX)
 }
 
 /// What a session has to say of itself.
@@ -96,7 +103,7 @@ impl Sessions {
         })
     }
 
-    /// Follows devices that came, went or came back.
+    /// Follows devices that came, went or came back, and what changed about them.
     pub(super) async fn follow(
         &mut self,
         config: &Config,
@@ -118,6 +125,11 @@ impl Sessions {
                         // Without its thread nothing is announced.
                         let _ = self.control.carrier(port_id(id), carrier);
                     }
+                    if let Some(mtu) = supervisor.mtu_if_not(port_id(id), open.mtu).await {
+                        info!("{device}: its MTU is {mtu} now: the session is opened anew");
+                        open.mtu = mtu;
+                        Self::tell_mtu(&self.control, id, clipped(mtu));
+                    }
                 }
                 (Some((mac, carrier)), before) => {
                     // A session is known by its address: with another one it is another session.
@@ -129,12 +141,13 @@ impl Sessions {
                         .open(id, device, again, config, supervisor, registry, now)
                         .await;
                     match opened {
-                        Ok(()) => {
+                        Ok(mtu) => {
                             let _ = self.control.carrier(port_id(id), carrier);
                             let open = Open {
                                 mac,
                                 stale: false,
                                 carrier,
+                                mtu,
                             };
                             self.open.insert(id, open);
                         }
@@ -221,10 +234,11 @@ impl Sessions {
         supervisor: &mut Supervisor<Switching>,
         registry: &mut Registry,
         now: Duration,
-    ) -> Result<(), Box<dyn std::error::Error>> {
+    ) -> Result<u32, Box<dyn std::error::Error>> {
         let port = port_id(id);
         let socket = LinkControl::<VisSession>::socket(device)?;
-        let mtu = u16::try_from(socket.mtu()).unwrap_or(u16::MAX);
+        let of_device = socket.mtu();
+        let mtu = clipped(of_device);
         supervisor.count_in(port, socket.sent());
         let unset = Authentication::Unset;
         let authentication = self.authentications.get(&id).unwrap_or(&unset).clone();
@@ -248,7 +262,7 @@ impl Sessions {
             self.control.replace_socket(port, socket).await?;
             self.control
                 .tell(port, move |session, now| session.set_mtu(now, mtu))?;
-            return Ok(());
+            return Ok(of_device);
         }
         if matches!(end.authentication, Authentication::Unset) {
             info!(
@@ -260,7 +274,14 @@ impl Sessions {
         registry.furnish(id, &mut session);
         self.control.open(port, socket, session).await?;
         registry.open(now, id);
-        Ok(())
+        Ok(of_device)
+    }
+
+    /// The device of a link takes longer or shorter frames than before: the other end must not go by what it took.
+    fn tell_mtu(control: &LinkControl<VisSession>, id: EthernetId, mtu: u16) {
+        // Without its thread there is no session left to tell, and nobody who hears.
+        let _ = control.announce_frame_size(port_id(id), frame_size(mtu));
+        let _ = control.tell(port_id(id), move |session, now| session.set_mtu(now, mtu));
     }
 
     async fn announce(
@@ -362,6 +383,15 @@ pub(super) fn authentications(
         authentications.insert(id, authentication);
     }
     Ok(authentications)
+}
+
+/// The key files that a start with this configuration reads.
+pub fn key_files(config: &Config) -> BTreeSet<PathBuf> {
+    let files = niv_ports(config).filter_map(|(&id, _)| match config.vic_authentication(id)? {
+        VicAuthentication::KeyFile(file) => Some(PathBuf::from(file.as_str())),
+        VicAuthentication::None => None,
+    });
+    files.collect()
 }
 
 fn own_name(config: &Config) -> Name {
