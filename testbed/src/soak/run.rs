@@ -166,6 +166,7 @@ fn read_log(text: &str) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read as _;
     use std::os::unix::process::ExitStatusExt as _;
 
     #[test]
@@ -183,10 +184,14 @@ mod tests {
 
     #[test]
     fn what_runs_when_it_is_to_stop_is_interrupted() {
-        // Who started this may have had the signal ignored, which would be handed on.
+        // Who started this may have had the signal ignored, which is handed on until `env` has undone it.
         let mut sleeps = Command::new("env");
-        sleeps.args(["--default-signal=INT", "sleep", "600"]);
-        let sleeps = sleeps.spawn().unwrap();
+        let script = "echo; exec sleep 600";
+        sleeps.args(["--default-signal=INT", "sh", "-c", script]);
+        let mut sleeps = sleeps.stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = [0];
+        let mut stdout = sleeps.stdout.take().unwrap();
+        stdout.read_exact(&mut said).unwrap();
         let stop = Stop::asked();
         let status = wait(sleeps, &stop).unwrap();
         assert_eq!(status.signal(), Some(2));
