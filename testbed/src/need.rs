@@ -50,9 +50,7 @@ pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
 pub(crate) fn command(name: &str) -> Command {
     let file = find_program(name).unwrap_or_else(|| name.into());
     let mut command = Command::new(&file);
-    if let Some(path) = unpacked::library_path(&file) {
-        command.env("LD_LIBRARY_PATH", path);
-    }
+    unpacked::equip(&mut command);
     command
 }
 

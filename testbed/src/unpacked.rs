@@ -28,6 +28,18 @@ pub(crate) fn find_program(name: &str) -> Option<PathBuf> {
         .find(|file| file.is_file())
 }
 
+/// Lets a command find what was unpacked with its program: libraries, and the programs that libxdp hands to the kernel.
+pub(crate) fn equip(command: &mut Command) {
+    let Some(path) = library_path(Path::new(command.get_program())) else {
+        return;
+    };
+    let mut objects = env::split_paths(&path).map(|at| at.join("bpf"));
+    if let Some(objects) = objects.find(|at| at.is_dir()) {
+        command.env("LIBXDP_OBJECT_PATH", objects);
+    }
+    command.env("LD_LIBRARY_PATH", path);
+}
+
 /// The `LD_LIBRARY_PATH` with which an unpacked program finds its libraries. `None`: the program is not one of ours.
 pub(crate) fn library_path(program: &Path) -> Option<OsString> {
     let inside = program.strip_prefix(folder()).ok()?;

@@ -216,9 +216,7 @@ pub(in crate::bench) fn start_in(
         switch.set(&format!("other_config:dpdk-extra=\"{extra}\""), false)?;
     }
     let mut vswitchd = Command::new(&binary);
-    if let Some(path) = unpacked::library_path(&binary) {
-        vswitchd.env("LD_LIBRARY_PATH", path);
-    }
+    unpacked::equip(&mut vswitchd);
     vswitchd.arg(format!("unix:{}/db.sock", folder.display()));
     vswitchd.arg(format!("--unixctl={}/vswitchd.ctl", folder.display()));
     if port.is_dpdk() {
