@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 use vic::Uuid;
 use vis::store::blocks::{Blocks, layout};
 use vis::switch::{
-    LinkKind, LinkPlan, ListPlan, PortPlan, PortState, Seed, Snapshot, Switch, Time, Topology,
+    LinkKind, LinkPlan, ListPlan, PortPlan, PortPolicy, PortState, Seed, Snapshot, Switch, Time, Topology,
     VlanPolicy, list_sets,
 };
 
@@ -237,6 +237,7 @@ pub fn topology(near: u16, far: u16) -> Topology {
                 state: PortState::Forwarding,
                 mtu: 1500,
                 trust_priority: false,
+                policy: PortPolicy::default(),
             })
             .collect(),
         vlans: VLAN.into(),

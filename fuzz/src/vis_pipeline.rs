@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use vis::switch::{
-    LinkKind, LinkPlan, ListPlan, PortPlan, PortState, Seed, Snapshot, Switch, TableParameters,
+    LinkKind, LinkPlan, ListPlan, PortPlan, PortPolicy, PortState, Seed, Snapshot, Switch, TableParameters,
     Time, Topology, VlanPolicy, list_sets,
 };
 
@@ -122,6 +122,7 @@ fn port(index: u16, generation: u16, [place, vlans, rest]: [u8; 3]) -> PortPlan 
         },
         mtu: if rest & 8 != 0 { 68 } else { 1500 },
         trust_priority: rest & 16 != 0,
+        policy: PortPolicy::default(),
     }
 }
 

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 const PER_FRAME: &[&str] = &[
     "vntag/src",
     "niv/src",
+    "policy/src",
     "interface-virtualizer/src/core",
     "interface-virtualizer/src/daemon/forward.rs",
     "vis/src/switch",

@@ -14,7 +14,7 @@ use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::time::Instant;
 use vis::switch::{
-    LinkKind, LinkPlan, PortPlan, PortState, Seed, Snapshot, Switch, Table, Time, Topology,
+    LinkKind, LinkPlan, PortPlan, PortPolicy, PortState, Seed, Snapshot, Switch, Table, Time, Topology,
     VlanPolicy,
 };
 
@@ -58,6 +58,7 @@ fn snapshot(veths: u16) -> Snapshot {
         state: PortState::Forwarding,
         mtu: 1500,
         trust_priority: false,
+        policy: PortPolicy::default(),
     };
     let topology = Topology {
         epoch: 1,

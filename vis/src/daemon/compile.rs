@@ -2,7 +2,7 @@
 
 use crate::config::{Config, Effective, EthernetId, InterfaceId, Membership, State, VethId};
 use crate::switch::{
-    LinkKind, LinkPlan, NoSlotLeft, PortPlan, PortState, Slots, TableParameters, Topology,
+    LinkKind, LinkPlan, NoSlotLeft, PortPlan, PortPolicy, PortState, Slots, TableParameters, Topology,
     VlanPolicy,
 };
 use niv::{PortId, VlanSet};
@@ -64,6 +64,7 @@ pub(crate) fn topology(
                 state: state(&effective.state),
                 mtu: mtu(&effective),
                 trust_priority: false,
+            policy: PortPolicy::default(),
             });
         }
     }
@@ -99,6 +100,7 @@ pub(crate) fn topology(
             },
             mtu: mtu(&effective),
             trust_priority: false,
+            policy: PortPolicy::default(),
         });
     }
     Ok(topology)

@@ -18,7 +18,8 @@ pub(crate) struct Switching {
     /// What the present burst is judged by.
     current: Arc<Snapshot>,
     started: Instant,
-    /// In milliseconds.
+    /// Nanoseconds from the machine's start to `started`: time that policy keeps outlives the process.
+    before: u64,
     now: Time,
     /// When the counters were kept last.
     kept: Time,
@@ -31,8 +32,14 @@ pub(crate) struct Switching {
 const KEPT_EVERY: Duration = Duration::from_millis(1);
 
 impl Switching {
-    /// Forwards with `switch` by whatever `published` holds when a burst starts.
-    pub(crate) fn new(switch: Switch, blocks: Blocks, published: Arc<ArcSwap<Snapshot>>) -> Self {
+    /// Forwards with `switch` by whatever `published` holds when a burst starts; the machine started `before`
+    /// nanoseconds ago.
+    pub(crate) fn new(
+        switch: Switch,
+        blocks: Blocks,
+        published: Arc<ArcSwap<Snapshot>>,
+        before: u64,
+    ) -> Self {
         let current = published.load_full();
         Self {
             switch,
@@ -40,6 +47,7 @@ impl Switching {
             published,
             current,
             started: Instant::now(),
+            before,
             now: Time::default(),
             kept: Time::default(),
             recent: Sample::default(),
@@ -99,8 +107,8 @@ impl Forward for Switching {
             self.current = Arc::clone(&latest);
         }
         let since = now.saturating_duration_since(self.started);
-        let now = Time::from_millis(since.as_millis() as u64);
-        self.samples |= now != self.now;
+        let now = Time::from_nanos(self.before.saturating_add(since.as_nanos() as u64));
+        self.samples |= now.as_millis() != self.now.as_millis();
         self.now = now;
         self.switch.attend(&self.current, self.now);
     }
@@ -124,7 +132,7 @@ impl Forward for Switching {
 
     /// Counters are kept once in a millisecond, not after every burst: a kill loses no more than that.
     fn end(&mut self) -> Duration {
-        if self.now == self.kept {
+        if self.now.as_millis() == self.kept.as_millis() {
             return KEPT_EVERY;
         }
         self.switch.keep(&mut self.blocks);

@@ -28,6 +28,7 @@ use packet_io::link::{LinkError, Links};
 use packet_io::mailbox::{Handle, WorkerGone};
 use packet_io::supervise::{SuperviseError, Supervisor};
 use packet_io::worker::Worker;
+use rustix::time::{ClockId, clock_gettime};
 use std::fs::File;
 use std::io::{self, Read};
 use std::num::NonZeroU32;
@@ -239,7 +240,7 @@ impl Daemon {
         let inbox = Inbox::default();
         let switch = Switch::new(ADDRESSES, random_seed()?);
         let blocks = Blocks::new(counting.file());
-        let switching = Switching::new(switch, blocks, published.clone());
+        let switching = Switching::new(switch, blocks, published.clone(), since_boot());
         let worker = Worker::spawn("vis-worker", switching)?;
         let sessions = Sessions::start(&said, contents.identity, inbox.clone(), worker.clone())?;
 
@@ -321,6 +322,16 @@ fn random_seed() -> io::Result<Seed> {
     File::open("/dev/urandom")?.read_exact(&mut octets)?;
     let number = u128::from_ne_bytes(octets);
     Ok(Seed(number as u64, (number >> 64) as u64))
+}
+
+/// Nanoseconds since the machine started, those it slept too: what policy keeps is timed by a clock that outlives the
+/// process.
+fn since_boot() -> u64 {
+    let now = clock_gettime(ClockId::Boottime);
+    let (seconds, nanos) = (now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs());
+    seconds
+        .saturating_mul(policy::Time::SECOND)
+        .saturating_add(nanos)
 }
 
 /// A UUID of version 4 (RFC 9562) of these random numbers.

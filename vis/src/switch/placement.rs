@@ -5,18 +5,9 @@
 //! words are not known to who chooses (Patrascu and Thorup, "The Power of Simple Tabulation Hashing",
 //! 2011); a keyed hash of cryptographic make takes several times as long.
 
+use policy::Seed;
 use siphasher::sip::SipHasher13;
 use std::fmt;
-
-/// What the words are made from. Random, and kept from the network.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Seed(pub u64, pub u64);
-
-impl fmt::Debug for Seed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Seed(..)")
-    }
-}
 
 /// The words: by octet of the key, then by its value.
 #[derive(Clone)]

@@ -3,6 +3,7 @@
 //! nothing is learned and nothing counted, so the table is asked what learning would have done.
 
 use super::account::Account;
+use super::kept::Kept;
 use super::pipeline::Frame;
 use super::snapshot::Snapshot;
 use super::table::Foresight;
@@ -12,6 +13,7 @@ use super::{Learned, Table, Time};
 use crate::edge::{self, Content};
 use niv::{Counters, DropReason, ListId, Mac, PortId, Slot, VlanId, VlanTag, Weight};
 use packet_io::{Outgoing, RxFrame};
+use std::collections::BTreeMap;
 
 /// What would become of a frame, and why.
 #[derive(Clone, Debug)]
@@ -42,6 +44,9 @@ pub struct Copy {
 /// Keeps every step, and changes nothing.
 struct Rehearsal<'a> {
     table: &'a Table,
+    kept: &'a Kept,
+    /// What policy would keep by now, of the bridge ports it was asked about.
+    changed: BTreeMap<u16, policy::PortState>,
     /// What the table would know by now.
     learned: Option<(VlanId, Mac, Foresight, Slot)>,
     counters: Counters,
@@ -87,6 +92,11 @@ impl Trail for Rehearsal<'_> {
         self.dropped.push((account, reason));
     }
 
+    fn kept(&mut self, index: u16) -> &mut policy::PortState {
+        let kept = self.kept;
+        self.changed.entry(index).or_insert_with(|| kept.copy(index))
+    }
+
     fn step(&mut self, step: Step) {
         self.steps.push(step);
     }
@@ -95,6 +105,7 @@ impl Trail for Rehearsal<'_> {
 /// Walks `frame` from `device` through the switch as it is at `now`.
 pub(super) fn rehearse(
     table: &Table,
+    kept: &Kept,
     snapshot: &Snapshot,
     now: Time,
     device: PortId,
@@ -102,6 +113,8 @@ pub(super) fn rehearse(
 ) -> Explanation {
     let mut rehearsal = Rehearsal {
         table,
+        kept,
+        changed: BTreeMap::new(),
         learned: None,
         counters: Counters::default(),
         steps: Vec::new(),

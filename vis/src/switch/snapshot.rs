@@ -1,7 +1,7 @@
 //! What a worker forwards by: immutable, published by control, loaded once per burst.
 
 use super::flood::{Flood, Floods, List};
-use super::{TableParameters, VlanPolicy};
+use super::{PortPolicy, TableParameters, VlanPolicy};
 use crate::edge::{Attachment, Link};
 use niv::{PortId, Slot, VlanId, VlanSet};
 use std::sync::Arc;
@@ -102,6 +102,8 @@ pub struct BridgePort {
     pub mtu: u32,
     /// The priority and drop bits of VLAN tags that come in here are kept; else they are cleared.
     pub trust_priority: bool,
+    /// What else its profile asks of frames.
+    pub policy: PortPolicy,
     /// As network people call it.
     pub name: Arc<str>,
 }

@@ -13,8 +13,9 @@
 
 use super::Time;
 use super::fairness::Ranking;
-use super::placement::{Placement, Seed};
+use super::placement::Placement;
 use niv::{Mac, Slot, VlanId};
+use policy::Seed;
 use std::num::NonZeroU32;
 
 const NONE: u32 = u32::MAX;

@@ -3,7 +3,7 @@
 use super::flood::{Floods, ListPlan};
 use super::sharing::User;
 use super::snapshot::{BridgePort, Home, PortState, Snapshot};
-use super::{TableParameters, VlanPolicy};
+use super::{PortPolicy, TableParameters, VlanPolicy};
 use crate::edge::{Attachment, Link, VifMap};
 use niv::{PortId, Slot, VifId, VlanSet};
 use std::collections::BTreeMap;
@@ -64,6 +64,8 @@ pub struct PortPlan {
     pub mtu: u32,
     /// Keep the priority and drop bits of VLAN tags that come in here.
     pub trust_priority: bool,
+    /// What else its profile asks of frames.
+    pub policy: PortPolicy,
 }
 
 impl PortPlan {
@@ -187,6 +189,7 @@ impl Topology {
                 state: plan.state,
                 mtu: plan.mtu,
                 trust_priority: plan.trust_priority,
+                policy: plan.policy.clone(),
                 name: plan.name.as_str().into(),
             };
             place(&mut ports, port)?;
@@ -364,6 +367,7 @@ mod tests {
             state: PortState::Forwarding,
             mtu: 1500,
             trust_priority: false,
+            policy: PortPolicy::default(),
         }
     }
 

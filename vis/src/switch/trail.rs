@@ -60,6 +60,8 @@ pub(super) trait Trail {
     fn link(&mut self, device: PortId) -> &mut Counters;
     /// A copy went no further.
     fn drop_copy(&mut self, account: Account, reason: DropReason, weight: Weight);
+    /// What policy keeps of a bridge port.
+    fn kept(&mut self, index: u16) -> &mut policy::PortState;
     /// This was asked, and answered so.
     fn step(&mut self, step: Step);
 }

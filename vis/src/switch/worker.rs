@@ -3,6 +3,7 @@
 use super::account::Account;
 use super::balance::{Balance, Keep};
 use super::flood::List;
+use super::kept::Kept;
 use super::pipeline::{self, Frame, Verdict};
 use super::rehearsal::{Explanation, rehearse};
 use super::snapshot::{BridgePort, PortState, Snapshot};
@@ -23,6 +24,8 @@ const CLEARED_AT_ONCE: usize = packet_io::BURST;
 pub struct Switch {
     table: Table,
     balance: Balance,
+    /// What policy keeps of each bridge port, by slot index.
+    kept: Kept,
     epoch: Option<u64>,
     now: Time,
 }
@@ -33,6 +36,7 @@ impl Switch {
         Self {
             table: Table::new(addresses, seed),
             balance: Balance::default(),
+            kept: Kept::default(),
             epoch: None,
             now: Time::default(),
         }
@@ -65,7 +69,7 @@ impl Switch {
         device: PortId,
         frame: &RxFrame<'_>,
     ) -> Explanation {
-        rehearse(&self.table, snapshot, now, device, frame)
+        rehearse(&self.table, &self.kept, snapshot, now, device, frame)
     }
 
     /// Takes up a new snapshot and clears away what has aged. [`Switch::receive`] does it by itself; for
@@ -75,7 +79,7 @@ impl Switch {
         if self.epoch != Some(snapshot.epoch()) {
             self.adopt(snapshot);
         }
-        if self.now != now {
+        if self.now.as_millis() != now.as_millis() {
             self.begin(now);
         }
     }
@@ -134,6 +138,7 @@ impl Switch {
     fn adopt(&mut self, snapshot: &Snapshot) {
         self.epoch = Some(snapshot.epoch());
         self.balance.adopt(snapshot);
+        self.kept.adopt(snapshot);
         self.table.set_parameters(snapshot.table());
         for index in 0..self.table.places() {
             if snapshot.port(index).is_none() {
@@ -176,6 +181,11 @@ impl Trail for Switch {
     #[inline(always)]
     fn drop_copy(&mut self, account: Account, reason: DropReason, weight: Weight) {
         self.balance.drop_copy(account, reason, weight);
+    }
+
+    #[inline(always)]
+    fn kept(&mut self, index: u16) -> &mut policy::PortState {
+        self.kept.of(index)
     }
 
     #[inline(always)]

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use vis::switch::{
-    Entry, Keep, LinkKind, LinkPlan, PortPlan, PortState, Seed, Snapshot, Switch, Time, Topology,
+    Entry, Keep, LinkKind, LinkPlan, PortPlan, PortPolicy, PortState, Seed, Snapshot, Switch, Time, Topology,
     VlanPolicy,
 };
 
@@ -227,6 +227,7 @@ pub(crate) fn plain(index: u16, device: u16) -> PortPlan {
         state: PortState::Forwarding,
         mtu: 1500,
         trust_priority: false,
+        policy: PortPolicy::default(),
     }
 }
 
