@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 use vic::Uuid;
 use vis::store::blocks::{Blocks, layout};
 use vis::switch::{
-    LinkKind, LinkPlan, ListPlan, PortPlan, PortPolicy, PortState, Seed, Snapshot, Switch, Time, Topology,
-    VlanPolicy, list_sets,
+    FilterList, Filters, LinkKind, LinkPlan, ListPlan, PortPlan, PortPolicy, PortState, Seed,
+    Snapshot, Switch, Time, Topology, VlanPolicy, list_sets,
 };
 
 /// The first device of a [`Exchange`]: a NIV port.
@@ -286,6 +286,15 @@ impl Exchange {
         Self::with(&topology_with_lists(near, far), near, far, addresses)
     }
 
+    /// As [`Exchange::new`], and an access list is asked of each frame from a vEth.
+    pub fn with_access_list(near: u16, far: u16, addresses: u32, list: &FilterList) -> Self {
+        let mut topology = topology(near, far);
+        for port in topology.ports.iter_mut().filter(|port| port.vif.is_some()) {
+            port.policy.filters = Filters::new([list.clone()], []);
+        }
+        Self::with(&topology, near, far, addresses)
+    }
+
     fn with(topology: &Topology, near: u16, far: u16, addresses: u32) -> Self {
         let mut made = Self {
             switch: Switch::new(NonZeroU32::new(addresses).unwrap(), Seed(1, 2)),
@@ -306,7 +315,12 @@ impl Exchange {
     }
 
     fn announce(&mut self, device: PortId, vif: u16, mac: Mac) {
-        let frame = tagged(up(vif), &ethernet(Mac::BROADCAST, mac, 60));
+        // No IP, so that no IP list judges it.
+        let mut frame = ethernet(Mac::BROADCAST, mac, 60);
+        if let Some(kind) = frame.get_mut(12..14) {
+            kind.copy_from_slice(&[0x88, 0xB5]);
+        }
+        let frame = tagged(up(vif), &frame);
         self.pass(device, &[received(&frame)]);
     }
 

@@ -10,6 +10,7 @@ use interface_virtualizer::core::{Account, VnicId};
 use niv::{Gather, Mac, PortId};
 use packet_io::dispatch::Dispatcher;
 use packet_io::{BURST, Outgoing, RxFrame};
+use vis::switch::FilterList;
 use vntag::VnTag;
 
 /// `work` twice: the second time it allocates nothing.
@@ -66,6 +67,22 @@ fn a_hairpin_and_a_frame_between_hosts_allocate_nothing() {
     });
     let frames = lent(&frames);
     assert_eq!(switch.pass(NEAR, &frames), BURST);
+    allocates_nothing(|| {
+        switch.pass(NEAR, &frames);
+    });
+}
+
+#[test]
+fn frames_that_a_list_judges_and_logs_allocate_nothing() {
+    let list = "mac access-list all\n10 deny any host 0200.0000.0001\n20 permit any any log\n";
+    let list = FilterList::new(list.parse().unwrap());
+    let mut switch = Exchange::with_access_list(64, 64, 1 << 10, &list);
+    let frames = burst(|n| {
+        let to = u32::from((n + 1) % 64) + 1;
+        tagged(up(n + 1), &ethernet(mac(to), mac(u32::from(n) + 1), 60))
+    });
+    let frames = lent(&frames);
+    assert_eq!(switch.pass(NEAR, &frames), BURST - 1);
     allocates_nothing(|| {
         switch.pass(NEAR, &frames);
     });

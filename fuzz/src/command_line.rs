@@ -2,6 +2,7 @@
 
 use crate::marks::{is_looking, mark, variant};
 use vis::config::grammar::Mode;
+use policy::acl::Family;
 use vis::config::Line;
 use vis::shell::{complete, help, understand};
 
@@ -23,8 +24,12 @@ pub fn command_line(data: &[u8]) {
         let Some((first, rest)) = line.split_first() else {
             continue;
         };
-        let mode = MODES.iter().cycle().nth(usize::from(*first));
-        let mode = mode.copied().unwrap_or(Mode::Exec);
+        let mode = match first {
+            0xF0..=0xF4 => Mode::AccessList(Family::Ipv4),
+            0xF5..=0xF9 => Mode::AccessList(Family::Ipv6),
+            0xFA..=0xFF => Mode::AccessList(Family::Mac),
+            other => *MODES.get(usize::from(*other) % MODES.len()).unwrap_or(&Mode::Exec),
+        };
         let text = String::from_utf8_lossy(rest);
         typed(mode, &text);
     }

@@ -61,15 +61,8 @@ fn has_a_place(data: &[u8], diagnostic: &Diagnostic) {
 
 /// Which lines there are in an accepted file.
 fn accepted(data: &[u8]) {
-    const MODES: [Mode; 5] = [
-        Mode::Config,
-        Mode::Vlan,
-        Mode::Profile,
-        Mode::Ethernet,
-        Mode::Veth,
-    ];
     for line in String::from_utf8_lossy(data).lines() {
-        let mut readings = MODES.iter().map(|mode| walk(mode.commands(), line.trim()));
+        let mut readings = Mode::CONFIGURATION.iter().map(|mode| walk(mode.commands(), line.trim()));
         match readings.find_map(Result::ok) {
             Some(Line::Port(line)) => mark("accepted Port", variant(&line)),
             Some(line) => mark("accepted", variant(&line)),

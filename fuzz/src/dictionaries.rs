@@ -26,13 +26,7 @@ pub fn made() -> Vec<(&'static str, String)> {
 
 /// Every keyword of the switch's configuration.
 fn configuration() -> String {
-    let modes = [
-        Mode::Config,
-        Mode::Vlan,
-        Mode::Profile,
-        Mode::Ethernet,
-        Mode::Veth,
-    ];
+    let modes = Mode::CONFIGURATION;
     let mut words = BTreeSet::from(["no"]);
     let mut nodes: Vec<&Node> = modes.iter().flat_map(|mode| mode.commands()).collect();
     while let Some(node) = nodes.pop() {
@@ -47,6 +41,12 @@ fn configuration() -> String {
         "\"\\x0A  \"\n",
         "\"1-4094\"\n",
         "\"10,20-30\"\n",
+        "\"any \"\n",
+        "\"tcp \"\n",
+        "\"eq 80 \"\n",
+        "\"host 10.0.0.1 \"\n",
+        "\"2001:db8::/32 \"\n",
+        "\"log\"\n",
     ];
     words.chain(more.map(str::to_owned)).collect()
 }

@@ -113,6 +113,8 @@ named! {
             "The frame's VLAN is not defined on this switch.";
         ServiceTag, "service_tag", "5.6",
             "The frame has an 802.1ad service tag, which access and trunk ports do not take.";
+        AclIn, "acl_in", "5.6",
+            "An access list of the port that sent the frame does not let it pass.";
         SamePort, "same_port", "5.7",
             "The destination is behind the port the frame came from.";
         NotMember, "not_member", "5.7",
@@ -121,6 +123,8 @@ named! {
             "The destination's port is shut, or its profile is not in force.";
         MtuExceeded, "mtu_exceeded", "5.7, 5.8",
             "The frame is longer than the destination's MTU allows.";
+        AclOut, "acl_out", "5.7",
+            "An access list of the destination's port does not let the frame pass.";
         Truncated, "truncated", "ours",
             "The frame was cut short before it reached us, or ends inside its own VLAN tags.";
         BadOffload, "bad_offload", "ours",

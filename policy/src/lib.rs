@@ -3,12 +3,11 @@
 //! A stage is a function of compiled policy, the port's own state, the time and a view of the frame; it allocates
 //! nothing, reads no clock and cannot panic. What changes from frame to frame is plain words that outlive the process.
 //!
-//! This is the engine that the switch is to call, and it does not call it yet: no configuration reaches it, and no frame
-//! on a link is judged by it. What calls it today:
+//! What calls it today:
 //!
 //! | modules | callers, but for the crate's own tests |
 //! | --- | --- |
-//! | [`acl`] | `fuzz` (target `access_list`), `vis` ([`acl::View`], for `plan`) |
+//! | [`acl`] | `vis` (access lists of ports; what a frame is, for `plan` and the log), `fuzz` (target `access_list`) |
 //! | all others | `examples/cost.rs`, which counts what each costs a frame |
 #![forbid(unsafe_code)]
 

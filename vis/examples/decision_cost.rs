@@ -14,8 +14,8 @@ use std::hint::black_box;
 use std::num::NonZeroU32;
 use std::time::Instant;
 use vis::switch::{
-    LinkKind, LinkPlan, PortPlan, PortPolicy, PortState, Seed, Snapshot, Switch, Table, Time, Topology,
-    VlanPolicy,
+    LinkKind, LinkPlan, PortPlan, PortPolicy, PortState, Seed, Snapshot, Switch, Table, Time,
+    Topology, VlanPolicy,
 };
 
 fn main() {

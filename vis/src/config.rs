@@ -10,8 +10,10 @@ mod apply;
 mod diagnostic;
 mod effective;
 mod excerpt;
+mod filters;
 pub mod grammar;
 mod line;
+mod lists;
 mod looking;
 mod model;
 mod name;
@@ -26,7 +28,9 @@ mod value;
 pub use apply::{Conflict, Context};
 pub use diagnostic::{Diagnostic, Place, Warning};
 pub use effective::{Effective, MAX_LEVELS, Membership, State};
-pub use line::{Allow, Line, Pipe, PortLine, Typed, Way};
+pub use filters::{FilterLines, ListNames, line as access_group};
+pub use line::{Allow, FilterLine, Line, ListLine, Pipe, PortLine, Typed, Way};
+pub use lists::{AccessLists, MAX_LIST_LINES, MAX_LISTS, Remark, Step};
 pub use model::{
     AgingTime, Allowed, Binding, Config, Confirm, Direction, Ethernet, EthernetId, Grace, Grantee,
     Hold, InterfaceId, MAX_GRANTEES, MAX_PROFILES, Mtu, PageLength, PortLines, PortMode, Privilege,
@@ -34,8 +38,8 @@ pub use model::{
 };
 pub(crate) use name::is_printable;
 pub use name::{
-    Account, AclName, Description, DeviceName, Hostname, InvalidName, KeyFile, Oui, Pattern,
-    ProfileName, VlanName,
+    Account, Description, DeviceName, Hostname, InvalidName, KeyFile, Oui, Pattern, ProfileName,
+    VlanName,
 };
 pub use origin::{About, Origin, OriginatedLine};
 pub(crate) use read::MAX_COMMAND;

@@ -1,5 +1,6 @@
 //! What the daemon is asked, and what it answers.
 
+pub mod access_lists;
 pub mod counts;
 pub mod explain;
 pub mod interfaces;

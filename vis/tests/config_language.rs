@@ -59,8 +59,8 @@ fn the_listing_is_accepted_character_for_character_and_fails_closed() {
         [
             "t.conf:2:3: VLAN 10 does not exist: what uses this stays down until it does \
              (profile_incomplete)",
-            "t.conf:3:3: `ip access-group 500 in` is not yet enforced: what uses this stays down until it \
-             is (profile_incomplete)",
+            "t.conf:3:3: access-list 500 does not exist: what uses this stays down until it does \
+             (profile_incomplete)",
             "t.conf:4:3: port-profile server does not exist: what uses this stays down until it does \
              (profile_incomplete)",
         ]
@@ -71,7 +71,7 @@ fn the_listing_is_accepted_character_for_character_and_fails_closed() {
         [
             "port-profile server does not exist",
             "VLAN 10 does not exist",
-            "`ip access-group 500 in` is not yet enforced",
+            "access-list 500 does not exist",
         ]
     );
     assert_eq!(veth.membership, Membership::Access { vlan: vlan(10) });
@@ -79,7 +79,7 @@ fn the_listing_is_accepted_character_for_character_and_fails_closed() {
 
 #[test]
 fn a_veth_comes_up_when_everything_it_names_exists() {
-    let text = LISTING.replace("  ip access-group 500 in\n", "");
+    let text = LISTING.to_owned() + "ip access-list 500\n";
     assert_eq!(why(&veth(&read(&text).0, 1)).len(), 2);
     let text = text + "vlan 10\n";
     assert_eq!(why(&veth(&read(&text).0, 1)).len(), 1);
@@ -87,6 +87,59 @@ fn a_veth_comes_up_when_everything_it_names_exists() {
     let (config, warnings) = read(&text);
     assert!(warnings.is_empty());
     assert_eq!(veth(&config, 1).state, State::Forwarding);
+}
+
+#[test]
+fn a_list_that_is_absent_or_of_another_family_holds_ports_down() {
+    let text = "interface veth1\n  ipv6 access-group web in\n  mac access-group all out\n";
+    let (config, warnings) = read(&format!("{text}ip access-list web\n"));
+    assert_eq!(
+        why(&veth(&config, 1)),
+        [
+            "`ipv6 access-group web in` names `ip access-list web`, which is of another family",
+            "access-list all does not exist",
+        ]
+    );
+    assert_eq!(warnings.len(), 2);
+    let lists = "ipv6 access-list web\nmac access-list all\n";
+    let (config, warnings) = read(&format!("{text}{lists}"));
+    assert_eq!(veth(&config, 1).state, State::Forwarding);
+    assert!(warnings.is_empty());
+    // A NIV port's frames are its vEths'.
+    let (config, _) = read(&format!(
+        "{lists}interface ethernet 1\n  switchport mode vntag\n  mac access-group all in\n"
+    ));
+    let effective = config.effective_ethernet(1.try_into().unwrap()).unwrap();
+    assert!(why(&effective)[0].contains("is for the ports of vNICs"));
+}
+
+#[test]
+fn each_family_and_direction_is_inherited_by_itself() {
+    let (config, _) = read(
+        "port-profile base
+           ip access-group a in
+           ip access-group b out
+           mac access-group m in
+         interface veth1
+           inherit port-profile base
+           ip access-group c in
+           ipv6 access-group d out
+        ",
+    );
+    let filters = veth(&config, 1).filters;
+    let named: Vec<String> = filters
+        .named()
+        .map(|(family, direction, name)| vis::config::access_group(family, direction, name))
+        .collect();
+    assert_eq!(
+        named,
+        [
+            "ip access-group c in",
+            "ip access-group b out",
+            "ipv6 access-group d out",
+            "mac access-group m in",
+        ]
+    );
 }
 
 #[test]
@@ -206,7 +259,7 @@ fn words_may_be_short_glued_and_in_any_case() {
                 interface vethernet 3\n  bind interface ethernet 1 channel 4\n  shutdown\n\
                 mac address-table aging-time 60\n";
     let short = "ho a\nVLAN10\nna x\npo p\nsw m t\nint eth1\ndev eth0\nSW MO VN\n\
-                 int Veth3\nbi in e1 ch4\nshut\nmac a a 60\n";
+                 int Veth3\nbi in e1 ch4\nshut\nmac ad a 60\n";
     assert_eq!(read(long).0, read(short).0);
     let design =
         "interface veth1\ninterface Vethernet2\ninterface Ethernet 3\ninterface ethernet4\n";

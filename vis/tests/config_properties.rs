@@ -5,10 +5,12 @@
 )]
 
 use niv::VlanSet;
+use policy::acl::{Family, Line as RuleLine, Sequence};
 use proptest::prelude::*;
+use std::num::NonZeroU32;
 use vis::config::{
-    Allow, Binding, Config, Context, Direction, Grantee, Line, PortLine, PortMode, Privilege,
-    VicAuthentication,
+    Allow, Binding, Config, Context, Direction, FilterLine, Grantee, Line, ListLine, PortLine,
+    PortMode, Privilege, VicAuthentication,
 };
 use vis::config::{parse, parse_bytes, parse_show};
 
@@ -55,13 +57,48 @@ fn port_line() -> impl Strategy<Value = PortLine> {
         .prop_map(PortLine::AllowedVlans),
         maybe(number(68..=9216)).prop_map(PortLine::Mtu),
         (
+            family(),
             prop_oneof![Just(Direction::In), Just(Direction::Out)],
-            maybe(text("[a-z0-9._-]{1,8}"))
+            maybe(text("[a-f]"))
         )
-            .prop_map(|(direction, acl)| PortLine::AccessGroup(direction, acl)),
+            .prop_map(|(family, direction, acl)| {
+                PortLine::Filter(FilterLine::Group(family, direction, acl))
+            }),
         maybe(text("[a-h]")).prop_map(PortLine::Inherit),
         any::<bool>().prop_map(PortLine::Shutdown),
     ]
+}
+
+fn family() -> impl Strategy<Value = Family> {
+    prop_oneof![Just(Family::Ipv4), Just(Family::Ipv6), Just(Family::Mac)]
+}
+
+/// Lists of few names, so that those of ports are often there.
+fn list_line() -> impl Strategy<Value = Line> {
+    let number = || (1u32..40).prop_map(|n| Sequence::new(n).unwrap());
+    let entry = || {
+        let rules = [
+            (Family::Ipv4, "permit tcp any host 10.0.0.1 eq 80 log"),
+            (Family::Ipv4, "deny ip any any"),
+            (Family::Ipv6, "permit icmp 2001:db8::/32 any echo-request"),
+            (Family::Mac, "deny host 0200.0000.0001 any 0x0806"),
+            (Family::Mac, "remark who is it | for ? # !"),
+        ];
+        let rules = rules.map(|(family, text)| RuleLine::parse(family, text).unwrap().entry);
+        proptest::sample::select(rules.to_vec())
+    };
+    let line = prop_oneof![
+        3 => (family(), text("[a-f]")).prop_map(|(family, name)| ListLine::Enter(family, name)),
+        1 => (family(), text("[a-f]")).prop_map(|(family, name)| ListLine::Remove(family, name)),
+        6 => (maybe(number()), entry())
+            .prop_map(|(sequence, entry)| ListLine::Add(RuleLine { sequence, entry })),
+        1 => number().prop_map(ListLine::Drop),
+        1 => entry().prop_map(ListLine::DropEntry),
+        1 => (family(), text("[a-f]"), number(), (1u32..9)).prop_map(|(family, name, first, step)| {
+            ListLine::Resequence(family, name, first, NonZeroU32::new(step).unwrap())
+        }),
+    ];
+    line.prop_map(Line::List)
 }
 
 fn authentication() -> impl Strategy<Value = VicAuthentication> {
@@ -110,6 +147,7 @@ fn line() -> impl Strategy<Value = Line> {
                 Line::Role(privilege, grantee, granted)
             }
         ),
+        6 => list_line(),
         12 => port(),
         1 => Just(Line::Exit),
     ]
@@ -152,7 +190,19 @@ role operator group 2000
 vlan 10,20-30
 vlan 40
   name web
+ip access-list 500
+  remark from outside
+  permit tcp any 10.0.0.0/8 range 80 90 established log
+  30 deny udp any any eq domain
+  no 10
+ipv6 access-list six
+  permit icmp any any
+mac access-list frames
+  30 permit any 0200.0000.0000 0000.ffff.ffff 0x0806
+resequence mac access-list frames 5 5
 port-profile server
+  ipv6 access-group six out
+  mac access-group frames in
   switchport mode trunk
   switchport trunk native vlan 20
   switchport trunk allowed vlan 10,20

@@ -18,8 +18,7 @@ const DEVICE: &str = "a device name of 1 to 15 characters";
 const AGING: &str = "seconds: 10 to 1000000, or 0 for never";
 const KEY_FILE: &str = "an absolute path of 1 to 255 characters";
 const MODES: &str = "`access` or `trunk`";
-const GLOBAL: &str =
-    "`end`, `exit`, `hostname`, `interface`, `mac`, `port-profile`, `role`, `vic` or `vlan`";
+const GLOBAL: &str = "`end`, `exit`, `hostname`, `interface`, `ip`, `ipv6`, `mac`, `port-profile`, `resequence`, `role`, `vic` or `vlan`";
 
 const GROUPS: &[Group] = &[
     (
@@ -42,12 +41,12 @@ const GROUPS: &[Group] = &[
             (
                 "no",
                 3,
-                "`hostname`, `interface`, `mac`, `port-profile`, `role`, `vic` or `vlan`",
+                "`hostname`, `interface`, `ip`, `ipv6`, `mac`, `port-profile`, `role`, `vic` or `vlan`",
             ),
             (
                 "no x",
                 4,
-                "`hostname`, `interface`, `mac`, `port-profile`, `role`, `vic` or `vlan`",
+                "`hostname`, `interface`, `ip`, `ipv6`, `mac`, `port-profile`, `role`, `vic` or `vlan`",
             ),
             ("no no hostname", 4, "`hostname`, `interface`"),
             ("no end", 4, "`hostname`, `interface`"),
@@ -198,13 +197,13 @@ const GROUPS: &[Group] = &[
             (
                 "device eth0",
                 1,
-                "`description`, `inherit`, `ip`, `mtu`, `shutdown`, `switchport`",
+                "`description`, `inherit`, `ip`, `ipv6`, `mac`, `mtu`, `shutdown`, `switchport`",
             ),
             ("bind interface ethernet 1 channel 1", 1, "`description`"),
             ("name x", 1, "`description`"),
             ("capability l3", 1, "`description`"),
             ("s", 1, "`shutdown` or `switchport`"),
-            ("i", 1, "`inherit`, `ip` or `interface`"),
+            ("i", 1, "`inherit`, `ip`, `ipv6` or `interface`"),
             ("no s", 4, "`shutdown` or `switchport`"),
             ("description", 12, "a text of 1 to 254 octets"),
             ("inherit", 8, "`port-profile`"),
@@ -221,7 +220,7 @@ const GROUPS: &[Group] = &[
             ("ip access-group 500 in out", 24, END),
             ("ip access-group in", 19, "`in` or `out`"),
             ("ip access-group a,b in", 17, "a name or number"),
-            ("ipv6 access-group 500 in", 1, "`description`"),
+            ("ipx access-group 500 in", 1, "`description`"),
             ("no ip access-group 500", 23, "`in` or `out`"),
             ("mtu", 4, MTU),
             ("mtu 67", 5, MTU),
@@ -532,10 +531,13 @@ fn show_commands_are_understood_short_and_long() {
         assert_eq!(parse_show(command).unwrap(), request, "{command}");
     }
     for (command, expected) in [
-        ("", "expected `configuration`"),
-        ("show", "expected `configuration`"),
+        ("", "expected `access-lists`, `configuration`"),
+        ("show", "expected `access-lists`, `configuration`"),
         ("show v", "expected `version` or `vlan`"),
-        ("show interfaces", "expected `configuration`"),
+        (
+            "show interfaces",
+            "expected `access-lists`, `configuration`",
+        ),
         ("show interface veth", "expected the number of a vEth"),
         ("show vlan 10", "or the end of the line"),
         (

@@ -15,8 +15,8 @@ use packet_io::{Offload, Outgoing, RxFrame};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use vis::switch::{
-    Explanation, ListPlan, PortState, Seed, Snapshot, Step, Switch, TableParameters, Time,
-    Topology, list_sets,
+    Explanation, FilterList, Filters, ListPlan, PortState, Seed, Snapshot, Step, Switch,
+    TableParameters, Time, Topology, list_sets,
 };
 
 const FRAMES: u32 = 1_000_000;
@@ -105,7 +105,7 @@ impl Numbers {
     fn change(&mut self, topology: &mut Topology) {
         let at = self.below(topology.ports.len() as u64) as usize;
         let port = &mut topology.ports[at];
-        match self.below(6) {
+        match self.below(7) {
             0 => {
                 port.state = [
                     PortState::Forwarding,
@@ -118,6 +118,13 @@ impl Numbers {
             2 => port.mtu = [64, 100, 1500][self.below(3) as usize],
             3 => port.trust_priority = self.one_in(2),
             4 => port.slot.generation += 1,
+            5 => {
+                port.policy.filters = match self.below(4) {
+                    0 => Filters::new([list()], []),
+                    1 => Filters::new([], [list()]),
+                    _ => Filters::default(),
+                };
+            }
             _ => {
                 port.vlan = match self.below(5) {
                     0 | 1 => access(10),
@@ -138,6 +145,12 @@ impl Numbers {
         topology.lists = lists.collect();
         topology.epoch += 1;
     }
+}
+
+/// Of frames, which are mostly no IP worth the name.
+fn list() -> FilterList {
+    let text = "mac access-list some\n10 deny host 0200.0000.0003 any log\n20 permit any any log\n";
+    FilterList::new(text.parse().unwrap())
 }
 
 fn topology() -> Topology {
@@ -215,6 +228,9 @@ fn refusal(step: Option<Step>) -> Option<DropReason> {
         Step::Classify(result) => result.err(),
         Step::Member(result) => result.err(),
         Step::SamePort => Some(DropReason::SamePort),
+        Step::Filter(step) if step.decision.permits() => None,
+        Step::Filter(step) if step.outward => Some(DropReason::AclOut),
+        Step::Filter(_) => Some(DropReason::AclIn),
         _ => None,
     }
 }
@@ -281,6 +297,7 @@ fn what_is_explained_is_what_is_done() {
                 Step::Arrival(_, Ok(())) => "arrival".to_owned(),
                 Step::Lookup(at) => format!("lookup {}", at.is_some()),
                 Step::Classify(Ok(_)) => "vlan".to_owned(),
+                Step::Filter(step) => format!("acl_in {}", step.decision.permits()),
                 other => format!("{other:?}"),
             };
             *seen.entry(kind).or_default() += 1;
@@ -291,7 +308,10 @@ fn what_is_explained_is_what_is_done() {
 }
 
 /// Without one of these the test would say nothing about it.
-const MET: [&str; 40] = [
+const MET: [&str; 43] = [
+    "acl_in true",
+    "acl_in false",
+    "out:acl_out",
     "copy",
     "copy for a list",
     "out:not_member",

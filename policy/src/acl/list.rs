@@ -54,9 +54,17 @@ impl fmt::Display for Sequence {
 /// # Ok::<(), policy::acl::InvalidName>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "String", into = "String")
+)]
 pub struct ListName(Box<str>);
 
 impl ListName {
+    /// What such a text looks like.
+    pub const RULE: &'static str = "a name or number of 1 to 63 letters, digits and any of . _ - :";
+
     /// As it is written.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -87,6 +95,20 @@ impl FromStr for ListName {
     }
 }
 
+impl TryFrom<String> for ListName {
+    type Error = InvalidName;
+
+    fn try_from(text: String) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl From<ListName> for String {
+    fn from(name: ListName) -> Self {
+        name.0.into()
+    }
+}
+
 impl fmt::Display for ListName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
@@ -113,6 +135,11 @@ pub struct Line {
 
 /// A list of one family.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(try_from = "String", into = "String")
+)]
 pub struct AccessList {
     name: ListName,
     family: Family,
@@ -154,6 +181,21 @@ impl AccessList {
     /// Which frames it judges.
     pub const fn family(&self) -> Family {
         self.family
+    }
+
+    /// How many lines there are, remarks counted.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether there is none: then it denies all it judges.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// What the line of this number says.
+    pub fn entry(&self, sequence: Sequence) -> Option<&Entry> {
+        self.lines.get(&sequence)
     }
 
     /// Adds a line; says which number it got. A line that is there already changes nothing.

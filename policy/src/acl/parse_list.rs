@@ -59,6 +59,20 @@ impl FromStr for AccessList {
     }
 }
 
+impl TryFrom<String> for AccessList {
+    type Error = ParseListError;
+
+    fn try_from(text: String) -> Result<Self, ParseListError> {
+        text.parse()
+    }
+}
+
+impl From<AccessList> for String {
+    fn from(list: AccessList) -> Self {
+        list.to_string()
+    }
+}
+
 fn head(text: &str) -> Result<AccessList, ListParseError> {
     let words: Vec<&str> = text.split_whitespace().take(4).collect();
     let [family, "access-list", name] = words[..] else {

@@ -5,6 +5,11 @@ use crate::Dscp;
 
 /// Which frames a list judges.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case")
+)]
 pub enum Family {
     /// IPv4 packets.
     Ipv4,
@@ -15,6 +20,9 @@ pub enum Family {
 }
 
 impl Family {
+    /// All of them, in the order in which a port's lists are asked and named.
+    pub const ALL: [Self; 3] = [Self::Ipv4, Self::Ipv6, Self::Mac];
+
     /// The word a list of this family begins with: `ip`, `ipv6`, `mac`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -62,6 +70,17 @@ impl Rule {
             Self::Ipv6(rule) => rule.action,
             Self::Mac(rule) => rule.action,
         }
+    }
+
+    /// The same with another effect.
+    #[must_use]
+    pub const fn with_action(mut self, action: Action) -> Self {
+        match &mut self {
+            Self::Ipv4(rule) => rule.action = action,
+            Self::Ipv6(rule) => rule.action = action,
+            Self::Mac(rule) => rule.action = action,
+        }
+        self
     }
 
     /// Whether a frame it matches is to be logged.

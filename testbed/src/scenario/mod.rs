@@ -1,5 +1,6 @@
 //! The scenarios: each brings up a lab, proves something about it, and prints its figures.
 
+mod access_lists;
 mod accounts;
 mod bridge;
 mod churn;
@@ -154,6 +155,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::TwoBoxes(explain::agrees),
+    },
+    Scenario {
+        name: "access-lists",
+        about: "access lists of every kind decide what passes, alike on vEths and plain ports; hits, log, edits",
+        needs: &[],
+        demo: false,
+        run: Run::Own(access_lists::access_lists),
     },
     Scenario {
         name: "bench-smoke",

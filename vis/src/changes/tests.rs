@@ -716,7 +716,7 @@ fn what_no_file_can_hold_is_not_put_in_force() {
         ..PortLines::default()
     };
     let mut config = Config::empty();
-    for id in 1..=600 {
+    for id in 1..=1800 {
         let veth = config.veths.entry(VethId::try_from(id).unwrap());
         veth.or_default().lines = lines.clone();
     }

@@ -1,6 +1,7 @@
 //! Answers as text. Where a public template exists for the layout (ntc-templates, `cisco_nxos`), the text
 //! follows it, so that programs which read such switches read this one; it is a layout only.
 
+mod access_lists;
 mod changes;
 mod conservation;
 mod drops;
@@ -35,6 +36,7 @@ fn text(answer: &Answer) -> String {
     let mut out = String::new();
     // Writing to a string does not fail.
     let _ = match answer {
+        Answer::AccessLists(answer) => access_lists::write(&mut out, answer),
         Answer::Conservation(answer) => conservation::write(&mut out, answer),
         Answer::Explain(answer) => explain::write(&mut out, answer),
         Answer::Interface(answer) => interface::write(&mut out, answer),

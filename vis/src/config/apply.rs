@@ -2,12 +2,14 @@
 
 use super::grammar::Mode;
 use super::line::{Allow, Line, PortLine};
+use super::lists::{MAX_LIST_LINES, MAX_LISTS};
 use super::model::{
-    Allowed, Binding, Config, Direction, EthernetId, Grantee, InterfaceId, MAX_GRANTEES,
-    MAX_PROFILES, PortLines, Privilege, Subtype, VethId, Vic, VicAuthentication, Vlan,
+    Allowed, Binding, Config, EthernetId, Grantee, InterfaceId, MAX_GRANTEES, MAX_PROFILES,
+    PortLines, Privilege, Subtype, VethId, Vic, VicAuthentication, Vlan,
 };
 use super::name::{DeviceName, ProfileName};
 use niv::{VlanId, VlanSet};
+use policy::acl::{Family, ListError, ListName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use vic::Parameters;
@@ -21,6 +23,8 @@ pub enum Context {
     Config,
     /// These VLANs.
     Vlan(Box<VlanSet>),
+    /// This access list.
+    AccessList(Family, ListName),
     /// This profile.
     Profile(ProfileName),
     /// This interface.
@@ -33,6 +37,7 @@ impl Context {
         match self {
             Self::Config => Mode::Config,
             Self::Vlan(_) => Mode::Vlan,
+            Self::AccessList(family, _) => Mode::AccessList(*family),
             Self::Profile(_) => Mode::Profile,
             Self::Interface(InterfaceId::Ethernet(_)) => Mode::Ethernet,
             Self::Interface(InterfaceId::Veth(_)) => Mode::Veth,
@@ -46,6 +51,9 @@ impl fmt::Display for Context {
         match self {
             Self::Config => f.write_str("configure"),
             Self::Vlan(vlans) => write!(f, "vlan {vlans}"),
+            Self::AccessList(family, name) => {
+                write!(f, "{} access-list {name}", family.as_str())
+            }
             Self::Profile(name) => write!(f, "port-profile {name}"),
             Self::Interface(InterfaceId::Ethernet(id)) => write!(f, "interface ethernet {id}"),
             Self::Interface(InterfaceId::Veth(id)) => write!(f, "interface vethernet {id}"),
@@ -88,6 +96,31 @@ pub enum Conflict {
     /// No more fit.
     #[error("there are {MAX_PROFILES} port profiles, which is the limit: expected one of those")]
     TooManyProfiles,
+    /// A name is of one list.
+    #[error(
+        "there is `{family} access-list {name}`, and a name is of one list: expected another name, or `no {family} \
+        access-list {name}` first"
+    )]
+    OtherFamily {
+        /// The name.
+        name: ListName,
+        /// As the list's first line begins.
+        family: &'static str,
+    },
+    /// Nothing to change.
+    #[error("there is no access-list {0}: expected one that is there")]
+    NoSuchList(ListName),
+    /// The list does not take it.
+    #[error("{0}: expected a line that the list takes")]
+    List(#[from] ListError),
+    /// No more fit.
+    #[error("there are {MAX_LISTS} access-lists, which is the limit: expected one of those")]
+    TooManyLists,
+    /// No more fit.
+    #[error(
+        "all access-lists together have {MAX_LIST_LINES} lines, which is the limit: expected lines to be taken away first"
+    )]
+    TooManyListLines,
     /// What is acknowledged must be told from what is not.
     #[error(
         "VIC would send everything under subtype {0}: expected another one, as the two subtypes must differ \
@@ -167,6 +200,7 @@ impl Config {
                 self.veths.remove(&id);
                 return Ok(Context::Config);
             }
+            Line::List(line) => return self.apply_list(context, line),
             Line::VicAuthentication(authentication) => {
                 self.authenticate(context, authentication)?;
             }
@@ -211,6 +245,7 @@ impl Config {
                 let said = self.vlans.iter().filter(|(vlan, _)| vlans.contains(**vlan));
                 part.vlans = said.map(|(&vlan, said)| (vlan, said.clone())).collect();
             }
+            Context::AccessList(_, name) => part.lists = self.lists.only(name),
             Context::Profile(name) => {
                 let said = self.profiles.get_key_value(name);
                 part.profiles = said
@@ -396,8 +431,7 @@ impl PortLines {
                 self.allowed_vlans = Some(merged(self.allowed_vlans.take(), allow));
             }
             PortLine::Mtu(mtu) => self.mtu = mtu,
-            PortLine::AccessGroup(Direction::In, acl) => self.acl_in = acl,
-            PortLine::AccessGroup(Direction::Out, acl) => self.acl_out = acl,
+            PortLine::Filter(line) => self.filters.apply(line),
             PortLine::Shutdown(shut) => self.shutdown = Some(shut),
         }
     }

@@ -6,9 +6,11 @@
 //!
 //! Fail closed (design.md section 4.9): as long as anything said is not in force, nothing is forwarded.
 
+use super::filters::{FilterLines, NoList, line};
 use super::model::{Config, EthernetId, InterfaceId, Mtu, PortLines, PortMode, VethId};
 use super::name::ProfileName;
 use niv::{VlanId, VlanSet};
+use policy::acl::{Family, ListName};
 use serde::Serialize;
 
 /// Port profiles above each other, at most (design.md section 7).
@@ -23,6 +25,8 @@ pub struct Effective {
     pub membership: Membership,
     /// The most octets behind the Ethernet header; `None`: whatever the device takes.
     pub mtu: Option<Mtu>,
+    /// The access lists it is asked by, whether they exist or not.
+    pub filters: FilterLines,
 }
 
 /// Whether a port carries frames.
@@ -67,7 +71,8 @@ pub(super) enum Missing {
     Levels,
     AccessVlan(VlanId),
     NativeVlan(VlanId),
-    AccessGroup(String),
+    /// The line, and the list it names.
+    AccessList(String, Family, ListName, NoList),
     VntagOnVeth,
     Link(EthernetId),
     LinkMode(EthernetId),
@@ -84,7 +89,22 @@ impl std::fmt::Display for Missing {
             Self::AccessVlan(vlan) | Self::NativeVlan(vlan) => {
                 write!(f, "VLAN {vlan} does not exist")
             }
-            Self::AccessGroup(line) => write!(f, "`{line}` is not yet enforced"),
+            Self::AccessList(_, _, name, NoList::Absent) => {
+                write!(f, "access-list {name} does not exist")
+            }
+            Self::AccessList(line, _, name, NoList::Other(family)) => {
+                let family = family.as_str();
+                write!(
+                    f,
+                    "`{line}` names `{family} access-list {name}`, which is of another family"
+                )
+            }
+            Self::AccessList(line, _, _, NoList::NotHere) => {
+                write!(
+                    f,
+                    "`{line}` is for the ports of vNICs, not for a port that carries VNTags"
+                )
+            }
             Self::VntagOnVeth => f.write_str("`switchport mode vntag` is for ethernet interfaces"),
             Self::Link(id) => write!(f, "{} does not exist", InterfaceId::Ethernet(*id)),
             Self::LinkMode(id) => {
@@ -195,13 +215,15 @@ impl Config {
                 }
             }
         };
-        for (acl, direction) in [
-            (nearest(&levels, |lines| lines.acl_in.as_ref()), "in"),
-            (nearest(&levels, |lines| lines.acl_out.as_ref()), "out"),
-        ] {
-            if let Some(acl) = acl {
-                let line = format!("ip access-group {acl} {direction}");
-                missing.push(Missing::AccessGroup(line));
+        let filters = FilterLines::nearest(&levels);
+        for (family, direction, name) in filters.named() {
+            let wrong = match mode {
+                PortMode::Vntag => Some(NoList::NotHere),
+                PortMode::Access | PortMode::Trunk => self.no_list(family, name),
+            };
+            if let Some(wrong) = wrong {
+                let said = line(family, direction, name);
+                missing.push(Missing::AccessList(said, family, name.clone(), wrong));
             }
         }
         Resolved {
@@ -209,6 +231,7 @@ impl Config {
             membership,
             missing,
             mtu: nearest(&levels, |lines| lines.mtu),
+            filters,
             shut: nearest(&levels, |lines| lines.shutdown).unwrap_or(false),
         }
     }
@@ -223,6 +246,7 @@ struct Resolved {
     membership: Membership,
     missing: Vec<Missing>,
     mtu: Option<Mtu>,
+    filters: FilterLines,
     shut: bool,
 }
 
@@ -232,6 +256,7 @@ impl Resolved {
             state: state(self.shut, &self.missing),
             membership: self.membership,
             mtu: self.mtu,
+            filters: self.filters,
         }
     }
 }

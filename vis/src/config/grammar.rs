@@ -1,14 +1,17 @@
 //! The commands: what may be said where. The trees below are the whole language.
 
+use super::filters::{IP, IP_PORT, IPV6, IPV6_PORT, MAC, MAC_PORT};
 use super::line::{Allow, Line, PortLine};
+use super::lists;
 use super::looking;
-use super::model::{Binding, Direction, PortMode, VicAuthentication};
+use super::model::{Binding, PortMode, VicAuthentication};
 use super::tree::{Build, Node, Values, value, word};
 use super::typed;
 pub use super::typed::PIPES;
 use super::value::Kind;
 use crate::control::show::ShowRequest;
 use niv::VlanSet;
+use policy::acl::Family;
 
 /// What a line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -19,6 +22,8 @@ pub enum Mode {
     Config,
     /// After `vlan LIST`.
     Vlan,
+    /// After `ip|ipv6|mac access-list NAME`.
+    AccessList(Family),
     /// After `port-profile NAME`.
     Profile,
     /// After `interface ethernet N`.
@@ -29,9 +34,12 @@ pub enum Mode {
 
 impl Mode {
     /// Those of the configuration, for a reader that looks for a line's proper place.
-    pub(super) const CONFIGURATION: [Self; 5] = [
+    pub const CONFIGURATION: [Self; 8] = [
         Self::Config,
         Self::Vlan,
+        Self::AccessList(Family::Ipv4),
+        Self::AccessList(Family::Ipv6),
+        Self::AccessList(Family::Mac),
         Self::Profile,
         Self::Ethernet,
         Self::Veth,
@@ -43,6 +51,9 @@ impl Mode {
             Self::Exec => typed::EXEC,
             Self::Config => CONFIG,
             Self::Vlan => VLAN,
+            Self::AccessList(Family::Ipv4) => lists::ipv4::LINES,
+            Self::AccessList(Family::Ipv6) => lists::ipv6::LINES,
+            Self::AccessList(Family::Mac) => lists::mac::LINES,
             Self::Profile => PROFILE,
             Self::Ethernet => ETHERNET,
             Self::Veth => VETH,
@@ -56,6 +67,9 @@ impl Mode {
             Self::Exec => &[typed::EXEC],
             Self::Config => &[CONFIG, typed::WITHIN],
             Self::Vlan => &[VLAN, CONFIG, typed::WITHIN],
+            Self::AccessList(Family::Ipv4) => &[lists::ipv4::LINES, CONFIG, typed::WITHIN],
+            Self::AccessList(Family::Ipv6) => &[lists::ipv6::LINES, CONFIG, typed::WITHIN],
+            Self::AccessList(Family::Mac) => &[lists::mac::LINES, CONFIG, typed::WITHIN],
             Self::Profile => &[PROFILE, CONFIG, typed::WITHIN],
             Self::Ethernet => &[ETHERNET, CONFIG, typed::WITHIN],
             Self::Veth => &[VETH, CONFIG, typed::WITHIN],
@@ -68,6 +82,9 @@ impl Mode {
             Self::Exec => "end",
             Self::Config => "exit",
             Self::Vlan => "vlan LIST",
+            Self::AccessList(Family::Ipv4) => "ip access-list NAME",
+            Self::AccessList(Family::Ipv6) => "ipv6 access-list NAME",
+            Self::AccessList(Family::Mac) => "mac access-list NAME",
             Self::Profile => "port-profile NAME",
             Self::Ethernet => "interface ethernet N",
             Self::Veth => "interface veth N",
@@ -80,6 +97,9 @@ impl Mode {
             Self::Exec => "",
             Self::Config => "(config)",
             Self::Vlan => "(config-vlan)",
+            Self::AccessList(Family::Ipv4) => "(config-acl)",
+            Self::AccessList(Family::Ipv6) => "(config-ipv6-acl)",
+            Self::AccessList(Family::Mac) => "(config-mac-acl)",
             Self::Profile => "(config-port-prof)",
             Self::Ethernet | Self::Veth => "(config-if)",
         }
@@ -87,6 +107,7 @@ impl Mode {
 }
 
 pub(super) const SHOW: Node = word("show", "Show what the switch knows and does").then(&[
+    looking::ACCESS_LISTS,
     typed::SHOW_CONFIGURATION,
     looking::CONSERVATION,
     typed::SHOW_DIFF,
@@ -122,16 +143,13 @@ const CONFIG: &[Node] = &[
             .line(|values| Some(Line::Veth(values.take()?)))
             .no(|values| Some(Line::NoVeth(values.take()?)))]),
     ]),
-    word("mac", "Addresses").then(&[word("address-table", "The table of addresses").then(&[
-        word("aging-time", "How long an address not heard from is kept")
-            .no(|_| Some(Line::AgingTime(None)))
-            .then(&[value(Kind::Aging, "Seconds; 0 for never")
-                .line(|values| Some(Line::AgingTime(Some(values.take()?))))
-                .no(|_| Some(Line::AgingTime(None)))]),
-    ])]),
+    IP,
+    IPV6,
+    MAC,
     word("port-profile", "Configure a port profile").then(&[value(Kind::Profile, "Its name")
         .line(|values| Some(Line::Profile(values.take()?)))
         .no(|values| Some(Line::NoProfile(values.take()?)))]),
+    lists::RESEQUENCE,
     typed::ROLE,
     VIC,
     word("vlan", "Define VLANs").then(&[value(Kind::Vlans, "Which")
@@ -139,13 +157,32 @@ const CONFIG: &[Node] = &[
         .no(|values| Some(Line::NoVlan(values.take()?)))]),
 ];
 
+pub(super) const ADDRESS_TABLE: Node =
+    word("address-table", "The table of addresses").then(&[word(
+        "aging-time",
+        "How long an address not heard from is kept",
+    )
+    .no(|_| Some(Line::AgingTime(None)))
+    .then(&[value(Kind::Aging, "Seconds; 0 for never")
+        .line(|values| Some(Line::AgingTime(Some(values.take()?))))
+        .no(|_| Some(Line::AgingTime(None)))])]);
+
 const VLAN: &[Node] = &[word("name", "Name the VLAN")
     .no(|_| Some(Line::VlanName(None)))
     .then(&[
         value(Kind::VlanName, "The name").line(|values| Some(Line::VlanName(Some(values.take()?))))
     ])];
 
-const PROFILE: &[Node] = &[DESCRIPTION, INHERIT, IP, MTU, SHUTDOWN, SWITCHPORT];
+const PROFILE: &[Node] = &[
+    DESCRIPTION,
+    INHERIT,
+    IP_PORT,
+    IPV6_PORT,
+    MAC_PORT,
+    MTU,
+    SHUTDOWN,
+    SWITCHPORT,
+];
 
 const ETHERNET: &[Node] = &[
     DESCRIPTION,
@@ -154,7 +191,9 @@ const ETHERNET: &[Node] = &[
         .then(&[value(Kind::Device, "Its name, as `ip link` prints it")
             .line(|values| Some(Line::Device(Some(values.take()?))))]),
     INHERIT,
-    IP,
+    IP_PORT,
+    IPV6_PORT,
+    MAC_PORT,
     MTU,
     SHUTDOWN,
     SWITCHPORT_ETHERNET,
@@ -175,7 +214,9 @@ const VETH: &[Node] = &[
         .then(&[value(Kind::Channel, "The id").line(bind)])])])])]),
     DESCRIPTION,
     INHERIT,
-    IP,
+    IP_PORT,
+    IPV6_PORT,
+    MAC_PORT,
     MTU,
     SHUTDOWN,
     SWITCHPORT,
@@ -308,25 +349,6 @@ const INHERIT: Node =
         .then(&[value(Kind::Profile, "Its name")
             .line(|values| port(PortLine::Inherit(Some(values.take()?))))
             .no(NO_INHERIT)])]);
-
-const IP: Node = word("ip", "Policy by IP address").then(&[word(
-    "access-group",
-    "Apply an access list (kept; not yet enforced, so the port stays down)",
-)
-.then(&[value(Kind::Acl, "Which list").then(&[
-    word("in", "To frames from the port")
-        .line(|values| access_group(Direction::In, values))
-        .no(|_| port(PortLine::AccessGroup(Direction::In, None)))
-        .claims(),
-    word("out", "To frames towards the port")
-        .line(|values| access_group(Direction::Out, values))
-        .no(|_| port(PortLine::AccessGroup(Direction::Out, None)))
-        .claims(),
-])])]);
-
-fn access_group(direction: Direction, values: &mut Values) -> Option<Line> {
-    port(PortLine::AccessGroup(direction, Some(values.take()?)))
-}
 
 const NO_MTU: Build = |_| port(PortLine::Mtu(None));
 const MTU: Node = word("mtu", "The most octets behind the Ethernet header")

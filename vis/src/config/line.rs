@@ -5,12 +5,12 @@ use super::model::{
     Retries, Rte, Subtype, VethId, VicAuthentication,
 };
 use super::model::{Confirm, PageLength, Steps};
-use super::name::{
-    AclName, Description, DeviceName, Hostname, Oui, Pattern, ProfileName, VlanName,
-};
+use super::name::{Description, DeviceName, Hostname, Oui, Pattern, ProfileName, VlanName};
 use crate::control::show::ShowRequest;
 use niv::{VlanId, VlanSet};
+use policy::acl::{Entry, Family, ListName, Sequence};
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 /// A whole line. Where the value is optional, `None` is the line with `no` in front: it takes the line
 /// away.
@@ -60,6 +60,8 @@ pub enum Line {
     VicRetries(Option<Retries>),
     /// `vic allowed port-profile NAME...`: these too.
     VicAllowed(Option<BTreeSet<ProfileName>>),
+    /// Access lists, and lines of them.
+    List(ListLine),
     /// What profiles and interfaces have in common.
     Port(PortLine),
     /// `exit`: back to what is about the switch as a whole.
@@ -104,6 +106,8 @@ pub enum Typed {
     Rollback(Steps),
     /// `copy running-config startup-config`, `write memory`
     Save,
+    /// `clear access-list counters [NAME]`
+    ClearHits(Option<ListName>),
     /// `terminal length N`
     Length(PageLength),
 }
@@ -132,6 +136,30 @@ pub enum Pipe {
     Json,
 }
 
+/// A line about an access list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListLine {
+    /// `ip|ipv6|mac access-list NAME`: makes it, and what follows is about it.
+    Enter(Family, ListName),
+    /// `no ip|ipv6|mac access-list NAME`
+    Remove(Family, ListName),
+    /// `resequence ip|ipv6|mac access-list NAME FIRST STEP`
+    Resequence(Family, ListName, Sequence, NonZeroU32),
+    /// `[N] permit|deny|remark ...`
+    Add(policy::acl::Line),
+    /// `no N`
+    Drop(Sequence),
+    /// `no permit|deny|remark ...`
+    DropEntry(Entry),
+}
+
+/// A line about access lists of a profile or an interface.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FilterLine {
+    /// `ip|ipv6|mac access-group NAME in|out`
+    Group(Family, Direction, Option<ListName>),
+}
+
 /// A line about a profile or an interface.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PortLine {
@@ -149,8 +177,8 @@ pub enum PortLine {
     AllowedVlans(Option<Allow>),
     /// `mtu N`
     Mtu(Option<Mtu>),
-    /// `ip access-group NAME in|out`
-    AccessGroup(Direction, Option<AclName>),
+    /// Access lists.
+    Filter(FilterLine),
     /// `shutdown`: true; `no shutdown`: false.
     Shutdown(bool),
 }

@@ -70,6 +70,14 @@ fn explain(values: &mut Values, from: impl Fn(&mut Values) -> Option<InterfaceId
     show(ShowRequest::Explain(ExplainRequest { frame, from }))
 }
 
+pub(super) const ACCESS_LISTS: Node = word(
+    "access-lists",
+    "Access lists, and how often each line has decided",
+)
+.line(|_| show(ShowRequest::AccessLists(None)))
+.then(&[value(Kind::Acl, "One of them")
+    .line(|values| show(ShowRequest::AccessLists(Some(values.take()?))))]);
+
 pub(super) const CONSERVATION: Node = word(
     "conservation",
     "Account for every frame: received, sent, dropped",

@@ -3,8 +3,10 @@
 //! An absent value means that the line is absent: what holds then is said by the profile inherited, or
 //! by the language (see [`super::Effective`]).
 
+use super::filters::FilterLines;
+use super::lists::AccessLists;
 use super::name::{
-    Account, AclName, Description, DeviceName, Hostname, KeyFile, Oui, ProfileName, VlanName,
+    Account, Description, DeviceName, Hostname, KeyFile, Oui, ProfileName, VlanName,
 };
 use niv::{VifId, VlanId, VlanSet};
 use serde::{Deserialize, Serialize};
@@ -33,6 +35,8 @@ pub struct Config {
     pub roles: Roles,
     /// The VLANs that are defined. VLAN 1 always is.
     pub vlans: BTreeMap<VlanId, Vlan>,
+    /// `ip|ipv6|mac access-list NAME`
+    pub lists: AccessLists,
     /// `port-profile NAME`
     pub profiles: BTreeMap<ProfileName, PortLines>,
     /// `interface ethernet N`
@@ -50,6 +54,7 @@ impl Config {
             vic: Vic::default(),
             roles: Roles::default(),
             vlans: BTreeMap::from([(VlanId::DEFAULT, Vlan::default())]),
+            lists: AccessLists::default(),
             profiles: BTreeMap::new(),
             ethernets: BTreeMap::new(),
             veths: BTreeMap::new(),
@@ -269,10 +274,8 @@ pub struct PortLines {
     pub allowed_vlans: Option<Allowed>,
     /// `mtu N`
     pub mtu: Option<Mtu>,
-    /// `ip access-group NAME in`. Not yet enforced.
-    pub acl_in: Option<AclName>,
-    /// `ip access-group NAME out`. Not yet enforced.
-    pub acl_out: Option<AclName>,
+    /// `ip|ipv6|mac access-group NAME in|out`
+    pub filters: FilterLines,
     /// `shutdown`, or `no shutdown` said in so many words.
     pub shutdown: Option<bool>,
 }

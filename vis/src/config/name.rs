@@ -74,12 +74,6 @@ name!(
     "a name of 1 to 32 letters, digits and any of . _ - : / @ +"
 );
 name!(
-    /// Names an access list.
-    AclName,
-    |text| is_word(text, 64),
-    "a name or number of 1 to 64 letters, digits and any of . _ - : / @ +"
-);
-name!(
     /// Names the switch.
     Hostname,
     |text| text.len() <= 63 && text.split('.').all(is_label),

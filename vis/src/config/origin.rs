@@ -2,6 +2,7 @@
 //! What the lines come to is [`super::effective`]'s; nearest wins here as there.
 
 use super::effective::{MAX_LEVELS, Missing};
+use super::filters::FilterLines;
 use super::model::{Allowed, Config, InterfaceId, PortLines, PortMode};
 use super::name::ProfileName;
 use niv::VlanId;
@@ -56,7 +57,7 @@ pub enum About {
     AllowedVlans,
     /// `mtu`
     Mtu,
-    /// `ip access-group`
+    /// `ip|ipv6|mac access-group`
     AccessGroup,
     /// `shutdown`
     Shutdown,
@@ -119,7 +120,7 @@ impl Config {
         let each = missing.iter().filter_map(|missing| match missing {
             Missing::AccessVlan(_) => said(About::AccessVlan, None),
             Missing::NativeVlan(_) => said(About::NativeVlan, None),
-            Missing::AccessGroup(line) => said(About::AccessGroup, Some(line)),
+            Missing::AccessList(line, ..) => said(About::AccessGroup, Some(line)),
             Missing::VntagOnVeth => said(About::Mode, None),
             Missing::Profile(_) | Missing::Levels => self.last_inherit(interface, lines),
             Missing::Link(_) | Missing::LinkMode(_) => {
@@ -235,14 +236,9 @@ impl Found<'_> {
             mtu: all.mtu,
             ..PortLines::default()
         });
-        self.nearest(About::AccessGroup, None, |all| PortLines {
-            acl_in: all.acl_in.clone(),
-            ..PortLines::default()
-        });
-        self.nearest(About::AccessGroup, None, |all| PortLines {
-            acl_out: all.acl_out.clone(),
-            ..PortLines::default()
-        });
+        for pick in FilterLines::each() {
+            self.nearest(About::AccessGroup, None, pick);
+        }
         self.nearest(About::Shutdown, Some("no shutdown"), |all| PortLines {
             shutdown: all.shutdown,
             ..PortLines::default()

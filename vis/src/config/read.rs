@@ -3,8 +3,9 @@
 use super::apply::Context;
 use super::diagnostic::{Diagnostic, Place, Source, Warning};
 use super::effective::{MAX_LEVELS, Missing};
+use super::filters::{NoList, line as access_group};
 use super::grammar::Mode;
-use super::line::{Line, PortLine};
+use super::line::{FilterLine, Line, PortLine};
 use super::model::{Config, InterfaceId, PortLines, PortMode};
 use super::name::{ProfileName, is_printable};
 use super::refusal::{belongs_elsewhere, nearest, sentence};
@@ -12,10 +13,12 @@ use super::tree::{Mismatch, walk, walk_any};
 use crate::control::explain::FrameOctets;
 use crate::control::show::ShowRequest;
 use miette::Severity;
+use policy::acl::Family;
 use std::collections::{HashMap, HashSet};
 
-/// Octets of a file, at most: 4,096 vEths with every line they can have.
-pub const MAX_FILE: usize = 4 * 1024 * 1024;
+/// Octets of a file, at most: 4,096 vEths with every line they can have (six of them name access lists, in 512 octets), and
+/// 16,384 lines of access lists, which have 200 octets at most, a remark in other than Latin letters left out.
+pub const MAX_FILE: usize = 12 * 1024 * 1024;
 
 /// Octets of a line, at most.
 pub const MAX_LINE: usize = 512;
@@ -128,7 +131,7 @@ enum Topic {
     Inherit,
     AccessVlan,
     NativeVlan,
-    AccessGroup(super::model::Direction),
+    AccessGroup(Family, super::model::Direction),
     Bind,
 }
 
@@ -221,8 +224,8 @@ impl Reader {
             Line::Port(PortLine::Inherit(Some(_))) => Some(Topic::Inherit),
             Line::Port(PortLine::AccessVlan(Some(_))) => Some(Topic::AccessVlan),
             Line::Port(PortLine::NativeVlan(Some(_))) => Some(Topic::NativeVlan),
-            Line::Port(PortLine::AccessGroup(direction, Some(_))) => {
-                Some(Topic::AccessGroup(*direction))
+            Line::Port(PortLine::Filter(FilterLine::Group(family, direction, Some(_)))) => {
+                Some(Topic::AccessGroup(*family, *direction))
             }
             Line::Bind(Some(_)) => Some(Topic::Bind),
             _ => None,
@@ -340,6 +343,7 @@ fn warning(context: &Context, missing: &Missing, place: Option<Place>) -> Warnin
         Missing::Profile(_)
         | Missing::AccessVlan(_)
         | Missing::NativeVlan(_)
+        | Missing::AccessList(.., NoList::Absent)
         | Missing::Link(_) => held.replace("until it is", "until it does"),
         _ => held,
     };
@@ -350,6 +354,10 @@ fn warning(context: &Context, missing: &Missing, place: Option<Place>) -> Warnin
             Missing::Profile(name) => Some(format!("`port-profile {name}` makes it")),
             Missing::AccessVlan(vlan) | Missing::NativeVlan(vlan) => {
                 Some(format!("`vlan {vlan}` makes it"))
+            }
+            Missing::AccessList(_, family, name, NoList::Absent) => {
+                let family = family.as_str();
+                Some(format!("`{family} access-list {name}` makes it"))
             }
             _ => None,
         },
@@ -389,7 +397,6 @@ fn line_concerns(
     lines: &PortLines,
     found: &mut Vec<(Context, Topic, Missing)>,
 ) {
-    use super::model::Direction::{In, Out};
     let mut add = |topic, missing| found.push((context.clone(), topic, missing));
     if let Some(parent) = &lines.inherit
         && !config.profiles.contains_key(parent)
@@ -405,10 +412,17 @@ fn line_concerns(
             add(Topic::NativeVlan, Missing::NativeVlan(vlan));
         }
     }
-    for (direction, acl) in [(In, &lines.acl_in), (Out, &lines.acl_out)] {
-        if let Some(acl) = acl {
-            let line = format!("ip access-group {acl} {}", direction.as_str());
-            add(Topic::AccessGroup(direction), Missing::AccessGroup(line));
+    for (family, direction, name) in lines.filters.named() {
+        let wrong = match lines.mode {
+            Some(PortMode::Vntag) => Some(NoList::NotHere),
+            _ => config.no_list(family, name),
+        };
+        if let Some(wrong) = wrong {
+            let said = access_group(family, direction, name);
+            add(
+                Topic::AccessGroup(family, direction),
+                Missing::AccessList(said, family, name.clone(), wrong),
+            );
         }
     }
 }

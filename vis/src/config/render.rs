@@ -24,6 +24,7 @@ impl Config {
         let is_there = match part {
             Context::Config => return Some(self.running_config()),
             Context::Vlan(_) => true,
+            Context::AccessList(_, name) => self.lists.get(name).is_some(),
             Context::Profile(name) => self.profiles.contains_key(name),
             Context::Interface(InterfaceId::Ethernet(id)) => self.ethernets.contains_key(id),
             Context::Interface(InterfaceId::Veth(id)) => self.veths.contains_key(id),
@@ -76,6 +77,7 @@ impl Config {
                 writeln!(out, "vlan {id}\n  name {name}")?;
             }
         }
+        self.lists.write(out)?;
         for (name, lines) in &self.profiles {
             writeln!(out, "port-profile {name}")?;
             lines.write(out)?;
@@ -151,12 +153,7 @@ impl PortLines {
         if let Some(mtu) = self.mtu {
             writeln!(out, "  mtu {mtu}")?;
         }
-        if let Some(acl) = &self.acl_in {
-            writeln!(out, "  ip access-group {acl} in")?;
-        }
-        if let Some(acl) = &self.acl_out {
-            writeln!(out, "  ip access-group {acl} out")?;
-        }
+        self.filters.write(out)?;
         if let Some(profile) = &self.inherit {
             writeln!(out, "  inherit port-profile {profile}")?;
         }

@@ -6,6 +6,7 @@
 
 use super::line::Line;
 use super::value::{Kind, Value};
+use policy::acl::Problem;
 use std::collections::VecDeque;
 
 /// One word of a command, and what may follow it.
@@ -149,6 +150,38 @@ impl Mismatch {
     }
 }
 
+impl Mismatch {
+    /// What is wrong inside of a value of several words.
+    fn inside(self: Box<Self>, error: policy::acl::ParseError) -> Box<Self> {
+        let quoted = |word: &&str| match *word {
+            "<end of line>" => "the end of the line".to_owned(),
+            word if word.starts_with('<') => word.to_owned(),
+            word => format!("`{word}`"),
+        };
+        let length = error.found.as_ref().map_or(0, String::len);
+        let found = error.found.unwrap_or_default();
+        let (fault, expected) = match error.problem {
+            Problem::Expected(words) if length == 0 => {
+                (Fault::Incomplete, words.iter().map(quoted).collect())
+            }
+            Problem::Expected(words) => (Fault::Unknown(found), words.iter().map(quoted).collect()),
+            Problem::Ambiguous(words) => (Fault::Ambiguous(found, words), Vec::new()),
+            Problem::Invalid(why) => (
+                Fault::Invalid(found),
+                vec![format!("something else, since {why}")],
+            ),
+            _ => return self,
+        };
+        Box::new(Self {
+            length,
+            fault,
+            expected,
+            nearest: None,
+            ..*self
+        })
+    }
+}
+
 /// `no` stands in front.
 pub(super) fn is_negated(text: &str) -> bool {
     text.split_whitespace()
@@ -204,9 +237,18 @@ pub fn walk(roots: &'static [Node], text: &str) -> Result<Line, Box<Mismatch>> {
                     word
                 };
                 let value = kind.read(taken).map_err(|invalid| {
-                    let fault = Fault::Invalid(taken.to_owned());
+                    // Of a first word that is no such value others may know what it is.
+                    let fault = match at.here {
+                        None => Fault::Unknown(word.to_owned()),
+                        Some(_) => Fault::Invalid(taken.to_owned()),
+                    };
                     let fault_at = offset + invalid.at;
-                    at.mismatch(fault_at, taken.len().saturating_sub(invalid.at), fault)
+                    let length = taken.len().saturating_sub(invalid.at);
+                    let mismatch = at.mismatch(fault_at, length, fault);
+                    match invalid.inside {
+                        None => mismatch,
+                        Some(inside) => mismatch.inside(*inside),
+                    }
                 })?;
                 words.next();
                 if kind.takes_the_rest() {
@@ -370,10 +412,11 @@ pub fn offers_of_any(sets: &[&'static [Node]], text: &str) -> Vec<&'static Node>
             negated,
             ..Position::start(roots)
         };
-        !matches!(
-            at.step(first),
-            Step::None(Fault::Unknown(_) | Fault::TooMuch(_))
-        )
+        match at.step(first) {
+            Step::None(Fault::Unknown(_) | Fault::TooMuch(_)) => false,
+            Step::Value(_, kind) => kind.read(first).is_ok(),
+            _ => true,
+        }
     };
     let known = sets.iter().find(knows);
     known.map_or_else(Vec::new, |roots| offers(roots, text))

@@ -20,6 +20,7 @@ pub(super) const EXEC: &[Node] = &[
     )
     .line(|_| typed(Typed::Abort)),
     ATTACH,
+    CLEAR,
     word("commit", "Confirm the commit that waits for it").line(|_| typed(Typed::Commit(None))),
     word("configure", "Change the configuration")
         .line(|_| typed(Typed::Configure(Way::AsTyped)))
@@ -70,6 +71,15 @@ const ATTACH: Node =
         .then(&[value(Kind::Profile, "Its name")
             .line(|values| Some(Line::Typed(Typed::Attach(values.take()?, values.take()?))))])])]),
     ])]);
+
+const CLEAR: Node = word("clear", "Begin to count anew").then(&[word(
+    "access-list",
+    "What lines of access lists have decided",
+)
+.then(&[word("counters", "How often")
+    .line(|_| typed(Typed::ClearHits(None)))
+    .then(&[value(Kind::Acl, "Of one list")
+        .line(|values| typed(Typed::ClearHits(Some(values.take()?))))])])]);
 
 const COPY: Node = word("copy", "Save the configuration").then(&[word(
     "running-config",

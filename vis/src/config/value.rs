@@ -1,14 +1,18 @@
 //! The values a line can hold: how each is read, and how it is asked for.
 
+use super::lists::{Remark, Step};
 use super::model::{
     AgingTime, Confirm, EthernetId, Grace, Hold, Mtu, PageLength, Retries, Rte, Steps, Subtype,
     VethId,
 };
 use super::name::{
-    Account, AclName, Description, DeviceName, Hostname, KeyFile, Oui, Pattern, ProfileName,
-    VlanName,
+    Account, Description, DeviceName, Hostname, KeyFile, Oui, Pattern, ProfileName, VlanName,
 };
 use niv::{Mac, VifId, VlanId, VlanSet};
+use policy::acl::{
+    Entry, Family, IpRule, Ipv4Pattern, Ipv6Pattern, Line, ListName, MacRule, ParseError, Rule,
+    Sequence,
+};
 use std::collections::BTreeSet;
 
 /// Text that is not the value asked for.
@@ -16,6 +20,14 @@ use std::collections::BTreeSet;
 pub struct InvalidValue {
     /// Octets from the start of the text to the fault.
     pub at: usize,
+    /// Of a value of several words: what is wrong there.
+    pub inside: Option<Box<ParseError>>,
+}
+
+impl InvalidValue {
+    const fn at(at: usize) -> Self {
+        Self { at, inside: None }
+    }
 }
 
 macro_rules! values {
@@ -120,7 +132,28 @@ values! {
     /// A VLAN's name.
     VlanName(VlanName), "NAME", VlanName::RULE, name;
     /// An access list.
-    Acl(AclName), "NAME", AclName::RULE, name;
+    Acl(ListName), "NAME", ListName::RULE, name;
+    /// The number of a line in an access list.
+    Sequence(Sequence), "<1-4294967295>", "a line's number from 1 to 4294967295", sequence;
+    /// From one line's number to the next.
+    Step(Step), "<1-4294967295>", "a line's number from 1 to 4294967295", number32;
+    /// What a line of an IPv4 list asks, to the end of the line.
+    Ipv4Rule(IpRule<Ipv4Pattern>), "PROTOCOL FROM TO ...", "a protocol (`ip` for all), whose packets, to whom, and more that is asked", |text| match rule(Family::Ipv4, text)? {
+        Rule::Ipv4(rule) => Ok(rule),
+        _ => Err(InvalidValue::at(0)),
+    };
+    /// What a line of an IPv6 list asks, to the end of the line.
+    Ipv6Rule(IpRule<Ipv6Pattern>), "PROTOCOL6 FROM TO ...", "a protocol (`ipv6` for all), whose packets, to whom, and more that is asked", |text| match rule(Family::Ipv6, text)? {
+        Rule::Ipv6(rule) => Ok(rule),
+        _ => Err(InvalidValue::at(0)),
+    };
+    /// What a line of a MAC list asks, to the end of the line.
+    MacRule(MacRule), "FROM TO ...", "whose frames, to whom, and more that is asked", |text| match rule(Family::Mac, text)? {
+        Rule::Mac(rule) => Ok(rule),
+        _ => Err(InvalidValue::at(0)),
+    };
+    /// A remark in a list.
+    Remark(Remark), "TEXT", Remark::RULE, name;
     /// The switch's name.
     Hostname(Hostname), "NAME", Hostname::RULE, name;
     /// A device of the machine.
@@ -144,7 +177,20 @@ impl Kind {
 
     /// The value is the rest of the line, spaces and all.
     pub const fn takes_the_rest(self) -> bool {
-        matches!(self, Self::Description | Self::Profiles | Self::Pattern)
+        matches!(
+            self,
+            Self::Description | Self::Profiles | Self::Pattern | Self::Remark
+        ) || self.rules_of().is_some()
+    }
+
+    /// The family of the rule it is.
+    pub const fn rules_of(self) -> Option<Family> {
+        match self {
+            Self::Ipv4Rule => Some(Family::Ipv4),
+            Self::Ipv6Rule => Some(Family::Ipv6),
+            Self::MacRule => Some(Family::Mac),
+            _ => None,
+        }
     }
 }
 
@@ -154,7 +200,32 @@ fn number32<T: TryFrom<u32>>(text: &str) -> Result<T, InvalidValue> {
         .filter(|text| text.bytes().all(|octet| octet.is_ascii_digit()))
         .and_then(|text| text.parse::<u32>().ok())
         .and_then(|number| T::try_from(number).ok())
-        .ok_or(InvalidValue { at: 0 })
+        .ok_or(InvalidValue::at(0))
+}
+
+fn sequence(text: &str) -> Result<Sequence, InvalidValue> {
+    let Step(number) = number32(text)?;
+    Sequence::new(number.get()).ok_or(InvalidValue::at(0))
+}
+
+/// A rule without its first word. What it does is said by that.
+fn rule(family: Family, text: &str) -> Result<Rule, InvalidValue> {
+    const FIRST: &str = "permit ";
+    match Line::parse(family, &format!("{FIRST}{text}")) {
+        Ok(Line {
+            entry: Entry::Rule(rule),
+            ..
+        }) => Ok(rule),
+        Ok(_) => Err(InvalidValue::at(0)),
+        Err(error) => {
+            let characters = error.column.saturating_sub(FIRST.len());
+            let before = text.chars().take(characters);
+            Err(InvalidValue {
+                at: before.map(char::len_utf8).sum(),
+                inside: Some(Box::new(error)),
+            })
+        }
+    }
 }
 
 fn number16<T: TryFrom<u16>>(text: &str) -> Result<T, InvalidValue> {
@@ -172,15 +243,15 @@ fn number16<T: TryFrom<u16>>(text: &str) -> Result<T, InvalidValue> {
 fn vlans(text: &str) -> Result<Box<VlanSet>, InvalidValue> {
     // `none` and `all` are keywords where they are allowed.
     if text.starts_with(|first: char| first.is_ascii_alphabetic()) {
-        return Err(InvalidValue { at: 0 });
+        return Err(InvalidValue::at(0));
     }
     text.parse()
         .map(Box::new)
-        .map_err(|error: niv::InvalidVlanList| InvalidValue { at: error.at() })
+        .map_err(|error: niv::InvalidVlanList| InvalidValue::at(error.at()))
 }
 
 fn name<T: std::str::FromStr>(text: &str) -> Result<T, InvalidValue> {
-    text.parse().map_err(|_| InvalidValue { at: 0 })
+    text.parse().map_err(|_| InvalidValue::at(0))
 }
 
 /// Words with blanks between them.
@@ -188,7 +259,7 @@ fn names(text: &str) -> Result<BTreeSet<ProfileName>, InvalidValue> {
     let mut names = BTreeSet::new();
     for word in text.split([' ', '\t']).filter(|word| !word.is_empty()) {
         let at = word.as_ptr() as usize - text.as_ptr() as usize;
-        names.insert(word.parse().map_err(|_| InvalidValue { at })?);
+        names.insert(word.parse().map_err(|_| InvalidValue::at(at))?);
     }
     Ok(names)
 }

@@ -1,6 +1,7 @@
 //! `show`: what can be asked, and what is answered. The answers are what `--json` prints; text is made of
 //! them and of nothing else (`crate::cli::text`).
 
+use super::access_lists::ShowAccessLists;
 use super::counts::{Counts, KernelCounts, Unexplained};
 use super::explain::{ExplainRequest, ShowExplain};
 use super::interfaces::{
@@ -13,6 +14,7 @@ use super::switch::{
 };
 use crate::config::{Binding, Context, InterfaceId, Membership, ProfileName};
 use niv::{Counters, Mac, VlanId};
+use policy::acl::ListName;
 use serde::{Deserialize, Serialize};
 
 /// The version of every answer's layout. It grows when a field goes or changes its meaning; a new field
@@ -23,6 +25,8 @@ pub const SCHEMA: u32 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ShowRequest {
+    /// `show access-lists [NAME]`
+    AccessLists(Option<ListName>),
     /// `show conservation`
     Conservation,
     /// `explain frame HEX from INTERFACE`
@@ -73,6 +77,8 @@ pub enum ShowRequest {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Answer {
+    /// To [`ShowRequest::AccessLists`].
+    AccessLists(ShowAccessLists),
     /// To [`ShowRequest::Conservation`].
     Conservation(ShowConservation),
     /// To [`ShowRequest::Explain`].

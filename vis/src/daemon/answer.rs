@@ -9,6 +9,7 @@ use crate::control::{Format, LineReply, Request};
 use crate::shell::{self, Fault, Understood, pipe, understand};
 use crate::startup::{Saved, ToSave};
 use control_socket::{Handler, Output, Peer};
+use policy::acl::ListName;
 use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tracing::{info, warn};
@@ -22,6 +23,8 @@ pub(super) enum What {
     Diff,
     /// What a candidate would change beyond lines.
     Plan,
+    /// Beginning to count anew what access lists decide; `None`: all of them.
+    ClearHits(Option<ListName>),
     /// The configuration, to be saved.
     Save,
     /// A line that configures, and its text.
@@ -104,6 +107,7 @@ impl Answers {
                     Line::Typed(Typed::Diff) => What::Diff,
                     Line::Typed(Typed::Plan) => What::Plan,
                     Line::Typed(Typed::Save) => What::Save,
+                    Line::Typed(Typed::ClearHits(one)) => What::ClearHits(one),
                     // The shell's own.
                     Line::Typed(Typed::Length(_)) => What::Hello,
                     line => What::Say(Box::new(line), request.command.clone()),

@@ -1,14 +1,17 @@
 //! From configuration to what the worker forwards by, and to the devices that takes.
 
-use crate::config::{Config, Effective, EthernetId, InterfaceId, Membership, State, VethId};
+use crate::config::{
+    Config, Effective, EthernetId, InterfaceId, ListNames, Membership, State, VethId,
+};
 use crate::switch::{
-    LinkKind, LinkPlan, NoSlotLeft, PortPlan, PortPolicy, PortState, Slots, TableParameters, Topology,
-    VlanPolicy,
+    FilterList, Filters, LinkKind, LinkPlan, NoSlotLeft, PortPlan, PortPolicy, PortState, Slots,
+    TableParameters, Topology, VlanPolicy,
 };
 use niv::{PortId, VlanSet};
 use packet_io::device::Role;
 use packet_io::supervise::Wanted;
 use packet_io::worker::PortUse;
+use policy::acl::Family;
 use std::sync::Arc;
 
 /// The MTU of a guest that nobody names another for, in octets.
@@ -64,7 +67,7 @@ pub(crate) fn topology(
                 state: state(&effective.state),
                 mtu: mtu(&effective),
                 trust_priority: false,
-            policy: PortPolicy::default(),
+                policy: port_policy(config, &effective),
             });
         }
     }
@@ -100,7 +103,7 @@ pub(crate) fn topology(
             },
             mtu: mtu(&effective),
             trust_priority: false,
-            policy: PortPolicy::default(),
+            policy: port_policy(config, &effective),
         });
     }
     Ok(topology)
@@ -175,6 +178,23 @@ fn policy(effective: &Effective) -> VlanPolicy {
             native: None,
         },
     }
+}
+
+/// What is asked of frames beyond VLANs and length. What is not there to be asked holds the port down.
+fn port_policy(config: &Config, effective: &Effective) -> PortPolicy {
+    PortPolicy {
+        filters: Filters::new(
+            filter_lists(config, &effective.filters.inward),
+            filter_lists(config, &effective.filters.outward),
+        ),
+    }
+}
+
+fn filter_lists(config: &Config, names: &ListNames) -> impl Iterator<Item = FilterList> {
+    Family::ALL.into_iter().filter_map(|family| {
+        let (list, compiled) = config.lists.compiled(names.get(family)?)?;
+        (list.family() == family).then_some(FilterList { list, compiled })
+    })
 }
 
 fn state(state: &State) -> PortState {

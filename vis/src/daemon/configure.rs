@@ -54,7 +54,10 @@ impl Daemon {
         new: Arc<Config>,
     ) -> Result<Vec<String>, Unfollowed> {
         let overlaid = self.registry.overlay(&new);
-        compile::topology(&overlaid, 0, &mut self.slots.clone(), |_| true)?.compile()?;
+        let checked = compile::topology(&overlaid, 0, &mut self.slots.clone(), |_| true)?;
+        checked.compile()?;
+        // What access lists were made into is there to be used again.
+        self.checked = checked;
         self.check_bindings(&new)?;
         let keys = super::sessions::authentications(&new)?;
         let old = self.said.clone();

@@ -1,6 +1,8 @@
 //! `explain frame`: the worker's own switch is asked, and its steps are put into words, with the lines that
 //! decided them.
 
+mod filters;
+
 use super::compile::port_id;
 use super::forward::complete;
 use super::run::Daemon;
@@ -230,6 +232,7 @@ impl Words<'_> {
                     Err(reason) => refused("vlan", reason, lines),
                 }
             }
+            Step::Filter(step) => self.filtered(step, if step.outward { to } else { self.owner }),
             Step::Learn(learned) => stage("learn", true, learning(learned)),
             Step::Group => stage("lookup", true, "a group: to all others in the VLAN"),
             Step::Lookup(Some(at)) => match self.interfaces.get(&at) {

@@ -31,7 +31,9 @@ impl Daemon {
     pub(super) fn next_turn(&self) -> Instant {
         let due = self.registry.poll_timeout().map(|due| self.started + due);
         let confirm = self.changes.poll_timeout().map(|due| self.started + due);
-        let soonest = self.settle_at.into_iter().chain(due).chain(confirm).min();
+        let told = self.telling.due();
+        let soonest = self.settle_at.into_iter().chain(due).chain(confirm);
+        let soonest = soonest.chain(told).min();
         soonest.unwrap_or_else(|| Instant::now() + IDLE)
     }
 
@@ -62,6 +64,7 @@ impl Daemon {
             self.settling = at.elapsed();
             self.pass_on();
         }
+        self.tell_of_frames().await?;
         if self.registry.is_unsettled() && self.settle_at.is_none() {
             self.settle_at = Some(Instant::now() + GATHER.max(self.settling));
         }
@@ -151,7 +154,10 @@ impl Daemon {
         if topology != self.topology {
             topology.epoch += 1;
             match topology.compile() {
-                Ok(snapshot) => self.published.store(Arc::new(snapshot)),
+                Ok(snapshot) => {
+                    self.telling.follow(&snapshot);
+                    self.published.store(Arc::new(snapshot));
+                }
                 Err(error) => {
                     error!("the switch cannot follow: {error}");
                     return Ok(());

@@ -99,6 +99,11 @@ impl Daemon {
                 let plan = plan.map_err(|error| Fault::whole(error.to_string()))?;
                 reply.answer = Some(Answer::Plan(plan));
             }
+            What::ClearHits(one) => {
+                let cleared = self.clear_hits(one).await;
+                let cleared = cleared.map_err(|gone| Fault::whole(gone.to_string()))?;
+                cleared.map_err(|error| Fault::whole(error.to_string()))?;
+            }
             What::Save => reply.save = Some(self.take_copy(&who)?),
             What::Say(line, text) => self.say(&ask.at, *line, &text, &who, &mut reply).await?,
         }
@@ -120,7 +125,7 @@ impl Daemon {
         let line = match what {
             What::Hello | What::Show(_) => return Ok(()),
             What::Say(line, _) => Some(&**line),
-            What::Save | What::Diff | What::Plan => None,
+            What::Save | What::Diff | What::Plan | What::ClearHits(_) => None,
         };
         let Some(Line::Typed(Typed::Attach(veth, profile))) = line else {
             return Err(Fault::whole(format!(

@@ -11,12 +11,14 @@ mod follow;
 mod forward;
 mod inbox;
 mod language;
+mod lists;
 mod niv_view;
 mod plan;
 mod roles;
 mod run;
 mod sessions;
 mod survey;
+mod told;
 mod view;
 
 pub(crate) use compile::wanted;

@@ -128,7 +128,7 @@ impl Daemon {
                 }
                 differ.push(PlannedFrame {
                     from: names.owner(&before),
-                    what: what(frame),
+                    what: what(&frame.view),
                     ago_ms: now.as_millis().saturating_sub(frame.at.as_millis()),
                     before: names.words(&is),
                     after: names.words(&would_be),
@@ -249,8 +249,7 @@ impl Names {
 }
 
 /// `tcp 10.0.0.1 port 4000 to 10.0.0.2 port 80`
-fn what(frame: &Recent) -> String {
-    let view = &frame.view;
+pub(super) fn what(view: &View) -> String {
     match &view.network {
         Network::Ipv4(packet) => packet_words(
             packet.protocol,

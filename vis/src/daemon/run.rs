@@ -8,6 +8,7 @@ use super::doors::OperatorDoor;
 use super::forward::Switching;
 use super::inbox::Inbox;
 use super::sessions::{Sessions, SessionsError};
+use super::told::Telling;
 use crate::changes::Changes;
 use crate::cli::text::counted;
 use crate::client::{PROGRAM, RELEASE};
@@ -132,6 +133,10 @@ pub(super) struct Daemon {
     pub(super) published: Arc<ArcSwap<Snapshot>>,
     /// What is published, but for its epoch.
     pub(super) topology: Topology,
+    /// What was found to be possible last.
+    pub(super) checked: Topology,
+    /// What access lists tell of frames.
+    pub(super) telling: Telling,
     /// When what has happened since is published.
     pub(super) settle_at: Option<Instant>,
     /// How long that took.
@@ -249,6 +254,8 @@ impl Daemon {
         let ring = PacketOptions::default();
         let supervisor = Supervisor::start(links, worker.clone(), wanted, ring, formers).await?;
         let config = registry.overlay(&said);
+        let mut telling = Telling::default();
+        telling.follow(&published.load());
         let mut daemon = Self {
             changes: Changes::new(said.clone(), (high ^ low) as u32),
             startup: startup.map(Path::to_owned),
@@ -262,6 +269,8 @@ impl Daemon {
             counting,
             published,
             topology,
+            checked: Topology::default(),
+            telling,
             settle_at: None,
             settling: Duration::ZERO,
             worker,

@@ -99,6 +99,7 @@ impl Daemon {
                 ShowRequest::MacAddressTable(MacFilter::All),
             ),
             ("show vlan", ShowRequest::Vlan(VlanFilter::All)),
+            ("show access-lists", ShowRequest::AccessLists(None)),
             (
                 "show port-profile",
                 ShowRequest::PortProfile {
@@ -162,6 +163,7 @@ fn shorten(answer: &mut Answer) -> usize {
         left_out
     }
     match answer {
+        Answer::AccessLists(answer) => cut(&mut answer.lists),
         Answer::Conservation(answer) => cut(&mut answer.interfaces),
         Answer::Diff(answer) => cut(&mut answer.lines),
         Answer::Drops(answer) => cut(&mut answer.interfaces),

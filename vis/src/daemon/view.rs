@@ -23,6 +23,7 @@ use crate::switch::Kind;
 use niv::{Counters, Dropped, PortId, Slot, VlanId};
 use packet_io::supervise::{Balance, Status, SuperviseError};
 use packet_io::worker::Worker;
+use policy::acl::ListName;
 use std::collections::BTreeMap;
 
 /// A question has no answer.
@@ -42,6 +43,9 @@ pub(super) enum LookError {
     /// No profile has that name.
     #[error("there is no port-profile {0}; `vis show port-profile` lists those there are")]
     NoProfile(ProfileName),
+    /// No access list has that name.
+    #[error("there is no access-list {0}; `vis show access-lists` lists those there are")]
+    NoList(ListName),
     /// What was typed is no frame.
     #[error(transparent)]
     Frame(#[from] InvalidFrame),
@@ -69,6 +73,7 @@ impl Daemon {
             exists(&self.said, *request)?;
         }
         Ok(match request {
+            ShowRequest::AccessLists(one) => Answer::AccessLists(self.access_lists(one).await?),
             ShowRequest::Conservation => Answer::Conservation(self.conservation().await?),
             ShowRequest::Explain(request) => {
                 Answer::Explain(Box::new(self.explain(&request).await?))
@@ -354,6 +359,7 @@ impl Daemon {
             }
             Context::Interface(InterfaceId::Veth(id)) => Ok(format!("interface veth{id}\n")),
             Context::Profile(name) => Err(LookError::NoProfile(name)),
+            Context::AccessList(_, name) => Err(LookError::NoList(name)),
             Context::Config | Context::Vlan(_) => Ok(String::new()),
         }
     }

@@ -4,6 +4,7 @@ use super::ask::call;
 use crate::client::{PROGRAM, RELEASE};
 use crate::config::InterfaceId;
 use crate::config::Kind;
+use crate::control::access_lists::ShowAccessLists;
 use crate::control::interfaces::ShowInterfaceBrief;
 use crate::control::show::ShowVlan;
 use crate::control::switch::ShowPortProfile;
@@ -49,6 +50,7 @@ const fn command(kind: Kind) -> Option<&'static str> {
         Kind::Profile | Kind::Profiles => Some("show port-profile"),
         Kind::Ethernet | Kind::Veth => Some("show interface brief"),
         Kind::Vlan | Kind::Vlans => Some("show vlan"),
+        Kind::Acl => Some("show access-lists"),
         _ => None,
     }
 }
@@ -76,6 +78,11 @@ fn read(kind: Kind, answer: &str) -> Result<Vec<String>, serde_json::Error> {
         Kind::Vlan | Kind::Vlans => {
             let shown: ShowVlan = serde_json::from_str(answer)?;
             shown.vlans.iter().map(|one| one.vlan.to_string()).collect()
+        }
+        Kind::Acl => {
+            let shown: ShowAccessLists = serde_json::from_str(answer)?;
+            let names = shown.lists.iter().map(|list| list.name.to_string());
+            names.collect()
         }
         _ => Vec::new(),
     })

@@ -3,7 +3,8 @@
 use super::understand::{MAX_PIPES, split_pipes, understand, untypable};
 use crate::config::grammar::{Mode, PIPES};
 use crate::config::tree::{Node, Token, offers, offers_of_any, walk};
-use crate::config::{Kind, Line, MAX_COMMAND, Pipe, PortLine};
+use crate::config::{Kind, Line, ListLine, MAX_COMMAND, Pipe, PortLine};
+use policy::acl::Entry;
 
 /// Something that may stand where the cursor is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +23,10 @@ pub fn help(mode: Mode, text: &str) -> Vec<Offer> {
     if text.len() > MAX_COMMAND {
         return Vec::new();
     }
-    let mut found: Vec<Offer> = nodes(mode, text).into_iter().map(offer).collect();
+    let mut found: Vec<Offer> = match of_a_rule(mode, text) {
+        Some(words) => words.into_iter().map(rule_offer).collect(),
+        None => nodes(mode, text).into_iter().map(offer).collect(),
+    };
     let starts_a_word = text.is_empty() || text.ends_with([' ', '\t']);
     if starts_a_word && let Ok(Some(understood)) = understand(mode, text) {
         if understood.line.shows() && split_pipes(mode, text).is_none() {
@@ -48,8 +52,12 @@ pub fn is_text(mode: Mode, text: &str) -> bool {
     };
     let is_pattern =
         |pipe: &Pipe| matches!(pipe, Pipe::Include(_) | Pipe::Exclude(_) | Pipe::Begin(_));
-    matches!(understood.line, Line::Port(PortLine::Description(Some(_))))
-        || understood.pipes.last().is_some_and(is_pattern)
+    let is_remark = match &understood.line {
+        Line::Port(PortLine::Description(text)) => text.is_some(),
+        Line::List(ListLine::Add(line)) => matches!(line.entry, Entry::Remark(_)),
+        _ => false,
+    };
+    is_remark || understood.pipes.last().is_some_and(is_pattern)
 }
 
 /// The kinds of values that the last word of `text` may be.
@@ -78,7 +86,10 @@ pub fn complete(mode: Mode, text: &str) -> (usize, Vec<&'static str>) {
             Token::Word(word) => Some(word),
             Token::Value(_) => None,
         });
-    let mut words: Vec<&'static str> = words.collect();
+    let mut words: Vec<&'static str> = match of_a_rule(mode, text) {
+        Some(words) => words.into_iter().filter(|word| is_word(word)).collect(),
+        None => words.collect(),
+    };
     words.sort_unstable();
     words.dedup();
     (start, words)
@@ -102,6 +113,57 @@ fn are_pipes(pipes: &[(usize, &str)]) -> bool {
     pipes.len() < MAX_PIPES && pipes.iter().all(|(_, pipe)| walk(PIPES, pipe).is_ok())
 }
 
+/// What the last word of a rule in an access list may become; `None`: there is no rule yet.
+fn of_a_rule(mode: Mode, text: &str) -> Option<Vec<&'static str>> {
+    let Mode::AccessList(family) = mode else {
+        return None;
+    };
+    if untypable(text).is_some() {
+        return None;
+    }
+    let start = text.rfind([' ', '\t']).map_or(0, |at| at + 1);
+    let (mut rule, last) = text.split_at_checked(start)?;
+    rule = rule.trim_start();
+    let skip = |rule: &mut &str, is_it: fn(&str) -> bool| {
+        let first = rule.split([' ', '\t']).next().unwrap_or_default();
+        if is_it(first) {
+            *rule = rule.get(first.len()..).unwrap_or_default().trim_start();
+        }
+    };
+    skip(&mut rule, |word| word.eq_ignore_ascii_case("no"));
+    skip(&mut rule, |word| word.parse::<u32>().is_ok());
+    let first = rule.split([' ', '\t']).next().unwrap_or_default();
+    let decides = |word: &str| {
+        let beginning = word.get(..first.len());
+        beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(first))
+    };
+    if first.is_empty() || !(decides("permit") || decides("deny")) {
+        return None;
+    }
+    let mut words = policy::acl::Line::what_follows(family, rule).unwrap_or_default();
+    let begins = |word: &str| {
+        let beginning = word.get(..last.len());
+        beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(last))
+    };
+    words.retain(|word| *word != END && (!is_word(word) || begins(word)));
+    Some(words)
+}
+
+/// As access lists say that a line may end, which is said here of every line.
+const END: &str = "<end of line>";
+
+fn is_word(label: &str) -> bool {
+    !label.starts_with('<')
+}
+
+fn rule_offer(label: &'static str) -> Offer {
+    Offer {
+        label,
+        help: "",
+        word: is_word(label),
+    }
+}
+
 fn offer(node: &'static Node) -> Offer {
     Offer {
         label: node.label(),
@@ -115,6 +177,9 @@ pub fn print(offers: &[Offer]) -> String {
     let width = offers.iter().map(|o| o.label.len()).max().unwrap_or(0);
     offers
         .iter()
-        .map(|offer| format!("  {:<width$}  {}\n", offer.label, offer.help))
+        .map(|offer| {
+            let line = format!("  {:<width$}  {}", offer.label, offer.help);
+            format!("{}\n", line.trim_end())
+        })
         .collect()
 }

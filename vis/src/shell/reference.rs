@@ -2,6 +2,7 @@
 
 use crate::config::grammar::{Mode, PIPES};
 use crate::config::tree::{Node, Token};
+use policy::acl::Family;
 use std::fmt::Write;
 
 const HEAD: &str = "\
@@ -19,10 +20,13 @@ are in force together, by `commit`; `commit confirmed SECONDS` takes itself back
 ";
 
 /// The modes, in the order they are read.
-const MODES: [(Mode, &str); 6] = [
+const MODES: [(Mode, &str); 9] = [
     (Mode::Exec, "Outside the configuration"),
     (Mode::Config, "The switch as a whole"),
     (Mode::Vlan, "VLANs"),
+    (Mode::AccessList(Family::Ipv4), "Access lists for IPv4"),
+    (Mode::AccessList(Family::Ipv6), "Access lists for IPv6"),
+    (Mode::AccessList(Family::Mac), "Access lists for frames"),
     (Mode::Profile, "Port profiles"),
     (Mode::Ethernet, "Ethernet interfaces"),
     (Mode::Veth, "vEths"),

@@ -133,6 +133,23 @@ fn a_question_mark_lists_what_may_stand_there() {
 }
 
 #[test]
+fn a_question_mark_inside_a_rule_lists_what_may_stand_there() {
+    let mode = Mode::AccessList(policy::acl::Family::Ipv4);
+    assert_eq!(
+        labels(mode, "permit tcp any any eq 80 est"),
+        ["established"]
+    );
+    let from = labels(mode, "no 20 deny icmp ");
+    assert!(from.contains(&"any") && from.contains(&"host"), "{from:?}");
+    assert_eq!(labels(mode, "10 "), ["deny", "permit", "remark"]);
+    assert!(labels(mode, "permit ip any any ").contains(&"<cr>"));
+    assert_eq!(complete(mode, "permit tc"), (7, vec!["tcp"]));
+    assert_eq!(complete(mode, "perm"), (0, vec!["permit"]));
+    assert_eq!(labels(mode, "permit nonsense "), [""; 0]);
+    assert!(offer::is_text(mode, "remark what"));
+}
+
+#[test]
 fn tab_completes_a_word_where_it_stands() {
     assert_eq!(complete(Mode::Exec, "conf"), (0, vec!["configure"]));
     assert_eq!(

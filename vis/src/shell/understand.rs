@@ -130,14 +130,7 @@ fn read(mode: Mode, text: &str) -> Result<Line, Fault> {
 }
 
 fn walk_anywhere(text: &str) -> bool {
-    let modes = [
-        Mode::Config,
-        Mode::Vlan,
-        Mode::Profile,
-        Mode::Ethernet,
-        Mode::Veth,
-    ];
-    modes
+    Mode::CONFIGURATION
         .into_iter()
         .any(|mode| walk(mode.commands(), text).is_ok())
 }

@@ -36,7 +36,7 @@ pub fn list_sets(topology: &Topology) -> BTreeSet<(PortId, Vec<VifId>)> {
         .map(|port| User {
             index: port.slot.index,
             device: port.device,
-            vif: port.vif,
+            vif: port.vif.filter(|_| !port.policy.judges_copies()),
             policy: &port.vlan,
             mtu: port.mtu,
         })

@@ -8,8 +8,11 @@
 
 mod account;
 mod balance;
+mod decided;
 mod fairness;
+mod filters;
 mod flood;
+#[allow(dead_code, reason = "rates and storm control keep it")]
 mod kept;
 mod pipeline;
 mod placement;
@@ -27,6 +30,8 @@ mod vlan;
 mod worker;
 
 pub use balance::Keep;
+pub use decided::{Tale, Told};
+pub use filters::{FilterList, FilterStep, Filters};
 pub use flood::{ListPlan, list_sets};
 pub use pipeline::Frame;
 pub use policy::Seed;

@@ -1,6 +1,7 @@
 //! The stages a frame goes through, in the order of design.md sections 5.6 and 5.7. A stage is a
 //! function that passes or names its reason not to; [`judge`] and [`admit`] are the order.
 
+use super::filters;
 use super::snapshot::{BridgePort, PortState, Snapshot};
 use super::trail::{Step, Trail};
 use super::{Learned, Membership, Time};
@@ -60,6 +61,7 @@ pub(super) fn judge<'a, T: Trail>(
     let vlan = from.vlan.classify(frame.tag, snapshot.defined());
     trail.step(Step::Classify(vlan));
     let vlan = vlan?;
+    filters::inward(trail, from, frame)?;
     learn(trail, vlan, frame.source, from, now);
     direct(trail, snapshot, vlan, frame.destination, from, now)
 }
@@ -84,7 +86,9 @@ pub(super) fn admit(
         Err(DropReason::MtuExceeded)
     };
     trail.step(Step::Fits(fits));
-    fits.map(|()| membership)
+    fits?;
+    filters::outward(trail, to, frame)?;
+    Ok(membership)
 }
 
 /// Whether `frame` is no longer than `mtu` allows. All that is left to ask of those who share a copy.

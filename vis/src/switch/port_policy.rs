@@ -1,6 +1,27 @@
 //! What a port profile asks of frames, beyond VLANs and MTU: made ready when a snapshot is made, one value for each bridge
 //! port, vEth or plain alike.
 
+use super::filters::{Filters, Places};
+
 /// What is asked of frames of one bridge port. Without any of it, nothing is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PortPolicy {}
+pub struct PortPolicy {
+    /// Access lists.
+    pub filters: Filters,
+}
+
+impl PortPolicy {
+    /// The same, with each access list's place in a snapshot.
+    pub(super) fn placed(&self, places: &Places<'_>) -> Self {
+        let mut placed = self.clone();
+        placed.filters = self.filters.placed(places);
+        placed
+    }
+
+    /// Whether it has a verdict of its own on copies to the port, so that the port shares none with others (design.md
+    /// section 5.7).
+    #[inline]
+    pub const fn judges_copies(&self) -> bool {
+        self.filters.has_outward()
+    }
+}

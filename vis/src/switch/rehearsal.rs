@@ -3,6 +3,7 @@
 //! nothing is learned and nothing counted, so the table is asked what learning would have done.
 
 use super::account::Account;
+use super::decided::Decided;
 use super::kept::Kept;
 use super::pipeline::Frame;
 use super::snapshot::Snapshot;
@@ -44,8 +45,10 @@ pub struct Copy {
 /// Keeps every step, and changes nothing.
 struct Rehearsal<'a> {
     table: &'a Table,
+    #[allow(dead_code, reason = "rates and storm control keep it")]
     kept: &'a Kept,
     /// What policy would keep by now, of the bridge ports it was asked about.
+    #[allow(dead_code, reason = "rates and storm control keep it")]
     changed: BTreeMap<u16, policy::PortState>,
     /// What the table would know by now.
     learned: Option<(VlanId, Mac, Foresight, Slot)>,
@@ -94,8 +97,12 @@ impl Trail for Rehearsal<'_> {
 
     fn kept(&mut self, index: u16) -> &mut policy::PortState {
         let kept = self.kept;
-        self.changed.entry(index).or_insert_with(|| kept.copy(index))
+        self.changed
+            .entry(index)
+            .or_insert_with(|| kept.copy(index))
     }
+
+    fn decided(&mut self, _decided: &Decided<'_>) {}
 
     fn step(&mut self, step: Step) {
         self.steps.push(step);

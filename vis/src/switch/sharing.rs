@@ -10,6 +10,7 @@ use std::collections::HashMap;
 pub(super) struct User<'a> {
     pub(super) index: u16,
     pub(super) device: PortId,
+    /// `None` also where copies for it are judged: it shares none.
     pub(super) vif: Option<VifId>,
     pub(super) policy: &'a VlanPolicy,
     pub(super) mtu: u32,

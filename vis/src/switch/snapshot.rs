@@ -1,5 +1,6 @@
 //! What a worker forwards by: immutable, published by control, loaded once per burst.
 
+use super::filters::FilterList;
 use super::flood::{Flood, Floods, List};
 use super::{PortPolicy, TableParameters, VlanPolicy};
 use crate::edge::{Attachment, Link};
@@ -15,6 +16,8 @@ pub struct Snapshot {
     /// By device.
     pub(super) links: Box<[Link]>,
     pub(super) floods: Floods,
+    /// The access lists that ports are asked by, by name.
+    pub(super) filters: Box<[FilterList]>,
     pub(super) table: TableParameters,
 }
 
@@ -79,6 +82,11 @@ impl Snapshot {
     /// The lists that are used.
     pub(super) fn lists(&self) -> &[List] {
         self.floods.lists()
+    }
+
+    /// The access lists that ports are asked by, ascending by name.
+    pub fn filters(&self) -> &[FilterList] {
+        &self.filters
     }
 
     /// How the table ages and holds.

@@ -1,5 +1,6 @@
 //! What there is to switch between, in plain data; and its check.
 
+use super::filters::Places;
 use super::flood::{Floods, ListPlan};
 use super::sharing::User;
 use super::snapshot::{BridgePort, Home, PortState, Snapshot};
@@ -177,6 +178,7 @@ impl Topology {
     pub fn compile(&self) -> Result<Snapshot, TopologyError> {
         let (mut links, names) = self.links()?;
         let mut ports: Vec<Option<BridgePort>> = Vec::new();
+        let filters = Places::new(self.ports.iter().map(|plan| &plan.policy.filters));
         for plan in &self.ports {
             let attachment = self.attach(plan, &mut links, &names)?;
             let port = BridgePort {
@@ -189,7 +191,7 @@ impl Topology {
                 state: plan.state,
                 mtu: plan.mtu,
                 trust_priority: plan.trust_priority,
-                policy: plan.policy.clone(),
+                policy: plan.policy.placed(&filters),
                 name: plan.name.as_str().into(),
             };
             place(&mut ports, port)?;
@@ -197,6 +199,7 @@ impl Topology {
         Ok(Snapshot {
             epoch: self.epoch,
             floods: self.floods(&ports),
+            filters: filters.lists().collect(),
             ports: ports.into(),
             links: links.into(),
             table: self.table,
@@ -213,6 +216,7 @@ impl Topology {
                 index: port.slot.index,
                 device: port.home.device,
                 vif: match port.home.attachment {
+                    Attachment::Vif(_) if port.policy.judges_copies() => None,
                     Attachment::Vif(vif) => Some(vif),
                     Attachment::Plain => None,
                 },

@@ -4,6 +4,8 @@
 //! (`switch::rehearsal`), which changes nothing and keeps every step.
 
 use super::account::Account;
+use super::decided::Decided;
+use super::filters::FilterStep;
 use super::{Learned, Membership, Time};
 use niv::{Anomaly, Counters, DropReason, Mac, PortId, Slot, VlanId, Weight};
 
@@ -24,6 +26,8 @@ pub enum Step {
     LinkLocal(bool),
     /// Which VLAN is it in.
     Classify(Result<VlanId, DropReason>),
+    /// What do the access lists of a port say.
+    Filter(FilterStep),
     /// Its source address is learned.
     Learn(Learned),
     /// Its destination is of a group.
@@ -61,7 +65,10 @@ pub(super) trait Trail {
     /// A copy went no further.
     fn drop_copy(&mut self, account: Account, reason: DropReason, weight: Weight);
     /// What policy keeps of a bridge port.
+    #[allow(dead_code, reason = "rates and storm control keep it")]
     fn kept(&mut self, index: u16) -> &mut policy::PortState;
+    /// Access lists said this of a frame.
+    fn decided(&mut self, decided: &Decided<'_>);
     /// This was asked, and answered so.
     fn step(&mut self, step: Step);
 }

@@ -2,6 +2,7 @@
 
 use super::account::Account;
 use super::balance::{Balance, Keep};
+use super::decided::{Decided, Decisions, Tale};
 use super::flood::List;
 use super::kept::Kept;
 use super::pipeline::{self, Frame, Verdict};
@@ -13,7 +14,9 @@ use crate::edge::{self, Content, Departure};
 use niv::{Counters, DropReason, Mac, PortId, Slot, VlanId, VlanTag, Weight};
 use packet_io::RxFrame;
 use packet_io::dispatch::Outgoing;
+use policy::acl::{AccessList, Hits, ListName};
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use vntag::ethertype;
 
 /// Entries cleared away in one go, as many as one burst can bring.
@@ -26,6 +29,8 @@ pub struct Switch {
     balance: Balance,
     /// What policy keeps of each bridge port, by slot index.
     kept: Kept,
+    /// What access lists have decided.
+    decisions: Decisions,
     epoch: Option<u64>,
     now: Time,
 }
@@ -37,6 +42,7 @@ impl Switch {
             table: Table::new(addresses, seed),
             balance: Balance::default(),
             kept: Kept::default(),
+            decisions: Decisions::default(),
             epoch: None,
             now: Time::default(),
         }
@@ -123,6 +129,21 @@ impl Switch {
         entries
     }
 
+    /// The access lists that ports are asked by, and how often each line has decided since the list was applied first.
+    pub fn hits(&self) -> impl Iterator<Item = (&Arc<AccessList>, &Hits)> {
+        self.decisions.hits()
+    }
+
+    /// Begins to count anew what lines decide; `None`: of all lists.
+    pub fn clear_hits(&mut self, only: Option<&ListName>) {
+        self.decisions.clear(only);
+    }
+
+    /// Frames that lines with `log` have decided since this was asked last.
+    pub fn take_told(&mut self) -> Tale {
+        self.decisions.take()
+    }
+
     /// Forgets the addresses `which` picks: `clear mac address-table`.
     pub fn forget_addresses(&mut self, which: impl FnMut(&Entry) -> bool, now: Time) {
         self.table.forget(which, now);
@@ -139,6 +160,7 @@ impl Switch {
         self.epoch = Some(snapshot.epoch());
         self.balance.adopt(snapshot);
         self.kept.adopt(snapshot);
+        self.decisions.adopt(snapshot);
         self.table.set_parameters(snapshot.table());
         for index in 0..self.table.places() {
             if snapshot.port(index).is_none() {
@@ -186,6 +208,11 @@ impl Trail for Switch {
     #[inline(always)]
     fn kept(&mut self, index: u16) -> &mut policy::PortState {
         self.kept.of(index)
+    }
+
+    #[inline]
+    fn decided(&mut self, decided: &Decided<'_>) {
+        self.decisions.count(decided, self.now);
     }
 
     #[inline(always)]
@@ -342,6 +369,7 @@ impl<T: Trail> Copies<'_, T> {
         let from = self.from;
         let is_member = from.home.device == list.device
             && from.state == PortState::Forwarding
+            && !from.policy.judges_copies()
             && from.vlan.membership(vlan) == membership;
         let left_out = is_member.then_some(self.from.slot.index);
         self.trail.step(Step::CopyForList(place, left_out));

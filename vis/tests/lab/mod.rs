@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use vis::switch::{
-    Entry, Keep, LinkKind, LinkPlan, PortPlan, PortPolicy, PortState, Seed, Snapshot, Switch, Time, Topology,
-    VlanPolicy,
+    Entry, Keep, LinkKind, LinkPlan, PortPlan, PortPolicy, PortState, Seed, Snapshot, Switch, Time,
+    Topology, VlanPolicy,
 };
 
 pub(crate) struct Lab {
@@ -197,7 +197,7 @@ fn weight(frame: &RxFrame<'_>, outgoing: &Outgoing) -> Weight {
     }
 }
 
-fn whole(bytes: &[u8]) -> RxFrame<'_> {
+pub(crate) fn whole(bytes: &[u8]) -> RxFrame<'_> {
     RxFrame {
         bytes,
         vlan: None,

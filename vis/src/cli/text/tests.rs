@@ -1,5 +1,6 @@
 use super::*;
 use crate::config::{About, Binding, InterfaceId, Membership, Origin, OriginatedLine};
+use crate::control::access_lists::{ShowAccessLists, ShownList};
 use crate::control::counts::{Counts, KernelCounts};
 use crate::control::explain::*;
 use crate::control::niv::*;
@@ -722,6 +723,18 @@ fn every_answer() -> Vec<Answer> {
             }],
         }),
         plan(),
+        Answer::AccessLists(ShowAccessLists {
+            schema: SCHEMA,
+            lists: vec![ShownList {
+                name: "web".parse().unwrap(),
+                family: policy::acl::Family::Ipv4,
+                lines: Vec::new(),
+                matched_none: 0,
+                unreadable: 0,
+                ports_in: 0,
+                ports_out: 0,
+            }],
+        }),
     ];
     let mut met: Vec<usize> = all
         .iter()
@@ -747,10 +760,11 @@ fn every_answer() -> Vec<Answer> {
             Answer::Diff(_) => 18,
             Answer::History(_) => 19,
             Answer::Plan(_) => 20,
+            Answer::AccessLists(_) => 21,
         })
         .collect();
     met.sort_unstable();
-    assert!(met.into_iter().eq(0..21), "one of each");
+    assert!(met.into_iter().eq(0..22), "one of each");
     all
 }
 
