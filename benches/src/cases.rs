@@ -9,9 +9,11 @@ use niv::{Gather, Mac, PortId, Slot};
 use packet_io::dispatch::Dispatcher;
 use packet_io::{BURST, Capabilities, Outgoing, RxFrame};
 use policy::acl::{AccessList, Family, Line};
+use policy::marking::Marking;
+use policy::rate::{Awareness, BitRate, Configured, PerColor, Policer};
 use std::hint::black_box;
 use std::num::NonZeroU32;
-use vis::switch::{FilterList, Seed, Table, Time};
+use vis::switch::{FilterList, RatePolicy, Seed, Table, Time};
 use vntag::{Frame, FrameMut, VnTag, hidden_tag};
 
 const FIRST_VNIC: Account = Account::Vnic(VnicId(0));
@@ -110,6 +112,31 @@ pub const TIMED_ONLY: &[Case] = &[
     case("vis/flood to 1000 by list, each member", 1000, || {
         vis_floods_by_list(1000)
     }),
+    case("vis/hairpin with a policer each way", BURST as u32, || {
+        vis_with(RatePolicy {
+            police_in: endless(),
+            police_out: endless(),
+            marking: None,
+        })
+    }),
+    case("vis/hairpin with its DSCP rewritten", BURST as u32, || {
+        vis_with(RatePolicy {
+            marking: Some(Marking::untrusted()),
+            ..RatePolicy::default()
+        })
+    }),
+    case(
+        "vis/hairpin with policers and DSCP rewritten",
+        BURST as u32,
+        || {
+            vis_with(RatePolicy {
+                police_in: endless(),
+                police_out: endless(),
+                marking: Some(Marking::untrusted()),
+            })
+        },
+    ),
+    case("dispatch/marked frames", BURST as u32, dispatch_marked),
     case("table/lookup in 1M", BURST as u32, || table_lookup(1 << 20)),
     case("table/learn a known one in 1k", BURST as u32, || {
         table_learn_known(1 << 10)
@@ -281,6 +308,43 @@ fn vis_filters(lines: u16, hit: fn(u16) -> u16) -> Box<dyn FnMut()> {
     })
 }
 
+/// Meters with two buckets, and lets everything pass.
+fn endless() -> Option<Policer> {
+    let configured = Configured::SingleRate {
+        committed: BitRate::new(1_000_000_000).ok()?,
+        burst: None,
+        excess: None,
+    };
+    let all = PerColor {
+        green: true,
+        yellow: true,
+        red: true,
+    };
+    Policer::new(configured, Awareness::Blind, all).ok()
+}
+
+/// Hairpin from 64 ports that all have these rates.
+fn vis_with(rates: RatePolicy) -> Box<dyn FnMut()> {
+    let mut switch = Exchange::with_rates(64, 1 << 16, rates);
+    let frame = |n: u16| {
+        let (to, from) = (mac(u32::from((n + 1) % 64) + 1), mac(u32::from(n) + 1));
+        tagged(up(n + 1), &expedited(to, from))
+    };
+    let frames = leak(burst(frame));
+    Box::new(move || {
+        assert_eq!(switch.pass(NEAR, black_box(frames)), BURST);
+    })
+}
+
+/// A frame of 60 octets with an IPv4 header whose DSCP is 46.
+fn expedited(to: Mac, from: Mac) -> Vec<u8> {
+    let mut frame = ethernet(to, from, 60);
+    if let Some(class) = frame.get_mut(15) {
+        *class = 46 << 2;
+    }
+    frame
+}
+
 fn vis_floods(members: u16) -> Box<dyn FnMut()> {
     // Everybody but the sender, and the plain port.
     flood(Exchange::new(members, 0, 1 << 16), members.into())
@@ -359,9 +423,29 @@ fn copies(frames: &[RxFrame<'_>]) -> Vec<Outgoing> {
             frame: index as u16,
             gather: Gather::new(frame.bytes, 12, tag, None).ok()?,
             uncounted: 6,
+            edit: packet_io::Edit::NONE,
         })
     };
     frames.iter().enumerate().filter_map(copy).collect()
+}
+
+fn dispatch_marked() -> Box<dyn FnMut()> {
+    let frames = leak(burst(|_| expedited(mac(2), mac(1))));
+    let mut copies = copies(frames);
+    for copy in &mut copies {
+        copy.edit.rewrite = Some(niv::Rewrite {
+            at: 14,
+            start: [0x45, 0],
+            checksum: Some([0, 0]),
+        });
+    }
+    let mut dispatcher = Dispatcher::new();
+    Box::new(move || {
+        let done = &mut |_: &Outgoing, weight, _| {
+            black_box(weight);
+        };
+        dispatcher.send(&mut Nowhere, &WITH_OFFLOAD, false, frames, &copies, done);
+    })
 }
 
 fn dispatch_whole() -> Box<dyn FnMut()> {

@@ -144,6 +144,7 @@ fn sending_allocates_nothing() {
             frame: index,
             gather: Gather::new(frame.bytes, 12, tag, None).unwrap(),
             uncounted: 6,
+            edit: packet_io::Edit::NONE,
         })
         .collect();
     let mut dispatcher = Dispatcher::new();

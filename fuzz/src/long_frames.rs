@@ -46,6 +46,7 @@ pub fn long_frames(data: &[u8]) {
         frame: 0,
         gather,
         uncounted: 0,
+        edit: packet_io::Edit::NONE,
     };
     let mut device = Device::new(0);
     let mut fates: Vec<(Weight, Result<(), DropReason>)> = Vec::new();

@@ -147,6 +147,7 @@ impl<'a> Copy<'a> {
                 frame: index as u16,
                 gather,
                 uncounted: if vntag.is_some() { 6 } else { 0 },
+                edit: packet_io::Edit::NONE,
             },
             stripped,
         })

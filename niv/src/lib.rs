@@ -11,11 +11,13 @@ mod counters;
 mod id;
 mod mac;
 mod reason;
+mod rewrite;
 mod vlan_set;
 
 pub use counters::{Anomalies, Counters, Dropped, Egress, Imbalance, Ingress, Total, Weight};
 pub use id::{InvalidId, ListId, PortId, Slot, VifId, VlanId};
 pub use mac::{Dotted, InvalidMac, Mac};
 pub use reason::{Anomaly, DropReason};
+pub use rewrite::Rewrite;
 pub use vlan_set::{InvalidVlanList, VlanSet};
 pub use vntag::{Gather, Head, VlanTag};

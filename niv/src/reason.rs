@@ -125,6 +125,10 @@ named! {
             "The frame is longer than the destination's MTU allows.";
         AclOut, "acl_out", "5.7",
             "An access list of the destination's port does not let the frame pass.";
+        PolicerIn, "policer_in", "5.6",
+            "The port sends more than `police input` of its profile allows.";
+        PolicerOut, "policer_out", "5.7",
+            "The port gets more than `police output` of its profile allows.";
         Truncated, "truncated", "ours",
             "The frame was cut short before it reached us, or ends inside its own VLAN tags.";
         BadOffload, "bad_offload", "ours",

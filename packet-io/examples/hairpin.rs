@@ -178,6 +178,7 @@ fn turn(mut port: Port, counters: &Counters) -> Outcome<()> {
                 frame: n as u16,
                 gather: Gather::new(&turned, 12, None, frame.vlan)?,
                 uncounted: 0,
+                edit: packet_io::Edit::NONE,
             });
         }
         let (mut sent, mut refused) = (0, 0);
@@ -249,6 +250,7 @@ fn measure_merge() -> Outcome<()> {
             frame,
             gather: Gather::new(bytes, 12, None, None)?,
             uncounted: 0,
+            edit: packet_io::Edit::NONE,
         })
     };
     let mut dispatcher = Dispatcher::new();
@@ -346,6 +348,7 @@ fn measure_cut() {
         frame: 0,
         gather,
         uncounted: 0,
+        edit: packet_io::Edit::NONE,
     }];
     let mut dispatcher = Dispatcher::new();
     for offload in [false, true] {

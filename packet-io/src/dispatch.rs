@@ -4,7 +4,8 @@ use crate::long::{LONGEST_PLAIN, TRAILER, trailer};
 use crate::offload::{Coalescing, HEADER_ROOM, Layout, Run, Segments, finish};
 use crate::{BURST, Capabilities, Offload, RxFrame, Transmit, TxFrame};
 use arrayvec::ArrayVec;
-use niv::{DropReason, Gather, PortId, Weight};
+use niv::{DropReason, Gather, PortId, Rewrite, Weight};
+use std::num::NonZeroU16;
 use std::slice;
 
 /// One copy of a received frame, on its way out.
@@ -20,6 +21,25 @@ pub struct Outgoing {
     pub gather: Gather,
     /// Octets of VNTag in it, which never count (design.md section 4.10): 0 or 6.
     pub uncounted: u8,
+    /// What else differs, and how much of it leaves. Nearly always [`Edit::NONE`].
+    pub edit: Edit,
+}
+
+/// How a copy differs from the received frame behind its first octets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Edit {
+    /// Octets of its IP header that are to be others.
+    pub rewrite: Option<Rewrite>,
+    /// Of an oversized frame: only its first so many segments leave; `None`: all.
+    pub segments: Option<NonZeroU16>,
+}
+
+impl Edit {
+    /// It leaves as it came.
+    pub const NONE: Self = Self {
+        rewrite: None,
+        segments: None,
+    };
 }
 
 /// The smallest Ethernet frame, without FCS.
@@ -62,6 +82,13 @@ enum Plan<'a> {
         /// Where the checksum ends in the received frame.
         end: usize,
         sum: [u8; 2],
+        weight: Weight,
+        /// What is left to do then.
+        offload: Offload,
+    },
+    /// One frame, octets of whose IP header are rewritten.
+    Marked {
+        rewrite: Rewrite,
         weight: Weight,
         /// What is left to do then.
         offload: Offload,
@@ -141,6 +168,14 @@ impl Dispatcher {
                         batch.push_rewritten(copy, burst, room, (end, sum), offload, weight);
                         batch.pad_last(pad_to_60);
                     }
+                    Plan::Marked {
+                        rewrite,
+                        weight,
+                        offload,
+                    } => {
+                        batch.push_marked(copy, burst, room, &rewrite, offload, weight);
+                        batch.pad_last(pad_to_60);
+                    }
                     Plan::Cut(mut segments) => {
                         batch.push_segment(copy, &mut segments, room, pad_to_60);
                         cutting = Some((copy, segments));
@@ -181,12 +216,8 @@ fn next_plan<'a>(
         let head = copy.gather.head.as_bytes();
         let counted = (head.len() + body.len()).saturating_sub(usize::from(copy.uncounted));
         let plan = if frame.offload.is_none() {
-            let frame = TxFrame {
-                parts: [head, body, &[]],
-                more: &[],
-                offload: Offload::NONE,
-            };
-            Ok(Plan::Whole(frame, Weight::one(counted)))
+            let weight = Weight::one(counted);
+            whole(copy, head, body, Offload::NONE, weight).ok_or((weight, DropReason::TxError))
         } else {
             plan_offload(capabilities, copy, frame, body, counted)
         };
@@ -196,6 +227,34 @@ fn next_plan<'a>(
         }
     }
     None
+}
+
+/// One frame, marked if the copy is. `None`: the mark is not for this frame.
+#[inline]
+fn whole<'a>(
+    copy: &Outgoing,
+    head: &'a [u8],
+    body: &'a [u8],
+    offload: Offload,
+    weight: Weight,
+) -> Option<Plan<'a>> {
+    let Some(rewrite) = copy.edit.rewrite else {
+        let frame = TxFrame {
+            parts: [head, body, &[]],
+            more: &[],
+            offload,
+        };
+        return Some(Plan::Whole(frame, weight));
+    };
+    let skip = usize::from(copy.gather.skip);
+    let kept = rewrite.end().checked_sub(skip)?;
+    let fits =
+        usize::from(rewrite.at) >= skip && kept <= body.len() && head.len() + kept <= HEADER_ROOM;
+    fits.then_some(Plan::Marked {
+        rewrite,
+        weight,
+        offload,
+    })
 }
 
 #[inline(never)]
@@ -215,22 +274,25 @@ fn plan_offload<'a>(
             Ok(layout)
         })
         .map_err(|bad| (Weight::one(counted), bad.into()))?;
-    let weight = layout.weight(length, counted, &frame.offload);
+    let left_out = left_out(copy, frame, &layout);
+    let weight = layout.weight(
+        length - left_out,
+        counted.saturating_sub(left_out),
+        &frame.offload,
+    );
+    let one =
+        |offload| whole(copy, head, body, offload, weight).ok_or((weight, DropReason::TxError));
 
     if let Some(segmentation) = frame.offload.segmentation {
-        if !capabilities.offload || copy.uncounted > 0 {
+        let part = copy.edit.segments;
+        if !capabilities.offload || copy.uncounted > 0 || part.is_some() {
             let longest = (capabilities.long as usize)
                 .min(LONGEST_PACKET)
                 .saturating_sub(TRAILER);
             let complete = frame.offload.checksum.is_none();
             let octets = head.len() + body.len();
-            if complete && (LONGEST_PLAIN + 1..=longest).contains(&octets) {
-                let frame = TxFrame {
-                    parts: [head, body, &[]],
-                    more: &[],
-                    offload: frame.offload,
-                };
-                return Ok(Plan::Whole(frame, weight));
+            if complete && part.is_none() && (LONGEST_PLAIN + 1..=longest).contains(&octets) {
+                return one(frame.offload);
             }
             let segments = Segments::new(
                 frame.bytes,
@@ -241,7 +303,10 @@ fn plan_offload<'a>(
                 !capabilities.offload,
             );
             return match segments {
-                Ok(segments) => Ok(Plan::Cut(segments.into_pieces(longest))),
+                Ok(segments) => {
+                    let segments = segments.first(part).marked(copy.edit.rewrite);
+                    Ok(Plan::Cut(segments.into_pieces(longest)))
+                }
                 Err(bad) => Err((weight, bad.into())),
             };
         }
@@ -277,14 +342,19 @@ fn plan_offload<'a>(
                 finish(frame.bytes, checksum).map_err(|bad| (weight, DropReason::from(bad)))?;
             rewritten(copy, at + sum.len(), sum, weight, Offload::NONE)
         }
-        _ => {
-            let frame = TxFrame {
-                parts: [head, body, &[]],
-                more: &[],
-                offload: frame.offload.shifted(copy.gather.growth()),
-            };
-            Ok(Plan::Whole(frame, weight))
+        _ => one(frame.offload.shifted(copy.gather.growth())),
+    }
+}
+
+/// Octets of an oversized frame that are in segments that do not leave.
+fn left_out(copy: &Outgoing, frame: &RxFrame<'_>, layout: &Layout) -> usize {
+    let payload = frame.bytes.len().saturating_sub(layout.payload());
+    match (copy.edit.segments, frame.offload.segmentation) {
+        (Some(part), Some(segmentation)) => {
+            let leaves = usize::from(part.get()).saturating_mul(segmentation.size.into());
+            payload.saturating_sub(leaves)
         }
+        _ => 0,
     }
 }
 
@@ -318,6 +388,14 @@ fn longest_frame(capabilities: &Capabilities, head: &[u8], body: &[u8]) -> usize
         0
     };
     capabilities.mtu as usize + ETHERNET_HEADER + tag
+}
+
+/// Rewrites headers in `room`: `head` octets of the gather's, then the received frame from `skip` on.
+fn mark(room: &mut [u8; HEADER_ROOM], head: usize, skip: usize, rewrite: &Rewrite) {
+    // What is planned lies in the headers that were copied.
+    let _ = room
+        .get_mut(head..)
+        .and_then(|headers| rewrite.apply(headers, skip));
 }
 
 impl<'a> Batch<'a> {
@@ -372,10 +450,49 @@ impl<'a> Batch<'a> {
                 length += piece.len();
             }
         }
+        if let Some(rewrite) = copy.edit.rewrite {
+            mark(room, head.len(), skip, &rewrite);
+        }
         let rewritten = room.get(..length).unwrap_or_default();
         let rest = bytes.get(end..).unwrap_or_default();
         let frame = TxFrame {
             parts: [rewritten, rest, &[]],
+            more: &[],
+            offload,
+        };
+        self.push(copy, frame, weight, false);
+    }
+
+    #[inline(never)]
+    fn push_marked(
+        &mut self,
+        copy: &'a Outgoing,
+        burst: &'a [RxFrame<'_>],
+        room: &'a mut [u8; HEADER_ROOM],
+        rewrite: &Rewrite,
+        offload: Offload,
+        weight: Weight,
+    ) {
+        let head = copy.gather.head.as_bytes();
+        let skip = usize::from(copy.gather.skip);
+        let bytes = burst
+            .get(usize::from(copy.frame))
+            .map(|frame| frame.bytes)
+            .unwrap_or_default();
+        let kept = bytes.get(skip..rewrite.end()).unwrap_or_default();
+        let length = head.len() + kept.len();
+        if let Some((front, back)) = room
+            .get_mut(..length)
+            .and_then(|room| room.split_at_mut_checked(head.len()))
+        {
+            front.copy_from_slice(head);
+            back.copy_from_slice(kept);
+        }
+        mark(room, head.len(), skip, rewrite);
+        let marked = room.get(..length).unwrap_or_default();
+        let rest = bytes.get(rewrite.end()..).unwrap_or_default();
+        let frame = TxFrame {
+            parts: [marked, rest, &[]],
             more: &[],
             offload,
         };

@@ -46,6 +46,7 @@ pub(super) fn copy(frame: u16, gather: Gather) -> Outgoing {
         frame,
         gather,
         uncounted: 0,
+        edit: crate::Edit::NONE,
     }
 }
 
@@ -349,5 +350,132 @@ fn metadata_that_lies_is_never_passed_on() {
         let fates = send(&mut port, &capabilities, false, &[frame.frame()], &copies);
         assert!(port.frames.is_empty());
         assert_eq!(fates[0].2, Err(DropReason::BadOffload));
+    }
+}
+
+/// What marking makes of a frame: other octets at the start of its IP header, and the checksum that goes with them.
+fn marked(bytes: &[u8], shape: Shape, class: u8) -> (Vec<u8>, niv::Rewrite) {
+    let at = 14 + 4 * shape.vlans;
+    let mut out = bytes.to_vec();
+    let checksum = if shape.ipv6 {
+        out[at] = 0x60 | class >> 4;
+        out[at + 1] = class << 4 | out[at + 1] & 0xF;
+        None
+    } else {
+        out[at + 1] = class;
+        out[at + 10..at + 12].fill(0);
+        let sum = naive(&out[at..at + 20]).to_be_bytes();
+        out[at + 10..at + 12].copy_from_slice(&sum);
+        Some(sum)
+    };
+    let start = [out[at], out[at + 1]];
+    let at = at as u16;
+    let rewrite = niv::Rewrite {
+        at,
+        start,
+        checksum,
+    };
+    (out, rewrite)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// Complete, with an unfinished checksum, or oversized; to a guest, to a wire, or behind a VNTag.
+    #[test]
+    fn a_marked_copy_leaves_as_if_the_frame_had_come_so(
+        shape in shape(),
+        length in 1usize..9_000,
+        class: u8,
+        undone in 0u8..3,
+        way in 0u8..3,
+    ) {
+        let mut frame = oversized(shape, vec![7; if undone == 2 { length } else { length % 1200 }]);
+        if undone < 2 {
+            frame.offload.segmentation = None;
+        }
+        if undone == 0 {
+            frame.offload = Offload::NONE;
+        }
+        let (other, rewrite) = marked(&frame.bytes, shape, class);
+        let (capabilities, gather, uncounted): (_, fn(&[u8]) -> Gather, _) = match way {
+            0 => (WITH_OFFLOAD, plain, 0),
+            1 => (WITHOUT_OFFLOAD, plain, 0),
+            _ => (WITH_OFFLOAD, tagged, 6),
+        };
+        let leave = |bytes: &[u8], edit| {
+            let received = RxFrame { bytes, ..frame.frame() };
+            let copies = [Outgoing { uncounted, edit, ..copy(0, gather(bytes)) }];
+            let mut port = Recorder::default();
+            let fates = send(&mut port, &capabilities, true, &[received], &copies);
+            (port.frames, fates)
+        };
+        let edit = crate::Edit { rewrite: Some(rewrite), segments: None };
+        prop_assert_eq!(leave(&frame.bytes, edit), leave(&other, crate::Edit::NONE));
+    }
+
+    #[test]
+    fn of_an_oversized_frame_the_first_so_many_segments_leave(
+        shape in shape(),
+        length in 2_000usize..30_000,
+        first in 1u16..30,
+        offload: bool,
+    ) {
+        let frame = oversized(shape, (0..length).map(|n| n as u8).collect());
+        let leave = |capabilities: &Capabilities, segments| {
+            let edit = crate::Edit { rewrite: None, segments };
+            let copies = [Outgoing { edit, ..copy(0, plain(&frame.bytes)) }];
+            let mut port = Recorder::default();
+            let fates = send(&mut port, capabilities, false, &[frame.frame()], &copies);
+            (port.frames, total(&fates))
+        };
+        let (all, _) = leave(&WITHOUT_OFFLOAD, None);
+        prop_assume!(usize::from(first) < all.len());
+        let capabilities = if offload { WITH_OFFLOAD } else { WITHOUT_OFFLOAD };
+        let (some, weight) = leave(&capabilities, std::num::NonZeroU16::new(first));
+        let octets: usize = all.iter().take(first.into()).map(|(bytes, _)| bytes.len().max(60)).sum();
+        prop_assert_eq!(weight, Weight { frames: first.into(), octets: octets as u32 });
+        for ((bytes, left), (expected, _)) in some.into_iter().zip(all) {
+            let mut bytes = bytes;
+            if let Some(checksum) = left.checksum {
+                let (at, sum) = finish(&bytes, checksum).unwrap();
+                bytes[at..at + 2].copy_from_slice(&sum);
+            }
+            prop_assert_eq!(bytes, expected);
+        }
+    }
+}
+
+#[test]
+fn a_mark_for_another_frame_than_it_was_made_for_is_an_error() {
+    let bytes = [7; 60];
+    for at in [0, 11, 49, 58, 4_000] {
+        let rewrite = Some(niv::Rewrite {
+            at,
+            start: [0x45, 0],
+            checksum: Some([0, 0]),
+        });
+        let edit = crate::Edit {
+            rewrite,
+            segments: None,
+        };
+        let mut port = Recorder::default();
+        let copies = [Outgoing {
+            edit,
+            ..copy(0, plain(&bytes))
+        }];
+        let fates = send(
+            &mut port,
+            &WITHOUT_OFFLOAD,
+            false,
+            &[whole(&bytes)],
+            &copies,
+        );
+        assert_eq!(
+            fates,
+            [(0, Weight::one(60), Err(DropReason::TxError))],
+            "{at}"
+        );
+        assert!(port.frames.is_empty());
     }
 }

@@ -35,7 +35,7 @@ pub mod whole_file;
 pub mod wire;
 pub mod worker;
 
-pub use dispatch::Outgoing;
+pub use dispatch::{Edit, Outgoing};
 pub use port::{
     BURST, Capabilities, Checksum, Offload, Port, PortError, Receive, Refusal, RxFrame, RxStats,
     Segmentation, SegmentationKind, Transmit, TxFrame,

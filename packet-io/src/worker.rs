@@ -412,6 +412,7 @@ mod tests {
                     frame: index,
                     gather,
                     uncounted,
+                    edit: crate::Edit::NONE,
                 });
             }
         }

@@ -58,6 +58,7 @@ fn pass(
             frame: n as u16,
             gather: Gather::new(frame.bytes, 12, None, frame.vlan).unwrap(),
             uncounted: 0,
+            edit: packet_io::Edit::NONE,
         });
     }
     let mut done = |_: &Outgoing, weight: Weight, fate: Result<(), niv::DropReason>| {

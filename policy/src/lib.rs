@@ -8,6 +8,7 @@
 //! | modules | callers, but for the crate's own tests |
 //! | --- | --- |
 //! | [`acl`] | `vis` (access lists of ports; what a frame is, for `plan` and the log), `fuzz` (target `access_list`) |
+//! | [`rate`], [`marking`] | `vis` (`switch/rate.rs`) |
 //! | all others | `examples/cost.rs`, which counts what each costs a frame |
 #![forbid(unsafe_code)]
 

@@ -2,12 +2,13 @@
 //! IPv4 and IPv6.
 //!
 //! CoS goes into the tag that a departure writes anyway. DSCP is a [`Rewrite`]: at most four octets of the IP header,
-//! which is put behind the fresh head of the departure, so that a frame's headers are copied and its payload is not. No
+//! which whoever sends the frame writes into the headers it copies, so that a frame's payload is not. No
 //! checksum behind the IP header covers the DSCP, so partial checksums and oversized frames stay as they are; the
 //! IPv4 header checksum, which is complete in those too, follows by RFC 1624 and is not made right if it was wrong.
 
 use crate::rate::Color;
 use crate::{Cos, Dscp};
+pub use niv::Rewrite;
 use niv::VlanTag;
 use vntag::{Inner, hidden_tag};
 
@@ -359,54 +360,6 @@ const fn follow(checksum: [u8; 2], old: [u8; 2], new: [u8; 2]) -> [u8; 2] {
     let sum = (sum & 0xFFFF) + (sum >> 16);
     let sum = (sum & 0xFFFF) + (sum >> 16);
     (!(sum as u16)).to_be_bytes()
-}
-
-/// The octets of an IP header that differ from the received ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rewrite {
-    /// Where in the received frame the IP header begins.
-    at: u16,
-    /// Its first two octets.
-    start: [u8; 2],
-    /// Its octets 10 and 11, of IPv4.
-    checksum: Option<[u8; 2]>,
-}
-
-/// Octets of the longest headers [`Rewrite::lead`] writes: head, EtherType, three more VLAN tags, IPv4 up to its checksum.
-pub const LEAD_CAPACITY: usize = niv::Head::CAPACITY + 2 + 3 * VlanTag::LEN + 12;
-
-impl Rewrite {
-    /// Octets behind the last that differs: from here on the received frame is as it was.
-    pub const fn end(&self) -> usize {
-        self.at as usize + if self.checksum.is_some() { 12 } else { 2 }
-    }
-
-    /// Writes into `room` what a departure starts with: `head`, then the received frame from `skip` to [`Rewrite::end`]
-    /// with the octets that differ. Returns how many octets that were; the frame goes on at `end`. `None`: the
-    /// received frame is another than the one that was marked, or the room (of [`LEAD_CAPACITY`], where `head` is
-    /// a gather's) is too small.
-    #[inline]
-    pub fn lead(&self, head: &[u8], bytes: &[u8], skip: u16, room: &mut [u8]) -> Option<usize> {
-        let between = bytes.get(usize::from(skip)..self.end())?;
-        let length = head.len() + between.len();
-        let (front, back) = room.get_mut(..length)?.split_at_mut_checked(head.len())?;
-        front.copy_from_slice(head);
-        back.copy_from_slice(between);
-        self.apply(back, usize::from(skip))?;
-        Some(length)
-    }
-
-    /// Changes the octets in `bytes`, which are the received frame from its octet `from` on.
-    #[inline]
-    pub fn apply(&self, bytes: &mut [u8], from: usize) -> Option<()> {
-        let at = usize::from(self.at).checked_sub(from)?;
-        let header = bytes.get_mut(at..)?;
-        *header.first_chunk_mut()? = self.start;
-        if let Some(checksum) = self.checksum {
-            *header.get_mut(10..)?.first_chunk_mut()? = checksum;
-        }
-        Some(())
-    }
 }
 
 #[cfg(test)]

@@ -227,38 +227,12 @@ proptest! {
         prop_assert_eq!(out, ipv6(dscp << 2 | class & 3, flow));
     }
 
-    /// What a departure starts with, and the received frame from the end of the rewrite on, are the rewritten frame.
-    #[test]
-    fn a_departure_copies_headers_only(
-        tags in 0usize..4,
-        dscp in 1u8..64,
-        payload in prop::collection::vec(any::<u8>(), 0..100),
-    ) {
-        let frame = ipv4(tags, 0, &[0x11; 20], &payload);
-        let skip = 12;
-        let rewrite = set(dscp).mark(None, &frame, skip, Color::Green).rewrite.unwrap();
-        let gather = niv::Gather::new(&frame, skip, Some(vntag::VnTag::from_word(5)), tag(3, false)).unwrap();
-        let mut room = [0; LEAD_CAPACITY];
-        let length = rewrite.lead(gather.head.as_bytes(), &frame, skip, &mut room).unwrap();
-        let sent = [&room[..length], &frame[rewrite.end()..]].concat();
-
-        let mut expected = frame.clone();
-        rewrite.apply(&mut expected, 0).unwrap();
-        let mut whole = vec![0; expected.len() + 10];
-        let gather = niv::Gather::new(&expected, skip, Some(vntag::VnTag::from_word(5)), tag(3, false)).unwrap();
-        let written = gather.write_to(&expected, &mut whole).unwrap();
-        prop_assert_eq!(&sent, &whole[..written]);
-        prop_assert!(length <= LEAD_CAPACITY);
-        prop_assert_eq!(rewrite.lead(gather.head.as_bytes(), &frame, skip, &mut room[..length - 1]), None);
-    }
-
     #[test]
     fn no_octets_panic(bytes in prop::collection::vec(any::<u8>(), 0..80), skip: u16, dscp in 0u8..64, from: usize) {
         let marked = set(dscp).mark(None, &bytes, skip % 90, Color::Yellow);
         if let Some(rewrite) = marked.rewrite {
             let mut copy = bytes.clone();
             let _ = rewrite.apply(&mut copy, from);
-            let _ = rewrite.lead(&[], &bytes, skip, &mut [0; 20]);
         }
         color_of(tag(1, true), &bytes, skip % 90);
     }

@@ -285,6 +285,7 @@ impl Virtualizer {
                     frame: index,
                     gather,
                     uncounted: VnTag::LEN as u8,
+                    edit: packet_io::Edit::NONE,
                 });
             }
             Ok(_) => counters.drop_received(DropReason::BadOffload, counted),
@@ -403,6 +404,7 @@ impl Virtualizer {
                 frame: index,
                 gather,
                 uncounted: 0,
+                edit: packet_io::Edit::NONE,
             });
         };
         match target {

@@ -13,6 +13,7 @@ use super::layout::{
 };
 use super::segment::{FIN, PSH, put};
 use crate::{Capabilities, Checksum, Offload, Outgoing, RxFrame, Segmentation, SegmentationKind};
+use niv::Rewrite;
 use std::{mem, slice};
 
 const ACK: u8 = 0x10;
@@ -66,6 +67,8 @@ pub(crate) struct Run<'a, 'b> {
 #[derive(Clone, Copy)]
 struct Candidate<'a> {
     account: u32,
+    /// What differs of its IP header; the checksum is made anew in a run.
+    rewrite: Option<Rewrite>,
     /// The gather's fresh octets.
     head: &'a [u8],
     /// The EtherType and, if the received frame had one in its octets, the VLAN tag.
@@ -186,6 +189,7 @@ impl<'a> Coalescing<'a> {
         let fits = head.len() + body.len() <= self.mtu + ETHERNET_HEADER + tags;
         (plain && whole && fits).then_some(Candidate {
             account: copy.account,
+            rewrite: copy.edit.rewrite,
             head,
             link,
             network,
@@ -285,6 +289,13 @@ impl Candidate<'_> {
             && self.head == last.head
             && self.link == last.link
             && self.account == last.account
+            && self.start() == last.start()
+    }
+
+    /// How its IP header is to begin, if not as it came.
+    #[inline]
+    fn start(&self) -> Option<[u8; 2]> {
+        self.rewrite.map(|rewrite| rewrite.start)
     }
 
     /// Whether its checksums are right.
@@ -324,6 +335,9 @@ impl Run<'_, '_> {
         let at = first.head.len() + first.link.len();
         let start = at + first.network.octets().len();
         let network = room.get_mut(at..start)?;
+        if let Some(begins) = first.start() {
+            put(network, 0, begins)?;
+        }
         let kind = match first.network {
             Network::Ipv4(_) => {
                 put(network, 2, ((20 + segment) as u16).to_be_bytes())?;

@@ -136,6 +136,7 @@ fn copy(index: usize, frame: &RxFrame<'_>) -> Outgoing {
         frame: index as u16,
         gather: Gather::new(frame.bytes, 12, None, frame.vlan).unwrap(),
         uncounted: 0,
+        edit: crate::Edit::NONE,
     }
 }
 
@@ -514,4 +515,53 @@ fn frames_between_those_of_a_flow_keep_their_place() {
     let frames = [&a[0], &other[0], &a[1], &a[2], &arp, &other[1], &other[2]];
     let frames: Vec<_> = frames.into_iter().cloned().collect();
     assert_eq!(groups(&frames), [1, 1, 2, 1, 2]);
+}
+
+#[test]
+fn segments_marked_alike_are_merged_as_if_they_had_come_so() {
+    for ipv6 in [false, true] {
+        let frames = three(ipv6);
+        let start = if ipv6 { [0x6B, 0x80] } else { [0x45, 0xB8] };
+        let marked = |start: [u8; 2]| niv::Rewrite {
+            at: IP as u16,
+            start,
+            // Whatever it is: the merged header's is made anew.
+            checksum: (!ipv6).then_some([1, 2]),
+        };
+        let burst: Vec<_> = frames.iter().map(|frame| received(frame)).collect();
+        let leave = |starts: [[u8; 2]; 3]| {
+            let each = burst.iter().enumerate().zip(starts);
+            let copies: Vec<_> = each
+                .map(|((n, frame), start)| Outgoing {
+                    edit: crate::Edit {
+                        rewrite: Some(marked(start)),
+                        segments: None,
+                    },
+                    ..copy(n, frame)
+                })
+                .collect();
+            let mut device = Device::default();
+            send_copies(&mut device, &CAPABILITIES, &burst, &copies);
+            device
+        };
+        let others: Vec<_> = frames
+            .iter()
+            .map(|frame| {
+                let mut frame = frame.clone();
+                frame[IP..IP + 2].copy_from_slice(&start);
+                mend(&mut frame);
+                frame
+            })
+            .collect();
+        let others: Vec<_> = others.iter().map(|frame| received(frame)).collect();
+        let mut expected = Device::default();
+        send(&mut expected, &CAPABILITIES, &others);
+        let merged = leave([start; 3]);
+        assert_eq!(
+            (&merged.groups[..], merged.frames),
+            (&[3][..], expected.frames)
+        );
+        let other = [start[0], start[1] ^ 0x40];
+        assert_eq!(leave([start, other, start]).groups, [1, 1, 1]);
+    }
 }

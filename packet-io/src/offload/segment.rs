@@ -6,7 +6,8 @@ use super::weigh;
 use super::{BadOffload, HEADER_ROOM};
 use crate::long::LONGEST_PLAIN;
 use crate::{Checksum, Segmentation, SegmentationKind};
-use niv::Weight;
+use niv::{Rewrite, Weight};
+use std::num::NonZeroU16;
 
 pub(super) const FIN: u8 = 0x01;
 pub(super) const PSH: u8 = 0x08;
@@ -55,6 +56,10 @@ pub(crate) struct Segments<'a> {
     identification: u16,
     sequence: u32,
     flags: u8,
+    /// What differs of the IP header.
+    rewrite: Option<Rewrite>,
+    /// Where `rest` begins in the received frame.
+    skip: usize,
     done: usize,
     over: bool,
 }
@@ -95,9 +100,31 @@ impl<'a> Segments<'a> {
                 u32::from(word(frame, t + 4)?) << 16 | u32::from(word(frame, t + 6)?)
             },
             flags: if udp { 0 } else { word(frame, t + 12)? as u8 },
+            rewrite: None,
+            skip,
             done: 0,
             over: false,
         })
+    }
+
+    /// The first so many of them; the others are not sent. Flags that belong to the last of all are not sent either.
+    pub(crate) fn first(mut self, segments: Option<NonZeroU16>) -> Self {
+        if let Some(segments) = segments {
+            let one = usize::from(self.segmentation.size).max(1);
+            let octets = usize::from(segments.get()).saturating_mul(one);
+            if let Some(part) = self.payload.get(..octets)
+                && octets < self.payload.len()
+            {
+                self.payload = part;
+                self.flags &= !(FIN | PSH);
+            }
+        }
+        self
+    }
+
+    /// With other octets in the IP header of each.
+    pub(crate) fn marked(self, rewrite: Option<Rewrite>) -> Self {
+        Self { rewrite, ..self }
     }
 
     /// Cut into pieces that stand for as many segments as fit into a long frame of `longest` octets, without
@@ -142,6 +169,10 @@ impl<'a> Segments<'a> {
         let (head, rest) = room.split_at_mut(self.head.len());
         head.copy_from_slice(self.head);
         rest.copy_from_slice(self.rest);
+        if let Some(rewrite) = &self.rewrite {
+            // The checksum is made anew below.
+            rewrite.apply(rest, self.skip)?;
+        }
 
         let (before, transport) = room.split_at_mut_checked(self.transport)?;
         let network = before.get_mut(self.network..)?;

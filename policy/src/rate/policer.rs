@@ -135,6 +135,16 @@ impl Policer {
         })
     }
 
+    /// Whether the colour a frame came with matters.
+    pub const fn is_color_aware(&self) -> bool {
+        matches!(self.awareness, Awareness::Aware)
+    }
+
+    /// What it was made of.
+    pub const fn configured(&self) -> Configured {
+        self.configured
+    }
+
     /// What becomes of a frame that came with the colour `came`.
     #[inline]
     pub fn police(

@@ -157,6 +157,7 @@ impl Splitter {
                         frame: i as u16,
                         gather,
                         uncounted: 0,
+                        edit: packet_io::Edit::NONE,
                     })
                 })
                 .collect();
