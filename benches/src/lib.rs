@@ -26,8 +26,8 @@ use std::time::{Duration, Instant};
 use vic::Uuid;
 use vis::store::blocks::{Blocks, layout};
 use vis::switch::{
-    FilterList, Filters, LinkKind, LinkPlan, ListPlan, PortPlan, PortPolicy, PortState, Seed,
-    Snapshot, Switch, Time, Topology, VlanPolicy, list_sets,
+    FilterList, Filters, LinkKind, LinkPlan, ListPlan, PortPlan, PortPolicy, PortState, RatePolicy,
+    Seed, Snapshot, Switch, Time, Topology, VlanPolicy, list_sets,
 };
 
 /// The first device of a [`Exchange`]: a NIV port.
@@ -236,7 +236,6 @@ pub fn topology(near: u16, far: u16) -> Topology {
                 vlan: VlanPolicy::Access(VLAN),
                 state: PortState::Forwarding,
                 mtu: 1500,
-                trust_priority: false,
                 policy: PortPolicy::default(),
             })
             .collect(),
@@ -293,6 +292,16 @@ impl Exchange {
             port.policy.filters = Filters::new([list.clone()], []);
         }
         Self::with(&topology, near, far, addresses)
+    }
+
+    /// The same, and every vEth on [`NEAR`] has these rates.
+    pub fn with_rates(near: u16, addresses: u32, rates: RatePolicy) -> Self {
+        let mut topology = topology(near, 0);
+        let rates = Arc::new(rates);
+        for port in topology.ports.iter_mut().filter(|port| port.vif.is_some()) {
+            port.policy.rates = Some(Arc::clone(&rates));
+        }
+        Self::with(&topology, near, 0, addresses)
     }
 
     fn with(topology: &Topology, near: u16, far: u16, addresses: u32) -> Self {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use vis::switch::{
-    LinkKind, LinkPlan, ListPlan, PortPlan, PortPolicy, PortState, Seed, Snapshot, Switch, TableParameters,
+    LinkKind, LinkPlan, ListPlan, PortPlan, PortPolicy, PortState, RatePolicy, Seed, Snapshot, Switch, TableParameters,
     Time, Topology, VlanPolicy, list_sets,
 };
 
@@ -121,8 +121,10 @@ fn port(index: u16, generation: u16, [place, vlans, rest]: [u8; 3]) -> PortPlan 
             _ => PortState::Forwarding,
         },
         mtu: if rest & 8 != 0 { 68 } else { 1500 },
-        trust_priority: rest & 16 != 0,
-        policy: PortPolicy::default(),
+        policy: PortPolicy {
+            rates: (rest & 16 != 0).then(|| Arc::new(RatePolicy::keeping_priority())),
+            ..PortPolicy::default()
+        },
     }
 }
 
@@ -311,7 +313,7 @@ impl<'a> Read<'a> {
                 allowed.contains(&vid).then_some(vid)
             }
         }?;
-        let trusted = outer.filter(|_| from.trust_priority);
+        let trusted = outer.filter(|_| from.policy.rates.is_some());
         Some(Self {
             frame,
             from,

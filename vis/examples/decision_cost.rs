@@ -57,7 +57,6 @@ fn snapshot(veths: u16) -> Snapshot {
         vlan: VlanPolicy::Access(vlan()),
         state: PortState::Forwarding,
         mtu: 1500,
-        trust_priority: false,
         policy: PortPolicy::default(),
     };
     let topology = Topology {

@@ -18,6 +18,8 @@ mod looking;
 mod model;
 mod name;
 mod origin;
+mod police;
+mod rate;
 mod read;
 mod refusal;
 mod render;
@@ -42,6 +44,8 @@ pub use name::{
     VlanName,
 };
 pub use origin::{About, Origin, OriginatedLine};
+pub use police::{Exceed, Police, Violate};
+pub use rate::{CosNumber, DscpNumber, RateLine, RateLines, Trust};
 pub(crate) use read::MAX_COMMAND;
 pub use read::{MAX_DIAGNOSTICS, MAX_FILE, MAX_LINE, parse, parse_bytes, parse_show};
 pub(crate) use refusal::{belongs_elsewhere, nearest, sentence};

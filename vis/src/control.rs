@@ -6,6 +6,7 @@ pub mod explain;
 pub mod interfaces;
 pub mod niv;
 pub mod plan;
+pub mod rates;
 pub mod show;
 pub mod switch;
 

@@ -34,12 +34,14 @@ fn ready(text: &str) -> FilterList {
 fn inward(list: FilterList) -> PortPolicy {
     PortPolicy {
         filters: Filters::new([list], []),
+        ..PortPolicy::default()
     }
 }
 
 fn outward(list: FilterList) -> PortPolicy {
     PortPolicy {
         filters: Filters::new([], [list]),
+        ..PortPolicy::default()
     }
 }
 

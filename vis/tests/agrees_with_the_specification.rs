@@ -304,7 +304,7 @@ impl Both {
             Change::Policy(policy) => port.vlan = policies()[policy].clone(),
             Change::State(state) => port.state = state,
             Change::Mtu(mtu) => port.mtu = mtu,
-            Change::Trust(trust) => port.trust_priority = trust,
+            Change::Trust(trust) => port.policy.rates = lab::trusted(trust),
             Change::Move(device, vif) => {
                 port.device = PortId(device);
                 port.vif = (device < 2).then(|| vif.try_into().unwrap());

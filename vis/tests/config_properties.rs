@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use std::num::NonZeroU32;
 use vis::config::{
     Allow, Binding, Config, Context, Direction, FilterLine, Grantee, Line, ListLine, PortLine,
-    PortMode, Privilege, VicAuthentication,
+    PortMode, Privilege, RateLine, Trust, VicAuthentication,
 };
 use vis::config::{parse, parse_bytes, parse_show};
 
@@ -64,6 +64,7 @@ fn port_line() -> impl Strategy<Value = PortLine> {
             .prop_map(|(family, direction, acl)| {
                 PortLine::Filter(FilterLine::Group(family, direction, acl))
             }),
+        rate_line().prop_map(PortLine::Rate),
         maybe(text("[a-h]")).prop_map(PortLine::Inherit),
         any::<bool>().prop_map(PortLine::Shutdown),
     ]
@@ -99,6 +100,27 @@ fn list_line() -> impl Strategy<Value = Line> {
         }),
     ];
     line.prop_map(Line::List)
+}
+
+/// Of policers some that are said in other words than they are printed in.
+fn rate_line() -> impl Strategy<Value = RateLine> {
+    let way = || prop_oneof![Just(Direction::In), Just(Direction::Out)];
+    let plain = text("rate [1-9][0-9]{0,9} (bps|kbps|)( burst [1-9][0-9]{0,5} (bytes|kbytes|ms))?");
+    let metered = text(
+        "cir [1-9][0-9]{0,3} mbps( bc [1-9][0-9]{0,8})?( pir [1-9][0-9]{4} mbps)?( be [1-9]00 ms)?\
+         ( color-aware)?( exceed (drop|transmit))?( violate (drop|transmit))?",
+    );
+    let marking = text("cir [1-9][0-9]{0,3} mbps exceed (markdown|set dscp [1-5]?[0-9])");
+    let trust = prop_oneof![Just(Trust::Cos), Just(Trust::Dscp), Just(Trust::None)];
+    prop_oneof![
+        (way(), maybe(prop_oneof![plain, metered]))
+            .prop_map(|(way, police)| RateLine::Police(way, police)),
+        maybe(marking).prop_map(|police| RateLine::Police(Direction::In, police)),
+        maybe(trust).prop_map(RateLine::Trust),
+        maybe((0u8..8).prop_map(|cos| cos.try_into().unwrap())).prop_map(RateLine::PortCos),
+        maybe((0u8..8).prop_map(|cos| cos.try_into().unwrap())).prop_map(RateLine::SetCos),
+        maybe((0u8..64).prop_map(|dscp| dscp.try_into().unwrap())).prop_map(RateLine::SetDscp),
+    ]
 }
 
 fn authentication() -> impl Strategy<Value = VicAuthentication> {
@@ -213,6 +235,12 @@ port-profile server
 port-profile webservers
   switchport access vlan 10
   ip access-group 500 in
+  police input rate 10 mbps burst 200 ms
+  police output cir 64 kbps bc 3028 pir 1 gbps be 4 mbytes color-aware exceed drop violate drop
+  qos trust dscp
+  qos cos 2
+  qos set cos 5
+  qos set dscp af31
   inherit port-profile server
 interface ethernet 1
   device eth1

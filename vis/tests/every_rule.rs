@@ -639,7 +639,7 @@ fn priority_survives_a_pop_only_where_trusted() {
             let mut lab = lab();
             lab.change(|topology| {
                 topology.ports[4].vlan = trunk("10", Some(10));
-                topology.ports[4].trust_priority = trust;
+                topology.ports[4].policy.rates = lab::trusted(trust);
                 topology.ports[5].vlan = trunk("10", None);
             });
             lab.receive_tagged(2, 0x8100, 0xB000 | vid, &broadcast(1));

@@ -11,12 +11,15 @@ mod lab;
 
 use lab::{access, plain, trunk, veth};
 use niv::{Counters, DropReason, Gather, PortId};
-use packet_io::{Offload, Outgoing, RxFrame};
+use packet_io::{Edit, Offload, Outgoing, RxFrame};
+use policy::marking::Marking;
+use policy::rate::{Awareness, BitRate, Burst, Configured, PerColor, Policer};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use vis::switch::{
-    Explanation, FilterList, Filters, ListPlan, PortState, Seed, Snapshot, Step, Switch,
-    TableParameters, Time, Topology, list_sets,
+    Explanation, FilterList, Filters, ListPlan, PortState, RatePolicy, Seed, Snapshot, Step,
+    Switch, TableParameters, Time, Topology, list_sets,
 };
 
 const FRAMES: u32 = 1_000_000;
@@ -102,10 +105,34 @@ impl Numbers {
         (device, frame)
     }
 
+    /// A few octets a second, either way, and every rule of marking.
+    fn rates(&mut self) -> Option<Arc<RatePolicy>> {
+        let mut policer = |bits| {
+            let configured = Configured::Plain {
+                rate: BitRate::new(bits).unwrap(),
+                burst: Some(Burst::new(150).unwrap()),
+            };
+            let policer = Policer::new(configured, Awareness::Aware, PerColor::DROP_RED).unwrap();
+            self.one_in(2).then_some(policer)
+        };
+        let (police_in, police_out) = (policer(100), policer(50));
+        let marking = match self.below(4) {
+            0 => None,
+            1 => Some(Marking::trusting_cos()),
+            2 => Some(Marking::trusting_dscp()),
+            _ => Some(Marking::untrusted()),
+        };
+        Some(Arc::new(RatePolicy {
+            police_in,
+            police_out,
+            marking,
+        }))
+    }
+
     fn change(&mut self, topology: &mut Topology) {
         let at = self.below(topology.ports.len() as u64) as usize;
         let port = &mut topology.ports[at];
-        match self.below(7) {
+        match self.below(8) {
             0 => {
                 port.state = [
                     PortState::Forwarding,
@@ -116,7 +143,7 @@ impl Numbers {
             }
             1 => port.state = PortState::Forwarding,
             2 => port.mtu = [64, 100, 1500][self.below(3) as usize],
-            3 => port.trust_priority = self.one_in(2),
+            3 => port.policy.rates = lab::trusted(self.one_in(2)),
             4 => port.slot.generation += 1,
             5 => {
                 port.policy.filters = match self.below(4) {
@@ -125,6 +152,7 @@ impl Numbers {
                     _ => Filters::default(),
                 };
             }
+            6 => port.policy.rates = self.rates(),
             _ => {
                 port.vlan = match self.below(5) {
                     0 | 1 => access(10),
@@ -187,10 +215,17 @@ const fn complete(bytes: &[u8]) -> RxFrame<'_> {
 }
 
 /// What a copy comes to, but for its place in the burst.
-fn essence<'f>(frame: &RxFrame<'f>, copy: &Outgoing) -> (PortId, u32, Gather, &'f [u8], u8) {
+fn essence<'f>(frame: &RxFrame<'f>, copy: &Outgoing) -> (PortId, u32, Gather, &'f [u8], u8, Edit) {
     let gather = copy.gather;
     let rest = gather.rest(frame.bytes);
-    (copy.port, copy.account, gather, rest, copy.uncounted)
+    (
+        copy.port,
+        copy.account,
+        gather,
+        rest,
+        copy.uncounted,
+        copy.edit,
+    )
 }
 
 fn agree(frame: &RxFrame<'_>, explained: &Explanation, out: &[Outgoing]) {
@@ -227,6 +262,7 @@ fn refusal(step: Option<Step>) -> Option<DropReason> {
         | Step::Fits(result) => result.err(),
         Step::Classify(result) => result.err(),
         Step::Member(result) => result.err(),
+        Step::Rate(step) => step.refusal(),
         Step::SamePort => Some(DropReason::SamePort),
         Step::Filter(step) if step.decision.permits() => None,
         Step::Filter(step) if step.outward => Some(DropReason::AclOut),

@@ -12,6 +12,7 @@ mod links;
 mod mac_address_table;
 mod module;
 mod plan;
+mod policer;
 mod port_profile;
 mod tech_support;
 mod version;
@@ -46,6 +47,7 @@ fn text(answer: &Answer) -> String {
         Answer::InterfaceStatus(answer) => interface_tables::write_status(&mut out, answer),
         Answer::MacCount(answer) => mac_address_table::write_count(&mut out, answer),
         Answer::Module(answer) => module::write(&mut out, answer),
+        Answer::Policer(answer) => policer::write(&mut out, answer),
         Answer::PortProfile(answer) => port_profile::write(&mut out, answer),
         Answer::TechSupport(answer) => tech_support::write(&mut out, answer),
         Answer::MacAddressTable(answer) => mac_address_table::write(&mut out, answer),

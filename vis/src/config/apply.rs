@@ -432,6 +432,7 @@ impl PortLines {
             }
             PortLine::Mtu(mtu) => self.mtu = mtu,
             PortLine::Filter(line) => self.filters.apply(line),
+            PortLine::Rate(line) => self.rates.apply(line),
             PortLine::Shutdown(shut) => self.shutdown = Some(shut),
         }
     }

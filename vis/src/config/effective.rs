@@ -9,6 +9,7 @@
 use super::filters::{FilterLines, NoList, line};
 use super::model::{Config, EthernetId, InterfaceId, Mtu, PortLines, PortMode, VethId};
 use super::name::ProfileName;
+use super::rate::RateLines;
 use niv::{VlanId, VlanSet};
 use policy::acl::{Family, ListName};
 use serde::Serialize;
@@ -27,6 +28,8 @@ pub struct Effective {
     pub mtu: Option<Mtu>,
     /// The access lists it is asked by, whether they exist or not.
     pub filters: FilterLines,
+    /// Rates and priority.
+    pub rates: RateLines,
 }
 
 /// Whether a port carries frames.
@@ -232,6 +235,7 @@ impl Config {
             missing,
             mtu: nearest(&levels, |lines| lines.mtu),
             filters,
+            rates: RateLines::nearest(&levels),
             shut: nearest(&levels, |lines| lines.shutdown).unwrap_or(false),
         }
     }
@@ -247,6 +251,7 @@ struct Resolved {
     missing: Vec<Missing>,
     mtu: Option<Mtu>,
     filters: FilterLines,
+    rates: RateLines,
     shut: bool,
 }
 
@@ -257,6 +262,7 @@ impl Resolved {
             membership: self.membership,
             mtu: self.mtu,
             filters: self.filters,
+            rates: self.rates,
         }
     }
 }

@@ -5,6 +5,7 @@ use super::line::{Allow, Line, PortLine};
 use super::lists;
 use super::looking;
 use super::model::{Binding, PortMode, VicAuthentication};
+use super::rate::{POLICE, QOS};
 use super::tree::{Build, Node, Values, value, word};
 use super::typed;
 pub use super::typed::PIPES;
@@ -116,6 +117,7 @@ pub(super) const SHOW: Node = word("show", "Show what the switch knows and does"
     looking::MAC,
     looking::MODULE,
     looking::NIV,
+    looking::POLICER,
     looking::PORT_PROFILE,
     looking::RUNNING_CONFIG,
     word("startup-config", "The configuration the switch starts with")
@@ -180,6 +182,8 @@ const PROFILE: &[Node] = &[
     IPV6_PORT,
     MAC_PORT,
     MTU,
+    POLICE,
+    QOS,
     SHUTDOWN,
     SWITCHPORT,
 ];
@@ -195,6 +199,8 @@ const ETHERNET: &[Node] = &[
     IPV6_PORT,
     MAC_PORT,
     MTU,
+    POLICE,
+    QOS,
     SHUTDOWN,
     SWITCHPORT_ETHERNET,
     VIC_ETHERNET,
@@ -218,6 +224,8 @@ const VETH: &[Node] = &[
     IPV6_PORT,
     MAC_PORT,
     MTU,
+    POLICE,
+    QOS,
     SHUTDOWN,
     SWITCHPORT,
 ];
@@ -333,7 +341,7 @@ const VIC_RETRIES: Node = word("retries", "How often ECP repeats what is not ack
         .line(|values| Some(Line::VicRetries(Some(values.take()?))))
         .no(NO_RETRIES)]);
 
-const fn port(line: PortLine) -> Option<Line> {
+pub(super) const fn port(line: PortLine) -> Option<Line> {
     Some(Line::Port(line))
 }
 

@@ -6,6 +6,7 @@ use super::model::{
 };
 use super::model::{Confirm, PageLength, Steps};
 use super::name::{Description, DeviceName, Hostname, Oui, Pattern, ProfileName, VlanName};
+use super::rate::RateLine;
 use crate::control::show::ShowRequest;
 use niv::{VlanId, VlanSet};
 use policy::acl::{Entry, Family, ListName, Sequence};
@@ -179,6 +180,8 @@ pub enum PortLine {
     Mtu(Option<Mtu>),
     /// Access lists.
     Filter(FilterLine),
+    /// `police ...`, `qos ...`
+    Rate(RateLine),
     /// `shutdown`: true; `no shutdown`: false.
     Shutdown(bool),
 }

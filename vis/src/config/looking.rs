@@ -160,6 +160,20 @@ pub(super) const NIV: Node = word("niv", "Interface virtualizers").then(&[
         })])])]),
 ]);
 
+pub(super) const POLICER: Node = word("policer", "Rates in force, and what they let pass")
+    .line(|_| show(ShowRequest::Policer(None)))
+    .then(&[word("interface", "Of one interface").then(&[
+        word("ethernet", ETHERNET).then(&[value(Kind::Ethernet, NUMBER)
+            .line(|values| policer(InterfaceId::Ethernet(values.take()?)))]),
+        word("vethernet", VETHERNET).then(&[
+            value(Kind::Veth, NUMBER).line(|values| policer(InterfaceId::Veth(values.take()?)))
+        ]),
+    ])]);
+
+const fn policer(interface: InterfaceId) -> Option<Line> {
+    show(ShowRequest::Policer(Some(interface)))
+}
+
 pub(super) const PORT_PROFILE: Node = word("port-profile", "Port profiles, and who inherits them")
     .line(|_| profile(None, false))
     .then(&[value(Kind::Profile, "One of them")

@@ -8,6 +8,7 @@ use super::lists::AccessLists;
 use super::name::{
     Account, Description, DeviceName, Hostname, KeyFile, Oui, ProfileName, VlanName,
 };
+use super::rate::RateLines;
 use niv::{VifId, VlanId, VlanSet};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -276,6 +277,8 @@ pub struct PortLines {
     pub mtu: Option<Mtu>,
     /// `ip|ipv6|mac access-group NAME in|out`
     pub filters: FilterLines,
+    /// `police ...`, `qos ...`
+    pub rates: RateLines,
     /// `shutdown`, or `no shutdown` said in so many words.
     pub shutdown: Option<bool>,
 }

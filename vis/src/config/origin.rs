@@ -5,6 +5,7 @@ use super::effective::{MAX_LEVELS, Missing};
 use super::filters::FilterLines;
 use super::model::{Allowed, Config, InterfaceId, PortLines, PortMode};
 use super::name::ProfileName;
+use super::rate::{RateLines, RatePart};
 use niv::VlanId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -59,6 +60,12 @@ pub enum About {
     Mtu,
     /// `ip|ipv6|mac access-group`
     AccessGroup,
+    /// `police input`
+    PoliceInput,
+    /// `police output`
+    PoliceOutput,
+    /// `qos`
+    Qos,
     /// `shutdown`
     Shutdown,
     /// `inherit port-profile`
@@ -238,6 +245,17 @@ impl Found<'_> {
         });
         for pick in FilterLines::each() {
             self.nearest(About::AccessGroup, None, pick);
+        }
+        for (part, pick) in RateLines::parts() {
+            let about = match part {
+                RatePart::Input => About::PoliceInput,
+                RatePart::Output => About::PoliceOutput,
+                RatePart::Priority => About::Qos,
+            };
+            self.nearest(about, None, |all| PortLines {
+                rates: pick(&all.rates),
+                ..PortLines::default()
+            });
         }
         self.nearest(About::Shutdown, Some("no shutdown"), |all| PortLines {
             shutdown: all.shutdown,

@@ -154,6 +154,7 @@ impl PortLines {
             writeln!(out, "  mtu {mtu}")?;
         }
         self.filters.write(out)?;
+        self.rates.write(out)?;
         if let Some(profile) = &self.inherit {
             writeln!(out, "  inherit port-profile {profile}")?;
         }

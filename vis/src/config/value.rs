@@ -8,6 +8,8 @@ use super::model::{
 use super::name::{
     Account, Description, DeviceName, Hostname, KeyFile, Oui, Pattern, ProfileName, VlanName,
 };
+use super::police::{InvalidPolice, Police, PoliceIn, PoliceOut, PoliceRate};
+use super::rate::{CosNumber, DscpNumber};
 use niv::{Mac, VifId, VlanId, VlanSet};
 use policy::acl::{
     Entry, Family, IpRule, Ipv4Pattern, Ipv6Pattern, Line, ListName, MacRule, ParseError, Rule,
@@ -25,7 +27,7 @@ pub struct InvalidValue {
 }
 
 impl InvalidValue {
-    const fn at(at: usize) -> Self {
+    pub(super) const fn at(at: usize) -> Self {
         Self { at, inside: None }
     }
 }
@@ -160,6 +162,16 @@ values! {
     Device(DeviceName), "DEVICE", DeviceName::RULE, name;
     /// A station's address.
     Address(Mac), "HHHH.HHHH.HHHH", "an address such as 0200.0000.0001 or 02:00:00:00:00:01", name;
+    /// A plain policer.
+    PoliceRate(PoliceRate), "N [bps|kbps|mbps|gbps] [burst N [bytes|kbytes|mbytes|ms]]", Police::RATE, policer;
+    /// A metering policer of frames that come in.
+    PoliceIn(PoliceIn), "N [UNIT] [bc N [UNIT]] [pir N [UNIT]] [be N [UNIT]] [ACTIONS]", Police::INPUT, policer;
+    /// A metering policer of frames that go out.
+    PoliceOut(PoliceOut), "N [UNIT] [bc N [UNIT]] [pir N [UNIT]] [be N [UNIT]] [ACTIONS]", Police::OUTPUT, policer;
+    /// A priority of VLAN tags.
+    Cos(CosNumber), "<0-7>", "a CoS from 0 to 7", priority;
+    /// A priority of IP packets.
+    Dscp(DscpNumber), "<0-63>", "a DSCP from 0 to 63, or its name: default, cs1 to cs7, af11 to af43, ef", priority;
     /// The octets of a frame. What is wrong with them is said by digit, by who reads them.
     Frame(String), "HEX", "the octets of a frame as hex digits", |text| Ok(text.to_owned());
     /// The rest of the line.
@@ -179,7 +191,13 @@ impl Kind {
     pub const fn takes_the_rest(self) -> bool {
         matches!(
             self,
-            Self::Description | Self::Profiles | Self::Pattern | Self::Remark
+            Self::Description
+                | Self::Profiles
+                | Self::Pattern
+                | Self::Remark
+                | Self::PoliceRate
+                | Self::PoliceIn
+                | Self::PoliceOut
         ) || self.rules_of().is_some()
     }
 
@@ -238,6 +256,14 @@ fn number16<T: TryFrom<u16>>(text: &str) -> Result<T, InvalidValue> {
         }
     }
     number32::<Narrow<T>>(text).map(|narrow| narrow.0)
+}
+
+fn policer<T: std::str::FromStr<Err = InvalidPolice>>(text: &str) -> Result<T, InvalidValue> {
+    text.parse().map_err(InvalidValue::from)
+}
+
+fn priority<T: std::str::FromStr<Err = InvalidValue>>(text: &str) -> Result<T, InvalidValue> {
+    text.parse()
 }
 
 fn vlans(text: &str) -> Result<Box<VlanSet>, InvalidValue> {

@@ -9,6 +9,7 @@ use super::interfaces::{
 };
 use super::niv::{NivRequest, ShowNivLink, ShowNivList, ShowNivVif, Vnic};
 use super::plan::ShowPlan;
+use super::rates::ShowPolicer;
 use super::switch::{
     MacFilter, ShowDrops, ShowMacCount, ShowModule, ShowPortProfile, ShowTechSupport, VlanFilter,
 };
@@ -48,6 +49,8 @@ pub enum ShowRequest {
     Module,
     /// `show niv link|vif|list`
     Niv(NivRequest),
+    /// `show policer [interface ethernet N|veth N]`
+    Policer(Option<InterfaceId>),
     /// `show port-profile [NAME [expand]]`
     PortProfile {
         /// This one; `None`: all.
@@ -97,6 +100,8 @@ pub enum Answer {
     MacCount(ShowMacCount),
     /// To [`ShowRequest::Module`].
     Module(ShowModule),
+    /// To [`ShowRequest::Policer`].
+    Policer(ShowPolicer),
     /// To [`ShowRequest::PortProfile`].
     PortProfile(ShowPortProfile),
     /// To [`ShowRequest::TechSupport`].

@@ -1,5 +1,6 @@
 //! From configuration to what the worker forwards by, and to the devices that takes.
 
+use super::rates;
 use crate::config::{
     Config, Effective, EthernetId, InterfaceId, ListNames, Membership, State, VethId,
 };
@@ -66,7 +67,6 @@ pub(crate) fn topology(
                 vlan: policy(&effective),
                 state: state(&effective.state),
                 mtu: mtu(&effective),
-                trust_priority: false,
                 policy: port_policy(config, &effective),
             });
         }
@@ -102,7 +102,6 @@ pub(crate) fn topology(
                 own
             },
             mtu: mtu(&effective),
-            trust_priority: false,
             policy: port_policy(config, &effective),
         });
     }
@@ -187,6 +186,7 @@ fn port_policy(config: &Config, effective: &Effective) -> PortPolicy {
             filter_lists(config, &effective.filters.inward),
             filter_lists(config, &effective.filters.outward),
         ),
+        rates: rates::policy(&effective.rates),
     }
 }
 

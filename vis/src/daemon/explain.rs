@@ -2,6 +2,7 @@
 //! decided them.
 
 mod filters;
+mod rate;
 
 use super::compile::port_id;
 use super::forward::complete;
@@ -266,6 +267,7 @@ impl Words<'_> {
                     Err(reason) => refused("mtu", reason, lines),
                 }
             }
+            Step::Rate(step) => self.rate(step, to),
             Step::CopyFor(_) | Step::CopyForList(..) | Step::ListTooSmall(_) => return None,
         })
     }

@@ -14,6 +14,7 @@ mod language;
 mod lists;
 mod niv_view;
 mod plan;
+mod rates;
 mod roles;
 mod run;
 mod sessions;

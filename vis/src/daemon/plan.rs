@@ -190,8 +190,11 @@ impl Outcome {
             let fate = copy.fate.as_ref().map(|_| ()).map_err(|reason| *reason);
             copy.to.iter().map(move |&to| (to, fate))
         });
+        // Of an oversized frame a part may be dropped, and the rest go on.
+        let goes_on = counts.forwarded + counts.flooded > 0;
+        let mut reasons = counts.dropped.iter().filter(|_| !goes_on);
         Self {
-            dropped: counts.dropped.iter().next().map(|(reason, _)| reason),
+            dropped: reasons.next().map(|(reason, _)| reason),
             consumed: counts.consumed > 0,
             copies: copies.collect(),
         }

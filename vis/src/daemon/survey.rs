@@ -110,6 +110,7 @@ impl Daemon {
             ("show niv link", ShowRequest::Niv(NivRequest::Link)),
             ("show niv vif", ShowRequest::Niv(NivRequest::Vif(None))),
             ("show niv list", ShowRequest::Niv(NivRequest::List(None))),
+            ("show policer", ShowRequest::Policer(None)),
             ("show drops", ShowRequest::Drops),
             ("show conservation", ShowRequest::Conservation),
         ];
@@ -176,6 +177,7 @@ fn shorten(answer: &mut Answer) -> usize {
         Answer::NivVif(answer) => cut(&mut answer.vifs),
         Answer::NivList(answer) => cut(&mut answer.lists),
         Answer::Plan(answer) => cut(&mut answer.interfaces),
+        Answer::Policer(answer) => cut(&mut answer.policers),
         Answer::PortProfile(answer) => cut(&mut answer.profiles),
         Answer::Vlan(answer) => cut(&mut answer.vlans),
         // Of 64 links at most, or one value.

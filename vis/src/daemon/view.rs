@@ -96,6 +96,7 @@ impl Daemon {
             ShowRequest::MacCount => Answer::MacCount(self.address_count().await?),
             ShowRequest::Module => Answer::Module(self.modules().await),
             ShowRequest::Niv(request) => self.niv(request).await,
+            ShowRequest::Policer(one) => Answer::Policer(self.policers(one).await?),
             ShowRequest::PortProfile { name, expand } => {
                 Answer::PortProfile(self.port_profiles(name, expand)?)
             }

@@ -3,7 +3,7 @@
 use super::size::Size;
 use crate::switch::Frame;
 use niv::{DropReason, Mac, VlanTag};
-use packet_io::RxFrame;
+use packet_io::{Edit, RxFrame};
 use vntag::{ETHERTYPE_AT, Inner, hidden_tag};
 
 /// Reads a frame whose first EtherType, link marks apart, stands at `at`. `hidden` is the reason given
@@ -44,6 +44,8 @@ pub(super) fn open<'a>(
         skip: skip as u16,
         payload: size.longest.saturating_sub(header) as u32,
         weight: size.weight,
+        priority: 0,
+        edit: Edit::NONE,
     })
 }
 

@@ -2,10 +2,12 @@
 //! function that passes or names its reason not to; [`judge`] and [`admit`] are the order.
 
 use super::filters;
+use super::rate;
 use super::snapshot::{BridgePort, PortState, Snapshot};
 use super::trail::{Step, Trail};
 use super::{Learned, Membership, Time};
 use niv::{Anomaly, DropReason, Mac, VlanId, VlanTag, Weight};
+use packet_io::Edit;
 
 /// A received frame, whatever link dialect brought it: only what it carries, and nothing of how its
 /// link marked it.
@@ -25,6 +27,10 @@ pub struct Frame<'a> {
     pub payload: u32,
     /// Wire frames it stands for, and their octets.
     pub weight: Weight,
+    /// The upper four bits of the VLAN tag it leaves with, where it gets one: 0 unless marking says other.
+    pub priority: u16,
+    /// How it differs from what came, for all its copies.
+    pub edit: Edit,
 }
 
 /// What becomes of a frame.
@@ -45,7 +51,7 @@ pub(super) fn judge<'a, T: Trail>(
     snapshot: &'a Snapshot,
     now: Time,
     from: &BridgePort,
-    frame: &Frame<'_>,
+    frame: &mut Frame<'_>,
 ) -> Result<Verdict<'a>, DropReason> {
     let standing = standing(from.state);
     trail.step(Step::Standing(standing));
@@ -62,6 +68,7 @@ pub(super) fn judge<'a, T: Trail>(
     trail.step(Step::Classify(vlan));
     let vlan = vlan?;
     filters::inward(trail, from, frame)?;
+    rate::ingress(trail, now, from, frame)?;
     learn(trail, vlan, frame.source, from, now);
     direct(trail, snapshot, vlan, frame.destination, from, now)
 }
@@ -97,14 +104,10 @@ pub(super) const fn fits(frame: &Frame<'_>, mtu: u32) -> bool {
     frame.payload <= mtu
 }
 
-/// The 16 bits of a tag that says `vlan`, with the priority `frame` came with if that is trusted.
+/// The 16 bits of a tag that says `vlan`, with the priority `frame` leaves with.
 #[inline]
-pub(super) fn tag_control(from: &BridgePort, frame: &Frame<'_>, vlan: VlanId) -> u16 {
-    let priority = match frame.tag {
-        Some(tag) if from.trust_priority => tag.tci & 0xF000,
-        _ => 0,
-    };
-    priority | vlan.get()
+pub(super) const fn tag_control(frame: &Frame<'_>, vlan: VlanId) -> u16 {
+    frame.priority | vlan.get()
 }
 
 const fn standing(state: PortState) -> Result<(), DropReason> {

@@ -2,12 +2,16 @@
 //! port, vEth or plain alike.
 
 use super::filters::{Filters, Places};
+use super::rate::RatePolicy;
+use std::sync::Arc;
 
 /// What is asked of frames of one bridge port. Without any of it, nothing is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PortPolicy {
     /// Access lists.
     pub filters: Filters,
+    /// Of their rate and their priority.
+    pub rates: Option<Arc<RatePolicy>>,
 }
 
 impl PortPolicy {
@@ -21,7 +25,8 @@ impl PortPolicy {
     /// Whether it has a verdict of its own on copies to the port, so that the port shares none with others (design.md
     /// section 5.7).
     #[inline]
-    pub const fn judges_copies(&self) -> bool {
-        self.filters.has_outward()
+    pub fn judges_copies(&self) -> bool {
+        let rates = self.rates.as_ref();
+        self.filters.has_outward() || rates.is_some_and(|rates| rates.police_out.is_some())
     }
 }

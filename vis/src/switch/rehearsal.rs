@@ -153,7 +153,11 @@ pub(super) fn rehearse(
         };
         // Both are in the order of the copies, and no account is there twice.
         let fate = match left.next_if(|outgoing| outgoing.account == u32::from(account)) {
-            Some(outgoing) => Ok(*outgoing),
+            Some(outgoing) => {
+                // Of an oversized frame the end may be dropped all the same.
+                let _ = lost.next_if(|(of, _)| *of == account);
+                Ok(*outgoing)
+            }
             None => match lost.next_if(|(of, _)| *of == account) {
                 Some(&(_, reason)) => Err(reason),
                 None => continue,

@@ -108,8 +108,6 @@ pub struct BridgePort {
     pub state: PortState,
     /// Octets behind the Ethernet header and the outer VLAN tag, at most.
     pub mtu: u32,
-    /// The priority and drop bits of VLAN tags that come in here are kept; else they are cleared.
-    pub trust_priority: bool,
     /// What else its profile asks of frames.
     pub policy: PortPolicy,
     /// As network people call it.

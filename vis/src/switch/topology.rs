@@ -63,8 +63,6 @@ pub struct PortPlan {
     pub state: PortState,
     /// Octets behind the Ethernet header and the outer VLAN tag, at most.
     pub mtu: u32,
-    /// Keep the priority and drop bits of VLAN tags that come in here.
-    pub trust_priority: bool,
     /// What else its profile asks of frames.
     pub policy: PortPolicy,
 }
@@ -190,7 +188,6 @@ impl Topology {
                 vlan: plan.vlan.clone(),
                 state: plan.state,
                 mtu: plan.mtu,
-                trust_priority: plan.trust_priority,
                 policy: plan.policy.placed(&filters),
                 name: plan.name.as_str().into(),
             };
@@ -370,7 +367,6 @@ mod tests {
             vlan: VlanPolicy::Access(10.try_into().unwrap()),
             state: PortState::Forwarding,
             mtu: 1500,
-            trust_priority: false,
             policy: PortPolicy::default(),
         }
     }

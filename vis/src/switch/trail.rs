@@ -6,6 +6,7 @@
 use super::account::Account;
 use super::decided::Decided;
 use super::filters::FilterStep;
+use super::rate::RateStep;
 use super::{Learned, Membership, Time};
 use niv::{Anomaly, Counters, DropReason, Mac, PortId, Slot, VlanId, Weight};
 
@@ -48,6 +49,8 @@ pub enum Step {
     Member(Result<Membership, DropReason>),
     /// Is the frame short enough for it.
     Fits(Result<(), DropReason>),
+    /// What its rate and its priority are.
+    Rate(RateStep),
 }
 
 /// Where what a frame causes goes.

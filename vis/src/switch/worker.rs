@@ -6,14 +6,15 @@ use super::decided::{Decided, Decisions, Tale};
 use super::flood::List;
 use super::kept::Kept;
 use super::pipeline::{self, Frame, Verdict};
+use super::rate;
 use super::rehearsal::{Explanation, rehearse};
 use super::snapshot::{BridgePort, PortState, Snapshot};
 use super::trail::{Step, Trail};
 use super::{Entry, Learned, Membership, Seed, Table, Time};
 use crate::edge::{self, Content, Departure};
 use niv::{Counters, DropReason, Mac, PortId, Slot, VlanId, VlanTag, Weight};
-use packet_io::RxFrame;
 use packet_io::dispatch::Outgoing;
+use packet_io::{Edit, RxFrame};
 use policy::acl::{AccessList, Hits, ListName};
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -109,6 +110,11 @@ impl Switch {
     /// A bridge port's counters; `None`: it has received no snapshot's attention yet.
     pub fn counters(&self, slot: Slot) -> Option<Counters> {
         self.balance.port(slot)
+    }
+
+    /// What policy keeps of a bridge port; `None`: it has received no snapshot's attention yet.
+    pub fn policy_state(&self, slot: Slot) -> Option<policy::PortState> {
+        self.balance.port(slot).map(|_| self.kept.copy(slot.index))
     }
 
     /// A device's frames that did not say whose they are, and its lists' copies.
@@ -237,9 +243,9 @@ pub(super) fn pass<T: Trail>(
         counters_of(trail, device, from).anomalies.add(anomaly);
     }
     match (arrival.content, from) {
-        (Content::Frame(frame), Some(from)) => {
+        (Content::Frame(mut frame), Some(from)) => {
             trail.step(Step::Arrival(arrival.owner, Ok(())));
-            forward(trail, snapshot, now, from, index, &frame, out);
+            forward(trail, snapshot, now, from, index, &mut frame, out);
         }
         (content, from) => {
             let refused = match content {
@@ -275,12 +281,13 @@ fn forward<T: Trail>(
     now: Time,
     from: &BridgePort,
     index: u16,
-    frame: &Frame<'_>,
+    frame: &mut Frame<'_>,
     out: &mut Vec<Outgoing>,
 ) {
     let verdict = pipeline::judge(trail, snapshot, now, from, frame);
     let mut copies = Copies {
         trail,
+        now,
         from,
         index,
         frame,
@@ -300,6 +307,7 @@ fn forward<T: Trail>(
 /// The copies of one frame.
 struct Copies<'a, T> {
     trail: &'a mut T,
+    now: Time,
     from: &'a BridgePort,
     index: u16,
     frame: &'a Frame<'a>,
@@ -376,7 +384,7 @@ impl<T: Trail> Copies<'_, T> {
         let account = Account::List { place, left_out };
         let tag = self.tag(membership, vlan);
         let outgoing = edge::depart_to_list(self.frame, self.from.home, list.device, list.id, tag)
-            .map(|departure| self.leaving(list.device, account, departure))
+            .map(|departure| self.leaving(list.device, account, departure, self.frame.edit))
             .map_err(|_| DropReason::Truncated);
         self.push(account, outgoing);
     }
@@ -392,11 +400,12 @@ impl<T: Trail> Copies<'_, T> {
     #[inline]
     fn outgoing(&mut self, to: &BridgePort, vlan: VlanId) -> Result<Outgoing, DropReason> {
         let membership = pipeline::admit(self.trail, to, vlan, self.frame)?;
+        let edit = rate::egress(self.trail, self.now, to, membership, self.frame)?;
         let tag = self.tag(membership, vlan);
         let departure = edge::depart(self.frame, self.from.home, to.home, tag)
             .map_err(|_| DropReason::Truncated)?;
         let account = Account::Port(to.slot.index);
-        Ok(self.leaving(to.home.device, account, departure))
+        Ok(self.leaving(to.home.device, account, departure, edit))
     }
 
     #[inline]
@@ -404,20 +413,27 @@ impl<T: Trail> Copies<'_, T> {
         match membership {
             Membership::Tagged => Some(VlanTag {
                 tpid: ethertype::VLAN,
-                tci: pipeline::tag_control(self.from, self.frame, vlan),
+                tci: pipeline::tag_control(self.frame, vlan),
             }),
             Membership::Untagged | Membership::No => None,
         }
     }
 
     #[inline]
-    fn leaving(&self, port: PortId, account: Account, departure: Departure) -> Outgoing {
+    fn leaving(
+        &self,
+        port: PortId,
+        account: Account,
+        departure: Departure,
+        edit: Edit,
+    ) -> Outgoing {
         Outgoing {
             port,
             account: account.into(),
             frame: self.index,
             gather: departure.gather,
             uncounted: departure.uncounted,
+            edit,
         }
     }
 }

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use vis::switch::{
-    Entry, Keep, LinkKind, LinkPlan, PortPlan, PortPolicy, PortState, Seed, Snapshot, Switch, Time,
-    Topology, VlanPolicy,
+    Entry, Keep, LinkKind, LinkPlan, PortPlan, PortPolicy, PortState, RatePolicy, Seed, Snapshot,
+    Switch, Time, Topology, VlanPolicy,
 };
 
 pub(crate) struct Lab {
@@ -180,7 +180,11 @@ impl Lab {
 /// A copy as it stands on the wire.
 pub(crate) fn octets(frame: &RxFrame<'_>, outgoing: &Outgoing) -> Vec<u8> {
     let gather = &outgoing.gather;
-    let rest = &frame.bytes[usize::from(gather.skip)..];
+    let mut bytes = frame.bytes.to_vec();
+    if let Some(rewrite) = outgoing.edit.rewrite {
+        rewrite.apply(&mut bytes, 0).unwrap();
+    }
+    let rest = &bytes[usize::from(gather.skip)..];
     [gather.head.as_bytes(), rest].concat()
 }
 
@@ -191,7 +195,8 @@ fn weight(frame: &RxFrame<'_>, outgoing: &Outgoing) -> Weight {
         None => one,
         Some(segmentation) => {
             let payload = frame.bytes.len() - 54;
-            let frames = payload.div_ceil(usize::from(segmentation.size)) as u32;
+            let all = payload.div_ceil(usize::from(segmentation.size)) as u32;
+            let frames = outgoing.edit.segments.map_or(all, |some| some.get().into());
             Weight { frames, ..one }
         }
     }
@@ -226,9 +231,13 @@ pub(crate) fn plain(index: u16, device: u16) -> PortPlan {
         vlan: access(10),
         state: PortState::Forwarding,
         mtu: 1500,
-        trust_priority: false,
         policy: PortPolicy::default(),
     }
+}
+
+/// Priority is kept, or not.
+pub(crate) fn trusted(trust: bool) -> Option<Arc<RatePolicy>> {
+    trust.then(|| Arc::new(RatePolicy::keeping_priority()))
 }
 
 pub(crate) fn vlan(vid: u16) -> VlanId {

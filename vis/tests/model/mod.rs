@@ -615,7 +615,7 @@ fn copy(
     let mut body = Vec::new();
     if leaves(&to.vlan, vlan) == Some(true) {
         let priority = match tag {
-            Some((_, control)) if from.trust_priority => control / 0x1000,
+            Some((_, control)) if from.policy.rates.is_some() => control / 0x1000,
             _ => 0,
         };
         body.extend([0x81, 0x00]);
