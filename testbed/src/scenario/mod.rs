@@ -19,6 +19,8 @@ mod lldpd;
 mod lost_interfaces;
 mod packages;
 mod plain_user;
+mod police;
+mod qos;
 mod scale;
 mod shell;
 mod shipped_labs;
@@ -283,6 +285,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         run: Run::Own(live_change::live_change),
     },
     Scenario {
+        name: "police",
+        about: "policers of three kinds, each way, on vEths and plain ports: octets within bounds, and TCP at nine tenths of its rate",
+        needs: &[Need::Tool("iperf3")],
+        demo: false,
+        run: Run::TwoBoxes(police::police),
+    },
+    Scenario {
         name: "plain-user",
         about: "the demo runs for a user without anything, and leaves nothing behind",
         needs: &[Need::Root],
@@ -349,6 +358,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Tool("tshark")],
         demo: false,
         run: Run::BoundByHand(judges::tshark),
+    },
+    Scenario {
+        name: "judge-qos",
+        about: "tshark reads CoS and DSCP as they were trusted or rewritten, and every checksum as right",
+        needs: &[Need::Tool("tshark")],
+        demo: false,
+        run: Run::BoundByHand(qos::judged),
     },
     Scenario {
         name: "judge-lldp",
