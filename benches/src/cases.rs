@@ -137,6 +137,16 @@ pub const TIMED_ONLY: &[Case] = &[
         },
     ),
     case("dispatch/marked frames", BURST as u32, dispatch_marked),
+    case(
+        "vis/hairpin with port security",
+        BURST as u32,
+        crate::guards::hairpin_with_port_security,
+    ),
+    case(
+        "vis/flood with storm control, each dropped",
+        BURST as u32,
+        crate::guards::flood_with_storm_control,
+    ),
     case("table/lookup in 1M", BURST as u32, || table_lookup(1 << 20)),
     case("table/learn a known one in 1k", BURST as u32, || {
         table_learn_known(1 << 10)
@@ -158,7 +168,7 @@ pub const TIMED_ONLY: &[Case] = &[
 /// Of the oversized frame.
 const SEGMENTS: u32 = 46;
 
-fn leak(frames: Vec<Vec<u8>>) -> &'static [RxFrame<'static>] {
+pub(crate) fn leak(frames: Vec<Vec<u8>>) -> &'static [RxFrame<'static>] {
     let frames: &'static [Vec<u8>] = frames.leak();
     lent(frames).leak()
 }

@@ -6,6 +6,7 @@
 )]
 
 pub mod cases;
+mod guards;
 mod traffic;
 
 pub use traffic::traffic;
@@ -304,7 +305,8 @@ impl Exchange {
         Self::with(&topology, near, 0, addresses)
     }
 
-    fn with(topology: &Topology, near: u16, far: u16, addresses: u32) -> Self {
+    /// With those of `topology`.
+    pub fn with(topology: &Topology, near: u16, far: u16, addresses: u32) -> Self {
         let mut made = Self {
             switch: Switch::new(NonZeroU32::new(addresses).unwrap(), Seed(1, 2)),
             blocks: blocks(topology),

@@ -107,6 +107,14 @@ named! {
             "The source is a group address, which nobody can send from.";
         ZeroSource, "zero_source", "5.6",
             "The source address is all zero, which is nobody's.";
+        ErrDisabled, "err_disabled", "5.6",
+            "A guard has shut the port, and nobody has opened it again.";
+        BpduGuard, "bpdu_guard", "5.6",
+            "The frame is a spanning tree BPDU, from a port that has no bridge behind it.";
+        PortSecurity, "port_security", "5.6",
+            "The source address may not be behind this port: it has as many as it may, or the address is secure elsewhere.";
+        StormControl, "storm_control", "5.6",
+            "The port sent more broadcasts, multicasts or unknown unicasts than it may.";
         VlanNotAllowed, "vlan_not_allowed", "5.6",
             "The frame's VLAN is not one that this port may use.";
         VlanUndefined, "vlan_undefined", "5.6",

@@ -12,6 +12,9 @@ mod effective;
 mod excerpt;
 mod filters;
 pub mod grammar;
+mod guard;
+mod guard_grammar;
+mod guard_values;
 mod line;
 mod lists;
 mod looking;
@@ -31,6 +34,13 @@ pub use apply::{Conflict, Context};
 pub use diagnostic::{Diagnostic, Place, Warning};
 pub use effective::{Effective, MAX_LEVELS, Membership, State};
 pub use filters::{FilterLines, ListNames, line as access_group};
+pub use guard::{
+    AboutGuard, Errdisable, ErrdisableLine, GuardLine, GuardLines, Guards, RecoveryCause, Secured,
+};
+pub use guard_values::{
+    BridgeGuard, NotInRange, RecoveryInterval, SecureAging, SecureAgingType, SecureMac,
+    SecureMaximum, SecureViolation, StormAction, StormBits, StormLevel, StormPackets,
+};
 pub use line::{Allow, FilterLine, Line, ListLine, Pipe, PortLine, Typed, Way};
 pub use lists::{AccessLists, MAX_LIST_LINES, MAX_LISTS, Remark, Step};
 pub use model::{

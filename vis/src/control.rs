@@ -3,6 +3,7 @@
 pub mod access_lists;
 pub mod counts;
 pub mod explain;
+pub mod guard;
 pub mod interfaces;
 pub mod niv;
 pub mod plan;

@@ -151,6 +151,7 @@ fn change() -> impl Strategy<Value = Change> {
             3 => Just(PortState::Forwarding),
             1 => Just(PortState::Opening),
             1 => Just(PortState::Shut),
+            1 => Just(PortState::ErrDisabled),
             1 => Just(PortState::ProfileIncomplete),
         ].prop_map(Change::State),
         1 => prop_oneof![Just(64u32), Just(100), Just(1500)].prop_map(Change::Mtu),

@@ -6,11 +6,13 @@
 
 use niv::VlanSet;
 use policy::acl::{Family, Line as RuleLine, Sequence};
+use policy::storm::Class;
 use proptest::prelude::*;
 use std::num::NonZeroU32;
 use vis::config::{
-    Allow, Binding, Config, Context, Direction, FilterLine, Grantee, Line, ListLine, PortLine,
-    PortMode, Privilege, RateLine, Trust, VicAuthentication,
+    Allow, Binding, BridgeGuard, Config, Context, Direction, ErrdisableLine, FilterLine, Grantee,
+    GuardLine, Line, ListLine, PortLine, PortMode, Privilege, RateLine, RecoveryCause,
+    SecureAgingType, SecureViolation, StormAction, StormLevel, Trust, VicAuthentication,
 };
 use vis::config::{parse, parse_bytes, parse_show};
 
@@ -65,6 +67,7 @@ fn port_line() -> impl Strategy<Value = PortLine> {
                 PortLine::Filter(FilterLine::Group(family, direction, acl))
             }),
         rate_line().prop_map(PortLine::Rate),
+        guard_line().prop_map(PortLine::Guard),
         maybe(text("[a-h]")).prop_map(PortLine::Inherit),
         any::<bool>().prop_map(PortLine::Shutdown),
     ]
@@ -123,6 +126,39 @@ fn rate_line() -> impl Strategy<Value = RateLine> {
     ]
 }
 
+fn guard_line() -> impl Strategy<Value = GuardLine> {
+    let class = proptest::sample::select(Class::ALL.to_vec());
+    let level = prop_oneof![
+        number(0..=100_000_000).prop_map(StormLevel::Packets),
+        text("[1-9][0-9]{0,6}[kmg]?").prop_map(StormLevel::Bits),
+    ];
+    let violations = vec![
+        SecureViolation::Protect,
+        SecureViolation::Restrict,
+        SecureViolation::Shutdown,
+    ];
+    prop_oneof![
+        (class, maybe(level)).prop_map(|(class, level)| GuardLine::Storm(class, level)),
+        maybe(Just(StormAction::Shutdown)).prop_map(GuardLine::StormAction),
+        maybe(any::<bool>()).prop_map(GuardLine::BpduGuard),
+        maybe(Just(BridgeGuard::Alarm)).prop_map(GuardLine::BridgeGuard),
+        any::<bool>().prop_map(GuardLine::Security),
+        maybe(number(1..=1025)).prop_map(GuardLine::Maximum),
+        maybe(proptest::sample::select(violations)).prop_map(GuardLine::Violation),
+        maybe(number(0..=1440)).prop_map(GuardLine::AgingTime),
+        maybe(Just(SecureAgingType::Inactivity)).prop_map(GuardLine::AgingType),
+        any::<bool>().prop_map(GuardLine::Sticky),
+    ]
+}
+
+fn errdisable_line() -> impl Strategy<Value = ErrdisableLine> {
+    let causes = proptest::sample::select(RecoveryCause::ALL.to_vec());
+    prop_oneof![
+        (maybe(causes), any::<bool>()).prop_map(|(cause, on)| ErrdisableLine::Cause(cause, on)),
+        maybe(number(1..=65_535)).prop_map(ErrdisableLine::Interval),
+    ]
+}
+
 fn authentication() -> impl Strategy<Value = VicAuthentication> {
     prop_oneof![
         Just(VicAuthentication::None),
@@ -147,6 +183,7 @@ fn line() -> impl Strategy<Value = Line> {
     prop_oneof![
         1 => maybe(text("[a-z0-9-]{1,12}")).prop_map(Line::Hostname),
         1 => maybe(number(10..=1_000_000)).prop_map(Line::AgingTime),
+        1 => errdisable_line().prop_map(Line::Errdisable),
         2 => vlans().prop_map(Line::Vlan),
         1 => vlans().prop_map(Line::NoVlan),
         2 => maybe(text("[A-Za-z0-9._-]{1,8}")).prop_map(Line::VlanName),

@@ -18,7 +18,7 @@ const DEVICE: &str = "a device name of 1 to 15 characters";
 const AGING: &str = "seconds: 10 to 1000000, or 0 for never";
 const KEY_FILE: &str = "an absolute path of 1 to 255 characters";
 const MODES: &str = "`access` or `trunk`";
-const GLOBAL: &str = "`end`, `exit`, `hostname`, `interface`, `ip`, `ipv6`, `mac`, `port-profile`, `resequence`, `role`, `vic` or `vlan`";
+const GLOBAL: &str = "`end`, `errdisable`, `exit`, `hostname`, `interface`, `ip`, `ipv6`, `mac`, `port-profile`, `resequence`, `role`, `vic` or `vlan`";
 
 const GROUPS: &[Group] = &[
     (
@@ -37,7 +37,7 @@ const GROUPS: &[Group] = &[
             ("é", 1, GLOBAL),
             ("=", 1, GLOBAL),
             ("10", 1, GLOBAL),
-            ("e", 1, "`end` or `exit`"),
+            ("e", 1, "`end`, `errdisable` or `exit`"),
             (
                 "no",
                 3,
@@ -197,14 +197,22 @@ const GROUPS: &[Group] = &[
             (
                 "device eth0",
                 1,
-                "`description`, `inherit`, `ip`, `ipv6`, `mac`, `mtu`, `police`, `qos`, `shutdown`, `switchport`",
+                "`bridge-guard`, `description`, `inherit`, `ip`, `ipv6`, `mac`, `mtu`, `police`, `qos`, `shutdown`, `spanning-tree`, `storm-control`, `switchport`",
             ),
             ("bind interface ethernet 1 channel 1", 1, "`description`"),
             ("name x", 1, "`description`"),
             ("capability l3", 1, "`description`"),
-            ("s", 1, "`shutdown` or `switchport`"),
             ("i", 1, "`inherit`, `ip`, `ipv6` or `interface`"),
-            ("no s", 4, "`shutdown` or `switchport`"),
+            (
+                "s",
+                1,
+                "`shutdown`, `spanning-tree`, `storm-control` or `switchport`",
+            ),
+            (
+                "no s",
+                4,
+                "`shutdown`, `spanning-tree`, `storm-control` or `switchport`",
+            ),
             ("description", 12, "a text of 1 to 254 octets"),
             ("inherit", 8, "`port-profile`"),
             ("inherit x", 9, "`port-profile`"),
@@ -256,8 +264,16 @@ const GROUPS: &[Group] = &[
             ("qos set dscp af14", 14, "a DSCP from 0 to 63"),
             ("shutdown now", 10, END),
             ("no shutdown now", 13, END),
-            ("switchport", 11, "`access`, `mode` or `trunk`"),
-            ("switchport x", 12, "`access`, `mode` or `trunk`"),
+            (
+                "switchport",
+                11,
+                "`access`, `mode`, `port-security` or `trunk`",
+            ),
+            (
+                "switchport x",
+                12,
+                "`access`, `mode`, `port-security` or `trunk`",
+            ),
             ("switchport mode", 16, MODES),
             ("switchport mode vntag", 17, MODES),
             ("switchport mode acess", 17, MODES),
@@ -274,7 +290,11 @@ const GROUPS: &[Group] = &[
             ("switchport access vlan web", 24, VLAN),
             ("switchport access vlan 10 20", 27, END),
             ("switchport access vlan 0x10", 24, VLAN),
-            ("no switchport", 14, "`access`, `mode` or `trunk`"),
+            (
+                "no switchport",
+                14,
+                "`access`, `mode`, `port-security` or `trunk`",
+            ),
             ("no switchport access", 21, "`vlan`"),
             ("no switchport mode access x", 27, END),
             ("switchport trunk", 17, "`allowed` or `native`"),

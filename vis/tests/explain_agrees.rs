@@ -10,16 +10,19 @@
 mod lab;
 
 use lab::{access, plain, trunk, veth};
-use niv::{Counters, DropReason, Gather, PortId};
+use niv::{Counters, DropReason, Gather, Mac, PortId};
 use packet_io::{Edit, Offload, Outgoing, RxFrame};
+use policy::bridge_guard::BpduGuard;
 use policy::marking::Marking;
 use policy::rate::{Awareness, BitRate, Burst, Configured, PerColor, Policer};
+use policy::security::{Ageing, Mode, PortSecurity};
+use policy::storm::{Action, Class, Level, StormControl};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use vis::switch::{
-    Explanation, FilterList, Filters, ListPlan, PortState, RatePolicy, Seed, Snapshot, Step,
-    Switch, TableParameters, Time, Topology, list_sets,
+    Explanation, FilterList, Filters, GuardPolicy, GuardStep, ListPlan, PortState, RatePolicy,
+    Recalled, SecurePlan, Seed, Snapshot, Step, Switch, TableParameters, Time, Topology, list_sets,
 };
 
 const FRAMES: u32 = 1_000_000;
@@ -129,17 +132,51 @@ impl Numbers {
         }))
     }
 
+    fn guards(&mut self) -> Option<GuardPolicy> {
+        let action = [Action::Drop, Action::Shut][self.below(2) as usize];
+        let mut guards = GuardPolicy {
+            storm: StormControl::new(action),
+            ..GuardPolicy::default()
+        };
+        for class in Class::ALL {
+            if self.one_in(2) {
+                let level = Level::Packets(self.below(30) as u32);
+                guards.storm = guards.storm.with(class, level);
+            }
+        }
+        if self.one_in(3) {
+            guards.bpdu = BpduGuard::Shut;
+        }
+        if self.one_in(2) {
+            let violation = [Mode::Protect, Mode::Restrict, Mode::Shutdown];
+            let ageing = [Ageing::Never, Ageing::Absolute(5), Ageing::Inactivity(3)];
+            let rule = PortSecurity {
+                maximum: 1 + self.below(3) as u32,
+                violation: violation[self.below(3) as usize],
+                ageing: ageing[self.below(3) as usize],
+                sticky: self.one_in(4),
+            };
+            guards.security = Some(SecurePlan {
+                rule,
+                addresses: vec![(lab::vlan(10), Mac(lab::mac(self.below(6) as u8)))],
+                recalled: Recalled::default(),
+            });
+        }
+        Some(guards)
+    }
+
     fn change(&mut self, topology: &mut Topology) {
         let at = self.below(topology.ports.len() as u64) as usize;
         let port = &mut topology.ports[at];
-        match self.below(8) {
+        match self.below(10) {
             0 => {
                 port.state = [
                     PortState::Forwarding,
                     PortState::Opening,
                     PortState::Shut,
+                    PortState::ErrDisabled,
                     PortState::ProfileIncomplete,
-                ][self.below(4) as usize];
+                ][self.below(5) as usize];
             }
             1 => port.state = PortState::Forwarding,
             2 => port.mtu = [64, 100, 1500][self.below(3) as usize],
@@ -153,6 +190,8 @@ impl Numbers {
                 };
             }
             6 => port.policy.rates = self.rates(),
+            7 => port.policy.guards = self.guards().map(Arc::new),
+            8 => port.policy.guards = None,
             _ => {
                 port.vlan = match self.below(5) {
                     0 | 1 => access(10),
@@ -263,6 +302,12 @@ fn refusal(step: Option<Step>) -> Option<DropReason> {
         Step::Classify(result) => result.err(),
         Step::Member(result) => result.err(),
         Step::Rate(step) => step.refusal(),
+        Step::Guard(
+            GuardStep::Standing(result)
+            | GuardStep::Bpdu(result)
+            | GuardStep::Source(_, result)
+            | GuardStep::Storm(_, result),
+        ) => result.err(),
         Step::SamePort => Some(DropReason::SamePort),
         Step::Filter(step) if step.decision.permits() => None,
         Step::Filter(step) if step.outward => Some(DropReason::AclOut),
@@ -289,6 +334,8 @@ fn what_is_explained_is_what_is_done() {
         if numbers.one_in(200) {
             numbers.change(&mut topology);
             snapshot = topology.compile().unwrap();
+            // What guards have shut is open again.
+            snapshot.ports().for_each(|port| switch.open(port.slot));
         }
         let time = Time::from_millis(now);
         let (device, bytes) = numbers.frame();
@@ -344,7 +391,7 @@ fn what_is_explained_is_what_is_done() {
 }
 
 /// Without one of these the test would say nothing about it.
-const MET: [&str; 43] = [
+const MET: [&str; 49] = [
     "acl_in true",
     "acl_in false",
     "out:acl_out",
@@ -373,6 +420,12 @@ const MET: [&str; 43] = [
     "shut",
     "Standing(Err(Shut))",
     "Standing(Err(ProfileIncomplete))",
+    "Standing(Err(ErrDisabled))",
+    "Guard(Standing(Err(ErrDisabled)))",
+    "Guard(Bpdu(Err(BpduGuard)))",
+    "Guard(Storm(Broadcast, Err(StormControl)))",
+    "Guard(Source(Known, Ok(())))",
+    "Guard(Source(Violation(Violation { why: Maximum, mode: Protect, tell: false }), Err(PortSecurity)))",
     "Addresses(Err(GroupSource))",
     "Addresses(Err(ZeroSource))",
     "LinkLocal(true)",

@@ -94,7 +94,7 @@ const NOTHING: Watched = Watched {
 };
 
 /// Finds guests that bridge. One for each worker that owns a forwarding table.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Detector {
     seed: Seed,
     watched: Box<[Watched; WATCHED]>,

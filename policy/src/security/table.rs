@@ -58,7 +58,7 @@ enum Finding {
 }
 
 /// The secure addresses of a switch. One worker owns it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SecureTable {
     seed: Seed,
     /// By hash: the first of a chain.
@@ -168,17 +168,39 @@ impl SecureTable {
         Ok(())
     }
 
-    /// Forgets those of the port's addresses that `which` picks. Costs a walk over the whole table: for commands.
+    /// Forgets those of the port's addresses that `which` picks. Costs a walk over the whole table if it has any: for
+    /// commands.
     pub fn forget(&mut self, port: u16, mut which: impl FnMut(&SecureAddress) -> bool) {
+        let held = self.ports.get(usize::from(port)).map_or(0, |own| own.held);
+        if held > 0 {
+            self.forget_each(|of, address| of == port && which(address));
+        }
+    }
+
+    /// Forgets those that `which` picks, of all ports in one walk over the whole table: for commands.
+    pub fn forget_each(&mut self, mut which: impl FnMut(u16, &SecureAddress) -> bool) {
         for at in 0..self.records.len() as u32 {
             let record = &self.records[at as usize];
             if record.key != 0
-                && record.port == port
-                && address(record).is_some_and(|address| which(&address))
+                && address(record).is_some_and(|address| which(record.port, &address))
             {
                 self.remove(at);
             }
         }
+    }
+
+    /// Every port's addresses, each with its port's slot index, in no order. Costs a walk over the whole table: for
+    /// listings and for what is kept.
+    pub fn all(&self, now: Time) -> impl Iterator<Item = (u16, SecureAddress)> + '_ {
+        let records = self.records.iter();
+        let held = records.filter(move |record| record.key != 0 && !self.is_aged(record, now));
+        held.filter_map(|record| Some((record.port, address(record)?)))
+    }
+
+    /// No port is secured, so nothing is asked of any frame.
+    #[inline]
+    pub const fn is_idle(&self) -> bool {
+        self.set_aside == 0
     }
 
     /// The port's addresses, in no order. Costs a walk over the whole table: for listings and for what is kept.
@@ -367,7 +389,12 @@ impl SecureTable {
         };
         self.heads[head] = at;
         self.stored += 1;
-        self.ports[usize::from(port)].held += 1;
+        let own = &mut self.ports[usize::from(port)];
+        own.held += 1;
+        // One that was taken out of a port with more than its lowered maximum comes back: what `remove` gave up.
+        if own.rule.is_some_and(|rule| own.held > rule.maximum) {
+            self.set_aside += 1;
+        }
         if kind == Kind::Dynamic {
             self.link_newest(at);
         }

@@ -367,3 +367,21 @@ proptest! {
         prop_assert_eq!(SecureAddress::from_words(address.to_words()), Some(address));
     }
 }
+
+/// A configured address is given again at every change of policy.
+#[test]
+fn an_address_given_again_over_a_lowered_maximum_keeps_its_room_set_aside() {
+    let mut table = table(&[(A, rule(3))]);
+    for n in 0..3 {
+        table.add(A, fixed(mac(n), Kind::Static)).unwrap();
+    }
+    table.configure(A, Some(rule(1))).unwrap();
+    for n in 0..3 {
+        table.add(A, fixed(mac(n), Kind::Static)).unwrap();
+    }
+    assert_eq!(table.len(), 3);
+    assert!(!table.is_idle());
+    table.forget(A, |_| true);
+    table.configure(A, None).unwrap();
+    assert!(table.is_idle() && table.is_empty());
+}

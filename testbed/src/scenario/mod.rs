@@ -8,6 +8,8 @@ mod control_survives;
 mod doctor;
 mod explain;
 mod forwarding;
+mod guard_lab;
+mod guards;
 mod hairpin_rate;
 mod held_lab;
 mod host_path;
@@ -20,6 +22,7 @@ mod lost_interfaces;
 mod packages;
 mod plain_user;
 mod police;
+mod port_security;
 mod qos;
 mod scale;
 mod shell;
@@ -276,6 +279,20 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(hairpin_rate::hairpin_rate),
+    },
+    Scenario {
+        name: "guards",
+        about: "storms held per class or shut, BPDU guard, and a guest that bridges: named within a second, no harm to others",
+        needs: &[],
+        demo: false,
+        run: Run::Own(guards::guards),
+    },
+    Scenario {
+        name: "port-security",
+        about: "how many addresses a port may have, which, and for how long; a million sources push nobody out",
+        needs: &[],
+        demo: false,
+        run: Run::Own(port_security::port_security),
     },
     Scenario {
         name: "live-change",

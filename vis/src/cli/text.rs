@@ -6,6 +6,7 @@ mod changes;
 mod conservation;
 mod drops;
 mod explain;
+mod guard;
 mod interface;
 mod interface_tables;
 mod links;
@@ -41,6 +42,7 @@ fn text(answer: &Answer) -> String {
         Answer::Conservation(answer) => conservation::write(&mut out, answer),
         Answer::Explain(answer) => explain::write(&mut out, answer),
         Answer::Interface(answer) => interface::write(&mut out, answer),
+        Answer::Guard(answer) => guard::write(&mut out, answer),
         Answer::Drops(answer) => drops::write(&mut out, answer),
         Answer::InterfaceBrief(answer) => interface_tables::write_brief(&mut out, answer),
         Answer::InterfaceCounters(answer) => interface_tables::write_counters(&mut out, answer),

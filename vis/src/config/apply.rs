@@ -1,6 +1,7 @@
 //! A line changes the configuration, or is refused because of what the configuration already says.
 
 use super::grammar::Mode;
+use super::guard::GuardLine;
 use super::line::{Allow, Line, PortLine};
 use super::lists::{MAX_LIST_LINES, MAX_LISTS};
 use super::model::{
@@ -8,7 +9,7 @@ use super::model::{
     PortLines, Privilege, Subtype, VethId, Vic, VicAuthentication, Vlan,
 };
 use super::name::{DeviceName, ProfileName};
-use niv::{VlanId, VlanSet};
+use niv::{Mac, VlanId, VlanSet};
 use policy::acl::{Family, ListError, ListName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -93,6 +94,17 @@ pub enum Conflict {
         /// Whose it is.
         owner: InterfaceId,
     },
+    /// An address is behind one port.
+    #[error(
+        "{} is already a secure address of {owner}: expected an address that no other interface has",
+        mac.dotted()
+    )]
+    SecureTaken {
+        /// The address.
+        mac: Mac,
+        /// Whose it is.
+        owner: InterfaceId,
+    },
     /// No more fit.
     #[error("there are {MAX_PROFILES} port profiles, which is the limit: expected one of those")]
     TooManyProfiles,
@@ -160,6 +172,7 @@ impl Config {
         match line {
             Line::Hostname(name) => self.hostname = name,
             Line::AgingTime(seconds) => self.aging_time = seconds,
+            Line::Errdisable(line) => self.errdisable.apply(line),
             Line::Vlan(vlans) => {
                 for vlan in vlans.iter() {
                     self.vlans.entry(vlan).or_default();
@@ -237,6 +250,7 @@ impl Config {
         let mut part = Self {
             aging_time: self.aging_time,
             vic: self.vic.clone(),
+            errdisable: self.errdisable.clone(),
             ..Self::empty()
         };
         match context {
@@ -315,10 +329,12 @@ impl Config {
                 }
             }
             (Context::Interface(InterfaceId::Ethernet(id)), Line::Port(line)) => {
+                self.check_secure(InterfaceId::Ethernet(*id), &line)?;
                 let ethernet = self.ethernets.get_mut(id).ok_or_else(gone)?;
                 ethernet.lines.apply(line);
             }
             (Context::Interface(InterfaceId::Veth(id)), Line::Port(line)) => {
+                self.check_secure(InterfaceId::Veth(*id), &line)?;
                 let veth = self.veths.get_mut(id).ok_or_else(gone)?;
                 veth.lines.apply(line);
             }
@@ -406,6 +422,24 @@ impl Config {
         }
     }
 
+    fn check_secure(&self, interface: InterfaceId, line: &PortLine) -> Result<(), Conflict> {
+        let PortLine::Guard(GuardLine::Address(address, true)) = line else {
+            return Ok(());
+        };
+        let ethernets = self.ethernets.iter();
+        let ethernets = ethernets.map(|(&id, one)| (InterfaceId::Ethernet(id), &one.lines));
+        let veths = self.veths.iter();
+        let veths = veths.map(|(&id, one)| (InterfaceId::Veth(id), &one.lines));
+        let mut others = ethernets.chain(veths).filter(|(id, _)| *id != interface);
+        match others.find(|(_, lines)| lines.guards.has(address)) {
+            None => Ok(()),
+            Some((owner, _)) => Err(Conflict::SecureTaken {
+                mac: address.mac,
+                owner,
+            }),
+        }
+    }
+
     fn check_binding(&self, id: VethId, binding: Option<Binding>) -> Result<(), Conflict> {
         let taken = binding.and_then(|binding| Some((binding, self.bound_to(binding)?)));
         match taken {
@@ -433,6 +467,7 @@ impl PortLines {
             PortLine::Mtu(mtu) => self.mtu = mtu,
             PortLine::Filter(line) => self.filters.apply(line),
             PortLine::Rate(line) => self.rates.apply(line),
+            PortLine::Guard(line) => self.guards.apply(line),
             PortLine::Shutdown(shut) => self.shutdown = Some(shut),
         }
     }

@@ -7,6 +7,7 @@
 //! Fail closed (design.md section 4.9): as long as anything said is not in force, nothing is forwarded.
 
 use super::filters::{FilterLines, NoList, line};
+use super::guard::{self, Guards, TooManyAddresses};
 use super::model::{Config, EthernetId, InterfaceId, Mtu, PortLines, PortMode, VethId};
 use super::name::ProfileName;
 use super::rate::RateLines;
@@ -30,6 +31,9 @@ pub struct Effective {
     pub filters: FilterLines,
     /// Rates and priority.
     pub rates: RateLines,
+    /// What guards ask.
+    #[serde(skip)]
+    pub guards: Guards,
 }
 
 /// Whether a port carries frames.
@@ -76,6 +80,7 @@ pub(super) enum Missing {
     NativeVlan(VlanId),
     /// The line, and the list it names.
     AccessList(String, Family, ListName, NoList),
+    Addresses(TooManyAddresses),
     VntagOnVeth,
     Link(EthernetId),
     LinkMode(EthernetId),
@@ -108,6 +113,7 @@ impl std::fmt::Display for Missing {
                     "`{line}` is for the ports of vNICs, not for a port that carries VNTags"
                 )
             }
+            Self::Addresses(why) => why.fmt(f),
             Self::VntagOnVeth => f.write_str("`switchport mode vntag` is for ethernet interfaces"),
             Self::Link(id) => write!(f, "{} does not exist", InterfaceId::Ethernet(*id)),
             Self::LinkMode(id) => {
@@ -229,10 +235,18 @@ impl Config {
                 missing.push(Missing::AccessList(said, family, name.clone(), wrong));
             }
         }
+        let untagged = match &membership {
+            Membership::Access { vlan } => *vlan,
+            Membership::Trunk { native, .. } => *native,
+            Membership::Vntag => VlanId::DEFAULT,
+        };
+        let (guards, too_many) = guard::resolve(&levels, untagged);
+        missing.extend(too_many.map(Missing::Addresses));
         Resolved {
             mode,
             membership,
             missing,
+            guards,
             mtu: nearest(&levels, |lines| lines.mtu),
             filters,
             rates: RateLines::nearest(&levels),
@@ -249,6 +263,7 @@ struct Resolved {
     mode: PortMode,
     membership: Membership,
     missing: Vec<Missing>,
+    guards: Guards,
     mtu: Option<Mtu>,
     filters: FilterLines,
     rates: RateLines,
@@ -263,6 +278,7 @@ impl Resolved {
             mtu: self.mtu,
             filters: self.filters,
             rates: self.rates,
+            guards: self.guards,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The commands: what may be said where. The trees below are the whole language.
 
 use super::filters::{IP, IP_PORT, IPV6, IPV6_PORT, MAC, MAC_PORT};
+use super::guard_grammar as guard;
 use super::line::{Allow, Line, PortLine};
 use super::lists;
 use super::looking;
@@ -110,15 +111,18 @@ impl Mode {
 pub(super) const SHOW: Node = word("show", "Show what the switch knows and does").then(&[
     looking::ACCESS_LISTS,
     typed::SHOW_CONFIGURATION,
+    looking::BRIDGE_GUARD,
     looking::CONSERVATION,
     typed::SHOW_DIFF,
     looking::DROPS,
+    looking::ERRDISABLE,
     looking::INTERFACE,
     looking::MAC,
     looking::MODULE,
     looking::NIV,
     looking::POLICER,
     looking::PORT_PROFILE,
+    looking::PORT_SECURITY,
     looking::RUNNING_CONFIG,
     word("startup-config", "The configuration the switch starts with")
         .line(|_| Some(Line::Show(ShowRequest::StartupConfig))),
@@ -129,6 +133,7 @@ pub(super) const SHOW: Node = word("show", "Show what the switch knows and does"
 
 const CONFIG: &[Node] = &[
     word("end", "Leave configuration").line(|_| Some(Line::End)),
+    guard::ERRDISABLE,
     word("exit", "Leave this mode").line(|_| Some(Line::Exit)),
     word("hostname", "Name the switch")
         .no(|_| Some(Line::Hostname(None)))
@@ -176,6 +181,7 @@ const VLAN: &[Node] = &[word("name", "Name the VLAN")
     ])];
 
 const PROFILE: &[Node] = &[
+    guard::BRIDGE_GUARD,
     DESCRIPTION,
     INHERIT,
     IP_PORT,
@@ -185,10 +191,13 @@ const PROFILE: &[Node] = &[
     POLICE,
     QOS,
     SHUTDOWN,
-    SWITCHPORT,
+    guard::SPANNING_TREE,
+    guard::STORM_CONTROL,
+    SWITCHPORT_PROFILE,
 ];
 
 const ETHERNET: &[Node] = &[
+    guard::BRIDGE_GUARD,
     DESCRIPTION,
     word("device", "The device of the machine behind this interface")
         .no(|_| Some(Line::Device(None)))
@@ -202,6 +211,8 @@ const ETHERNET: &[Node] = &[
     POLICE,
     QOS,
     SHUTDOWN,
+    guard::SPANNING_TREE,
+    guard::STORM_CONTROL,
     SWITCHPORT_ETHERNET,
     VIC_ETHERNET,
 ];
@@ -218,6 +229,7 @@ const VETH: &[Node] = &[
             "The VIF id on that link",
         )
         .then(&[value(Kind::Channel, "The id").line(bind)])])])])]),
+    guard::BRIDGE_GUARD,
     DESCRIPTION,
     INHERIT,
     IP_PORT,
@@ -227,6 +239,8 @@ const VETH: &[Node] = &[
     POLICE,
     QOS,
     SHUTDOWN,
+    guard::SPANNING_TREE,
+    guard::STORM_CONTROL,
     SWITCHPORT,
 ];
 
@@ -369,8 +383,10 @@ const SHUTDOWN: Node = word("shutdown", "Carry nothing")
     .line(|_| port(PortLine::Shutdown(true)))
     .no(|_| port(PortLine::Shutdown(false)));
 
-const SWITCHPORT: Node = switchport(&[ACCESS, MODE, TRUNK]);
-const SWITCHPORT_ETHERNET: Node = switchport(&[ACCESS, MODE_ETHERNET, TRUNK]);
+const SWITCHPORT_PROFILE: Node = switchport(&[ACCESS, MODE, guard::SECURITY, TRUNK]);
+const SWITCHPORT: Node = switchport(&[ACCESS, MODE, guard::SECURITY_INTERFACE, TRUNK]);
+const SWITCHPORT_ETHERNET: Node =
+    switchport(&[ACCESS, MODE_ETHERNET, guard::SECURITY_INTERFACE, TRUNK]);
 
 const fn switchport(next: &'static [Node]) -> Node {
     word("switchport", "VLANs and tags").then(next)

@@ -1,5 +1,6 @@
 //! What one line means, once it has been matched.
 
+use super::guard::{ErrdisableLine, GuardLine};
 use super::model::{
     AgingTime, Binding, Direction, EthernetId, Grace, Grantee, Hold, Mtu, PortMode, Privilege,
     Retries, Rte, Subtype, VethId, VicAuthentication,
@@ -21,6 +22,8 @@ pub enum Line {
     Hostname(Option<Hostname>),
     /// `mac address-table aging-time N`
     AgingTime(Option<AgingTime>),
+    /// `errdisable ...`
+    Errdisable(ErrdisableLine),
     /// `vlan LIST`: makes them, and what follows is about them.
     Vlan(Box<VlanSet>),
     /// `no vlan LIST`
@@ -182,6 +185,8 @@ pub enum PortLine {
     Filter(FilterLine),
     /// `police ...`, `qos ...`
     Rate(RateLine),
+    /// Those of guards.
+    Guard(GuardLine),
     /// `shutdown`: true; `no shutdown`: false.
     Shutdown(bool),
 }

@@ -6,6 +6,7 @@ use super::model::InterfaceId;
 use super::tree::{Node, Values, value, word};
 use super::value::Kind;
 use crate::control::explain::ExplainRequest;
+use crate::control::guard::GuardRequest;
 use crate::control::interfaces::InterfaceTable;
 use crate::control::niv::NivRequest;
 use crate::control::show::ShowRequest;
@@ -84,6 +85,34 @@ pub(super) const CONSERVATION: Node = word(
 )
 .line(|_| show(ShowRequest::Conservation));
 
+pub(super) const BRIDGE_GUARD: Node =
+    word("bridge-guard", "Guests found to bridge two ports").line(|_| guard(GuardRequest::Bridges));
+
+pub(super) const ERRDISABLE: Node = word("errdisable", "Ports that a guard has shut")
+    .then(&[word("recovery", "When they come back by themselves")
+        .line(|_| guard(GuardRequest::Recovery))]);
+
+pub(super) const PORT_SECURITY: Node = word("port-security", "Which addresses ports may send from")
+    .line(|_| guard(GuardRequest::Security))
+    .then(&[
+        word("address", "Every address, and where it may be")
+            .line(|_| guard(GuardRequest::Addresses)),
+        word("interface", "One interface").then(&[
+            word("ethernet", ETHERNET).then(&[value(Kind::Ethernet, NUMBER).line(|values| {
+                guard(GuardRequest::SecurityOf(InterfaceId::Ethernet(
+                    values.take()?,
+                )))
+            })]),
+            word("vethernet", VETHERNET).then(&[value(Kind::Veth, NUMBER).line(|values| {
+                guard(GuardRequest::SecurityOf(InterfaceId::Veth(values.take()?)))
+            })]),
+        ]),
+    ]);
+
+const fn guard(request: GuardRequest) -> Option<Line> {
+    show(ShowRequest::Guard(request))
+}
+
 pub(super) const DROPS: Node =
     word("drops", "What was dropped where, and why").line(|_| show(ShowRequest::Drops));
 
@@ -97,7 +126,11 @@ pub(super) const INTERFACE: Node = word("interface", "Interfaces: state and coun
         word("ethernet", ETHERNET).then(&[value(Kind::Ethernet, NUMBER)
             .line(|values| show_interface(InterfaceId::Ethernet(values.take()?)))]),
         word("status", "State and VLAN, a line each")
-            .line(|_| show(ShowRequest::InterfaceTable(InterfaceTable::Status))),
+            .line(|_| show(ShowRequest::InterfaceTable(InterfaceTable::Status)))
+            .then(
+                &[word("err-disabled", "Those that a guard has shut, and why")
+                    .line(|_| guard(GuardRequest::Shut))],
+            ),
         word("vethernet", VETHERNET).then(&[value(Kind::Veth, NUMBER)
             .line(|values| show_interface(InterfaceId::Veth(values.take()?)))]),
     ]);

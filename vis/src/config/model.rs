@@ -4,6 +4,7 @@
 //! by the language (see [`super::Effective`]).
 
 use super::filters::FilterLines;
+use super::guard::{Errdisable, GuardLines};
 use super::lists::AccessLists;
 use super::name::{
     Account, Description, DeviceName, Hostname, KeyFile, Oui, ProfileName, VlanName,
@@ -34,6 +35,9 @@ pub struct Config {
     pub vic: Vic,
     /// `role ...`
     pub roles: Roles,
+    /// `errdisable ...`
+    #[serde(default)]
+    pub errdisable: Errdisable,
     /// The VLANs that are defined. VLAN 1 always is.
     pub vlans: BTreeMap<VlanId, Vlan>,
     /// `ip|ipv6|mac access-list NAME`
@@ -54,6 +58,7 @@ impl Config {
             aging_time: None,
             vic: Vic::default(),
             roles: Roles::default(),
+            errdisable: Errdisable::default(),
             vlans: BTreeMap::from([(VlanId::DEFAULT, Vlan::default())]),
             lists: AccessLists::default(),
             profiles: BTreeMap::new(),
@@ -279,6 +284,9 @@ pub struct PortLines {
     pub filters: FilterLines,
     /// `police ...`, `qos ...`
     pub rates: RateLines,
+    /// Those of guards.
+    #[serde(default)]
+    pub guards: GuardLines,
     /// `shutdown`, or `no shutdown` said in so many words.
     pub shutdown: Option<bool>,
 }

@@ -3,6 +3,7 @@
 
 use super::effective::{MAX_LEVELS, Missing};
 use super::filters::FilterLines;
+use super::guard::{self, AboutGuard};
 use super::model::{Allowed, Config, InterfaceId, PortLines, PortMode};
 use super::name::ProfileName;
 use super::rate::{RateLines, RatePart};
@@ -66,6 +67,8 @@ pub enum About {
     PoliceOutput,
     /// `qos`
     Qos,
+    /// What guards ask.
+    Guard(AboutGuard),
     /// `shutdown`
     Shutdown,
     /// `inherit port-profile`
@@ -128,6 +131,7 @@ impl Config {
             Missing::AccessVlan(_) => said(About::AccessVlan, None),
             Missing::NativeVlan(_) => said(About::NativeVlan, None),
             Missing::AccessList(line, ..) => said(About::AccessGroup, Some(line)),
+            Missing::Addresses(_) => said(About::Guard(AboutGuard::Security), None),
             Missing::VntagOnVeth => said(About::Mode, None),
             Missing::Profile(_) | Missing::Levels => self.last_inherit(interface, lines),
             Missing::Link(_) | Missing::LinkMode(_) => {
@@ -206,7 +210,7 @@ impl Config {
 }
 
 /// The lines found on a walk through the levels, the nearest of which comes first.
-struct Found<'a> {
+pub(super) struct Found<'a> {
     levels: Vec<(Origin, &'a PortLines)>,
     lines: Vec<OriginatedLine>,
 }
@@ -257,6 +261,7 @@ impl Found<'_> {
                 ..PortLines::default()
             });
         }
+        guard::origins(self);
         self.nearest(About::Shutdown, Some("no shutdown"), |all| PortLines {
             shutdown: all.shutdown,
             ..PortLines::default()
@@ -264,7 +269,7 @@ impl Found<'_> {
     }
 
     /// The nearest level that has what `pick` picks.
-    fn nearest(
+    pub(super) fn nearest(
         &mut self,
         about: About,
         default: Option<&str>,

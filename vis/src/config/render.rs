@@ -1,6 +1,7 @@
 //! The configuration as lines that lead back to it.
 
 use super::apply::Context;
+use super::guard::Errdisable;
 use super::model::{Allowed, Config, InterfaceId, PortLines, Vic, VicAuthentication};
 use super::name::ProfileName;
 use niv::{VlanId, VlanSet};
@@ -32,6 +33,7 @@ impl Config {
         let only = Self {
             aging_time: None,
             vic: Vic::default(),
+            errdisable: Errdisable::default(),
             ..self.part(part)
         };
         is_there.then(|| only.running_config())
@@ -44,6 +46,7 @@ impl Config {
         if let Some(seconds) = self.aging_time {
             writeln!(out, "mac address-table aging-time {seconds}")?;
         }
+        self.errdisable.write(out)?;
         if let Some(authentication) = &self.vic.authentication {
             write_authentication(out, "", authentication)?;
         }
@@ -155,6 +158,7 @@ impl PortLines {
         }
         self.filters.write(out)?;
         self.rates.write(out)?;
+        self.guards.write(out)?;
         if let Some(profile) = &self.inherit {
             writeln!(out, "  inherit port-profile {profile}")?;
         }

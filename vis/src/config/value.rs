@@ -1,5 +1,6 @@
 //! The values a line can hold: how each is read, and how it is asked for.
 
+use super::guard_values::{RecoveryInterval, SecureAging, SecureMaximum, StormBits, StormPackets};
 use super::lists::{Remark, Step};
 use super::model::{
     AgingTime, Confirm, EthernetId, Grace, Hold, Mtu, PageLength, Retries, Rte, Steps, Subtype,
@@ -172,6 +173,16 @@ values! {
     Cos(CosNumber), "<0-7>", "a CoS from 0 to 7", priority;
     /// A priority of IP packets.
     Dscp(DscpNumber), "<0-63>", "a DSCP from 0 to 63, or its name: default, cs1 to cs7, af11 to af43, ef", priority;
+    /// Frames per second.
+    StormPackets(StormPackets), "<0-100000000>", "frames per second from 0 to 100000000", number32;
+    /// Bits per second.
+    StormBits(StormBits), "N[k|m|g]", StormBits::RULE, name;
+    /// A number of secure addresses.
+    SecureMaximum(SecureMaximum), "<1-1025>", "a number of addresses from 1 to 1025", number32;
+    /// Minutes that a secure address is kept.
+    SecureAging(SecureAging), "<0-1440>", "minutes from 0 (never) to 1440", number32;
+    /// Seconds that a port stays shut.
+    RecoveryInterval(RecoveryInterval), "<1-65535>", "seconds from 1 to 65535", number32;
     /// The octets of a frame. What is wrong with them is said by digit, by who reads them.
     Frame(String), "HEX", "the octets of a frame as hex digits", |text| Ok(text.to_owned());
     /// The rest of the line.

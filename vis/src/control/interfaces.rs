@@ -5,6 +5,9 @@ use super::show::{Interface, SCHEMA, ShowInterface};
 use crate::config::{InterfaceId, Membership};
 use serde::{Deserialize, Serialize};
 
+/// What [`Interface::why_down`] begins with where a guard has shut it.
+pub const ERR_DISABLED: &str = "err_disabled";
+
 /// Which table of `show interface` is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -51,6 +54,8 @@ pub enum LinkStatus {
     Notconnec,
     /// It is shut.
     Disabled,
+    /// A guard has shut it.
+    ErrDisabled,
 }
 
 impl LinkStatus {
@@ -60,6 +65,7 @@ impl LinkStatus {
             Self::Connected => "connected",
             Self::Notconnec => "notconnec",
             Self::Disabled => "disabled",
+            Self::ErrDisabled => "errDisabl",
         }
     }
 }
@@ -122,6 +128,7 @@ impl ShowInterface {
             name: one.description.clone(),
             status: match (one.admin_up, one.oper_up) {
                 (false, _) => LinkStatus::Disabled,
+                (true, false) if is_shut_by_guard(one) => LinkStatus::ErrDisabled,
                 (true, true) => LinkStatus::Connected,
                 (true, false) => LinkStatus::Notconnec,
             },
@@ -190,6 +197,11 @@ impl ShowInterface {
     }
 }
 
+fn is_shut_by_guard(interface: &Interface) -> bool {
+    let mut why = interface.why_down.iter();
+    why.any(|why| why.starts_with(ERR_DISABLED))
+}
+
 /// Letters and blanks only, as templates expect.
 fn reason(interface: &Interface) -> &'static str {
     let first = interface.why_down.first().map(String::as_str);
@@ -197,6 +209,7 @@ fn reason(interface: &Interface) -> &'static str {
         _ if interface.oper_up => "none",
         _ if !interface.admin_up => "Administratively down",
         Some("profile_incomplete") => "Profile incomplete",
+        Some(_) if is_shut_by_guard(interface) => "ErrDisabled",
         Some("no_device") => "No device",
         Some("no_link") => "Link not connected",
         Some("no_channel") => "Not bound",

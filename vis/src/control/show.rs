@@ -4,6 +4,7 @@
 use super::access_lists::ShowAccessLists;
 use super::counts::{Counts, KernelCounts, Unexplained};
 use super::explain::{ExplainRequest, ShowExplain};
+use super::guard::{GuardRequest, ShowGuard};
 use super::interfaces::{
     InterfaceTable, ShowInterfaceBrief, ShowInterfaceCounters, ShowInterfaceStatus,
 };
@@ -32,6 +33,8 @@ pub enum ShowRequest {
     Conservation,
     /// `explain frame HEX from INTERFACE`
     Explain(ExplainRequest),
+    /// `show port-security` and the like
+    Guard(GuardRequest),
     /// `show interface [ethernet N|veth N]`
     Interface {
         /// This one; `None`: all.
@@ -86,6 +89,8 @@ pub enum Answer {
     Conservation(ShowConservation),
     /// To [`ShowRequest::Explain`].
     Explain(Box<ShowExplain>),
+    /// To [`ShowRequest::Guard`].
+    Guard(ShowGuard),
     /// To [`ShowRequest::Interface`].
     Interface(ShowInterface),
     /// To [`ShowRequest::Drops`].

@@ -187,6 +187,7 @@ fn port_policy(config: &Config, effective: &Effective) -> PortPolicy {
             filter_lists(config, &effective.filters.outward),
         ),
         rates: rates::policy(&effective.rates),
+        guards: super::guards::policy(effective),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::switch::{NoSlotLeft, TopologyError};
 use crate::veth::Stage;
 use link_control::key::KeyError;
 use niv::VifId;
+use packet_io::mailbox::WorkerGone;
 use packet_io::supervise::{SuperviseError, Wanted};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub(super) enum Unfollowed {
     Slots(#[from] NoSlotLeft),
     #[error(transparent)]
     Topology(#[from] TopologyError),
+    #[error(transparent)]
+    Worker(#[from] WorkerGone),
     #[error(transparent)]
     Key(#[from] KeyError),
     /// Of the device whose MTU has to grow.
@@ -91,6 +94,7 @@ impl Daemon {
             }
         }
 
+        self.open_what_is_shut_by_hand(&overlaid)?;
         self.registry.configure(new.clone());
         self.sessions.follow_bindings(&old, &new);
         self.said = new;
@@ -162,11 +166,13 @@ impl Daemon {
         for &id in old.veths.keys() {
             if !self.said.veths.contains_key(&id) && self.registry.numbered(id).is_none() {
                 self.slots.release(&InterfaceId::Veth(id));
+                self.guards.forget(InterfaceId::Veth(id));
             }
         }
         for &id in old.ethernets.keys() {
             if !self.said.ethernets.contains_key(&id) {
                 self.slots.release(&InterfaceId::Ethernet(id));
+                self.guards.forget(InterfaceId::Ethernet(id));
             }
         }
     }

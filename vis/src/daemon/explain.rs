@@ -2,6 +2,7 @@
 //! decided them.
 
 mod filters;
+mod guard;
 mod rate;
 
 use super::compile::port_id;
@@ -14,7 +15,7 @@ use crate::control::explain::{
     Reason, ShowExplain, Stage, Verdict,
 };
 use crate::control::show::SCHEMA;
-use crate::switch::{Copy, Explanation, Learned, Membership, Step};
+use crate::switch::{Copy, Explanation, GuardStep, Learned, Membership, Step};
 use niv::{DropReason, Gather, Mac, PortId, VifId, VlanId};
 use packet_io::dispatch::Dispatcher;
 use packet_io::supervise::{Status, SuperviseError};
@@ -212,6 +213,9 @@ impl Words<'_> {
             }
             Step::Control => stage("tag", true, "it is link control's, and ends there"),
             Step::Odd(anomaly) => stage("odd", true, anomaly.explain()),
+            Step::Standing(Err(reason @ DropReason::ErrDisabled)) => {
+                self.guard(GuardStep::Standing(Err(reason)))
+            }
             Step::Standing(result) => self.state(result, self.owner),
             Step::Reachable(result) => self.state(result, to),
             Step::Addresses(Ok(())) => stage("addresses", true, "the source is one station's"),
@@ -268,6 +272,7 @@ impl Words<'_> {
                 }
             }
             Step::Rate(step) => self.rate(step, to),
+            Step::Guard(step) => self.guard(step),
             Step::CopyFor(_) | Step::CopyForList(..) | Step::ListTooSmall(_) => return None,
         })
     }

@@ -32,8 +32,9 @@ impl Daemon {
         let due = self.registry.poll_timeout().map(|due| self.started + due);
         let confirm = self.changes.poll_timeout().map(|due| self.started + due);
         let told = self.telling.due();
-        let soonest = self.settle_at.into_iter().chain(due).chain(confirm);
-        let soonest = soonest.chain(told).min();
+        let guards = self.guards.poll_timeout().map(|due| self.started + due);
+        let timers = due.into_iter().chain(confirm).chain(guards).chain(told);
+        let soonest = self.settle_at.into_iter().chain(timers).min();
         soonest.unwrap_or_else(|| Instant::now() + IDLE)
     }
 
@@ -51,8 +52,10 @@ impl Daemon {
                 News::Event(link, event) => self.registry.handle(now, link, event),
                 News::Report(link, report) => self.registry.report(now, link, report),
                 News::Departed(departures) => self.registry.departed(departures),
+                News::Guards(news) => self.guarded(news)?,
             }
         }
+        self.attend_guards().await?;
         if self.registry.poll_timeout().is_some_and(|due| due <= now) {
             self.registry.handle_timeout(now);
         }
@@ -89,11 +92,15 @@ impl Daemon {
     fn settle(&mut self) -> Result<(), WorkerGone> {
         for number in self.registry.take_forgotten() {
             self.slots.release(&InterfaceId::Veth(number));
+            self.guards.forget(InterfaceId::Veth(number));
         }
         self.config = self.registry.overlay(&self.said);
         let coming = |number| self.registry.is_coming(number);
         let coming = match compile::topology(&self.config, 0, &mut self.slots, coming) {
-            Ok(topology) => topology,
+            Ok(mut topology) => {
+                self.guards.mark(&mut topology, &self.slots);
+                topology
+            }
             // The switch stays as it is, and nothing departs.
             Err(error) => {
                 error!("the switch cannot follow: {error}");

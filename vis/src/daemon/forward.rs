@@ -1,5 +1,6 @@
 //! The worker's side: the switch, and the snapshot it forwards by.
 
+use super::inbox::{Inbox, News};
 use crate::store::blocks::Blocks;
 use crate::switch::{Explanation, Recent, Sample, Snapshot, Switch, Time};
 use arc_swap::ArcSwap;
@@ -26,6 +27,8 @@ pub(crate) struct Switching {
     recent: Sample,
     /// The next frame goes into the sample: the first one of a millisecond does.
     samples: bool,
+    /// What guards have to tell goes here: little, at most once in a round.
+    inbox: Inbox,
 }
 
 /// How often counters are kept while frames pass.
@@ -34,11 +37,12 @@ const KEPT_EVERY: Duration = Duration::from_millis(1);
 impl Switching {
     /// Forwards with `switch` by whatever `published` holds when a burst starts; the machine started `before`
     /// nanoseconds ago.
-    pub(crate) fn new(
+    pub(super) fn new(
         switch: Switch,
         blocks: Blocks,
         published: Arc<ArcSwap<Snapshot>>,
         before: u64,
+        inbox: Inbox,
     ) -> Self {
         let current = published.load_full();
         Self {
@@ -52,6 +56,7 @@ impl Switching {
             kept: Time::default(),
             recent: Sample::default(),
             samples: false,
+            inbox,
         }
     }
 
@@ -132,6 +137,9 @@ impl Forward for Switching {
 
     /// Counters are kept once in a millisecond, not after every burst: a kill loses no more than that.
     fn end(&mut self) -> Duration {
+        if let Some(news) = self.switch.guards_mut().take_news() {
+            self.inbox.put(News::Guards(news));
+        }
         if self.now.as_millis() == self.kept.as_millis() {
             return KEPT_EVERY;
         }

@@ -1,6 +1,7 @@
 //! What other threads have to say to the control loop.
 
 use crate::config::EthernetId;
+use crate::switch::GuardNews;
 use crate::veth::{Departures, Report};
 use niv::VifId;
 use std::collections::{BTreeMap, VecDeque};
@@ -18,6 +19,8 @@ pub(super) enum News {
     Report(EthernetId, Report),
     /// The worker has loaded a switch that does without these.
     Departed(Departures),
+    /// Guards have something to tell.
+    Guards(GuardNews),
 }
 
 /// Holds news until the control loop comes by. Nobody who puts some in ever waits: link control must not.

@@ -9,6 +9,8 @@ mod doors;
 mod explain;
 mod follow;
 mod forward;
+mod guard_view;
+mod guards;
 mod inbox;
 mod language;
 mod lists;

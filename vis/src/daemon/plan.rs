@@ -39,8 +39,9 @@ impl Daemon {
         let config = self.registry.overlay(candidate);
         let mut slots = self.slots.clone();
         let coming = |number| self.registry.is_coming(number);
-        let coming = compile::topology(&config, self.topology.epoch, &mut slots, coming)
+        let mut coming = compile::topology(&config, self.topology.epoch, &mut slots, coming)
             .map_err(|error| impossible(&error))?;
+        self.guards.mark(&mut coming, &slots);
         let after = self.carried(coming, &config);
         let snapshot = after.compile().map_err(|error| impossible(&error))?;
 

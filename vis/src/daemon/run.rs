@@ -6,6 +6,7 @@ use super::compile;
 use super::count::Counting;
 use super::doors::OperatorDoor;
 use super::forward::Switching;
+use super::guards::GuardKeeper;
 use super::inbox::Inbox;
 use super::sessions::{Sessions, SessionsError};
 use super::told::Telling;
@@ -146,6 +147,7 @@ pub(super) struct Daemon {
     pub(super) slots: Slots<InterfaceId>,
     pub(super) started: Instant,
     alarms: Alarms,
+    pub(super) guards: GuardKeeper,
 }
 
 /// Across boots for the usual daemon of root; beside its socket for any other, so that several never share one.
@@ -233,10 +235,14 @@ impl Daemon {
         store: &Path,
     ) -> Result<Self, RunError> {
         let mut slots = Slots::new(MAX_PORTS);
-        let topology = compile::topology(&config, 1, &mut slots, |_| true)?;
-        let published = Arc::new(ArcSwap::from_pointee(topology.compile()?));
+        let mut topology = compile::topology(&config, 1, &mut slots, |_| true)?;
+        // What contradicts itself is refused before anything is made.
+        topology.compile()?;
         let Seed(high, low) = random_seed()?;
         let (store, contents) = Store::open(store, random_uuid(high, low))?;
+        let guards = GuardKeeper::new(contents.secure);
+        guards.mark(&mut topology, &slots);
+        let published = Arc::new(ArcSwap::from_pointee(topology.compile()?));
         let said = Arc::new(config);
         let mut registry = Registry::new(said.clone(), contents.veths, Duration::ZERO);
         let folder = state_folder(socket);
@@ -245,7 +251,13 @@ impl Daemon {
         let inbox = Inbox::default();
         let switch = Switch::new(ADDRESSES, random_seed()?);
         let blocks = Blocks::new(counting.file());
-        let switching = Switching::new(switch, blocks, published.clone(), since_boot());
+        let switching = Switching::new(
+            switch,
+            blocks,
+            published.clone(),
+            since_boot(),
+            inbox.clone(),
+        );
         let worker = Worker::spawn("vis-worker", switching)?;
         let sessions = Sessions::start(&said, contents.identity, inbox.clone(), worker.clone())?;
 
@@ -278,6 +290,7 @@ impl Daemon {
             slots,
             started: Instant::now(),
             alarms: Alarms::default(),
+            guards,
         };
         daemon.follow().await?;
         Ok(daemon)

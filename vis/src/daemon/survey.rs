@@ -4,6 +4,7 @@ use super::run::Daemon;
 use super::view::LookError;
 use crate::client::{PROGRAM, RELEASE};
 use crate::config::{EthernetId, InterfaceId, ProfileName};
+use crate::control::guard::{GuardRequest, ShowGuard};
 use crate::control::interfaces::InterfaceTable;
 use crate::control::niv::{NivLink, NivRequest};
 use crate::control::show::{Answer, SCHEMA, ShowRequest};
@@ -107,6 +108,18 @@ impl Daemon {
                     expand: false,
                 },
             ),
+            (
+                "show interface status err-disabled",
+                ShowRequest::Guard(GuardRequest::Shut),
+            ),
+            (
+                "show port-security",
+                ShowRequest::Guard(GuardRequest::Security),
+            ),
+            (
+                "show bridge-guard",
+                ShowRequest::Guard(GuardRequest::Bridges),
+            ),
             ("show niv link", ShowRequest::Niv(NivRequest::Link)),
             ("show niv vif", ShowRequest::Niv(NivRequest::Vif(None))),
             ("show niv list", ShowRequest::Niv(NivRequest::List(None))),
@@ -168,6 +181,9 @@ fn shorten(answer: &mut Answer) -> usize {
         Answer::Conservation(answer) => cut(&mut answer.interfaces),
         Answer::Diff(answer) => cut(&mut answer.lines),
         Answer::Drops(answer) => cut(&mut answer.interfaces),
+        Answer::Guard(ShowGuard::Addresses(answer)) => cut(&mut answer.addresses),
+        Answer::Guard(ShowGuard::Security(answer)) => cut(&mut answer.interfaces),
+        Answer::Guard(ShowGuard::Shut(answer)) => cut(&mut answer.interfaces),
         Answer::History(answer) => cut(&mut answer.changes),
         Answer::Interface(answer) => cut(&mut answer.interfaces),
         Answer::InterfaceBrief(answer) => cut(&mut answer.interfaces),
@@ -182,6 +198,7 @@ fn shorten(answer: &mut Answer) -> usize {
         Answer::Vlan(answer) => cut(&mut answer.vlans),
         // Of 64 links at most, or one value.
         Answer::Explain(_)
+        | Answer::Guard(_)
         | Answer::MacCount(_)
         | Answer::Module(_)
         | Answer::NivLink(_)

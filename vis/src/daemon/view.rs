@@ -78,6 +78,7 @@ impl Daemon {
             ShowRequest::Explain(request) => {
                 Answer::Explain(Box::new(self.explain(&request).await?))
             }
+            ShowRequest::Guard(request) => Answer::Guard(self.guard_view(request).await?),
             ShowRequest::Interface { interface } => {
                 Answer::Interface(self.interface(interface).await?)
             }
@@ -246,6 +247,7 @@ impl Daemon {
                 .chain(why.iter().cloned())
                 .collect(),
         };
+        why_down.extend(self.held_by_guards(interface));
         let vnic = match interface {
             InterfaceId::Veth(id) => self.registry.numbered(id),
             InterfaceId::Ethernet(_) => None,

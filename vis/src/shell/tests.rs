@@ -124,7 +124,7 @@ fn a_question_mark_lists_what_may_stand_there() {
         labels(Mode::Veth, "no switchport access vlan "),
         ["<1-4094>", "<cr>"]
     );
-    assert_eq!(labels(Mode::Veth, "s"), ["shutdown", "switchport", "show"]);
+    assert_eq!(labels(Mode::Veth, "sh"), ["shutdown", "show"]);
     assert_eq!(labels(Mode::Exec, "nonsense "), [""; 0]);
     let printed = offer::print(&help(Mode::Exec, "configure "));
     let expected = "  candidate  A copy, which `commit` puts in force\n  \

@@ -9,9 +9,13 @@
 //! What vEths have counted is in it too, but for the last minute: that is in [`blocks`].
 
 pub mod blocks;
+pub mod secure;
 
+use crate::config::InterfaceId;
+use crate::switch::SecureList;
 use crate::veth::{Kept, KeptUuid};
 use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use secure::SecureChanges;
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io;
@@ -70,6 +74,19 @@ pub enum StoreError {
         /// Why.
         source: serde_json::Error,
     },
+    /// An entry cannot be understood.
+    #[error(
+        "{path} has secure addresses of {interface} that this release cannot read: run the release that wrote \
+         it, or move the file away; without it vEths are numbered anew"
+    )]
+    Secure {
+        /// The file.
+        path: PathBuf,
+        /// Whose.
+        interface: String,
+        /// Why.
+        source: serde_json::Error,
+    },
     /// What there was to write is not on disk.
     #[error(
         "the vEths cannot be written to {path}: make room on its disk; the log says what the system said"
@@ -95,6 +112,8 @@ pub struct Contents {
     pub identity: Uuid,
     /// Its vEths.
     pub veths: Vec<(Uuid, Kept)>,
+    /// Sticky secure addresses of its interfaces.
+    pub secure: BTreeMap<InterfaceId, SecureList>,
 }
 
 /// The store. Dropped, it writes what is left and closes.
@@ -111,6 +130,7 @@ type Changes = Vec<(Uuid, Option<Kept>)>;
 #[derive(Debug)]
 enum Order {
     Keep(Changes),
+    Secure(InterfaceId, Option<SecureList>),
     /// Write now, and say whether all of it is on disk.
     Flush(Sender<bool>),
 }
@@ -153,6 +173,14 @@ impl Store {
         if let Some(sender) = self.orders.as_ref().filter(|_| !changes.is_empty()) {
             // The thread ends only with the store.
             let _ = sender.send(Order::Keep(changes));
+        }
+    }
+
+    /// Has an interface's sticky secure addresses written, soon; `None`: it has none.
+    pub fn keep_secure(&self, interface: InterfaceId, addresses: Option<SecureList>) {
+        if let Some(sender) = &self.orders {
+            // The thread ends only with the store.
+            let _ = sender.send(Order::Secure(interface, addresses));
         }
     }
 
@@ -244,7 +272,8 @@ pub fn load(
 }
 
 fn contents(database: &Database, path: &Path, identity: Uuid) -> Result<Contents, StoreError> {
-    let (identity, entries) = read(database, identity).map_err(|error| unreadable(path, error))?;
+    let (identity, entries, secured) =
+        read(database, identity).map_err(|error| unreadable(path, error))?;
     let mut veths = Vec::new();
     for (uuid, value) in entries {
         veths.push(entry(&uuid, &value).map_err(|source| StoreError::Entry {
@@ -253,7 +282,20 @@ fn contents(database: &Database, path: &Path, identity: Uuid) -> Result<Contents
             source,
         })?);
     }
-    Ok(Contents { identity, veths })
+    let mut secure = BTreeMap::new();
+    for (interface, value) in secured {
+        let entry = secure::entry(&value).map_err(|source| StoreError::Secure {
+            path: path.to_owned(),
+            interface,
+            source,
+        })?;
+        secure.extend([entry]);
+    }
+    Ok(Contents {
+        identity,
+        veths,
+        secure,
+    })
 }
 
 /// What one entry says.
@@ -267,10 +309,11 @@ pub fn entry(uuid: &str, value: &[u8]) -> Result<(Uuid, Kept), serde_json::Error
 
 type Entries = Vec<(String, Vec<u8>)>;
 
-fn read(database: &Database, identity: Uuid) -> Result<(Uuid, Entries), redb::Error> {
+fn read(database: &Database, identity: Uuid) -> Result<(Uuid, Entries, Entries), redb::Error> {
     // Makes the tables where there are none.
     let transaction = database.begin_write()?;
     drop(transaction.open_table(VETHS)?);
+    drop(transaction.open_table(secure::SECURE)?);
     let identity = {
         let mut switch = transaction.open_table(SWITCH)?;
         let known = switch.get(IDENTITY)?.map(|value| value.value().to_owned());
@@ -290,31 +333,38 @@ fn read(database: &Database, identity: Uuid) -> Result<(Uuid, Entries), redb::Er
         let (uuid, value) = entry?;
         entries.push((uuid.value().to_owned(), value.value().to_owned()));
     }
-    Ok((identity, entries))
+    let secured = secure::read(&transaction.open_table(secure::SECURE)?)?;
+    Ok((identity, entries, secured))
 }
 
 /// Writes what comes, several changes at a time, until nobody can say any more. Of each vNIC the last word
 /// counts.
 fn keep(database: &Database, ordered: &Receiver<Order>, path: &Path) {
     let mut waiting: BTreeMap<Uuid, Option<Kept>> = BTreeMap::new();
+    let mut secure = SecureChanges::new();
     let mut next = Instant::now();
     let mut failed = false;
     loop {
-        let more = match waiting.is_empty() {
+        let more = match waiting.is_empty() && secure.is_empty() {
             true => ordered.recv().map_err(|_| RecvTimeoutError::Disconnected),
             false => ordered.recv_timeout(next.saturating_duration_since(Instant::now())),
         };
         let (mut ended, mut flush) = (false, None);
         match more {
             Ok(Order::Keep(changes)) => waiting.extend(changes),
+            Ok(Order::Secure(interface, addresses)) => {
+                secure.insert(interface, addresses);
+            }
             Ok(Order::Flush(done)) => flush = Some(done),
             Err(end) => ended = end == RecvTimeoutError::Disconnected,
         }
         let now = ended || flush.is_some() || Instant::now() >= next;
-        if !waiting.is_empty() && now {
-            match write(database, &waiting) {
+        let is_dirty = !waiting.is_empty() || !secure.is_empty();
+        if is_dirty && now {
+            match write(database, &waiting, &secure) {
                 Ok(()) => {
                     waiting.clear();
+                    secure.clear();
                     failed = false;
                 }
                 // Said once; tried again until it works.
@@ -328,7 +378,7 @@ fn keep(database: &Database, ordered: &Receiver<Order>, path: &Path) {
         }
         if let Some(done) = flush {
             // Who asked may have gone.
-            let _ = done.send(waiting.is_empty());
+            let _ = done.send(waiting.is_empty() && secure.is_empty());
         }
         if ended {
             return;
@@ -339,6 +389,7 @@ fn keep(database: &Database, ordered: &Receiver<Order>, path: &Path) {
 fn write(
     database: &Database,
     changes: &BTreeMap<Uuid, Option<Kept>>,
+    secure: &SecureChanges,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let transaction = database.begin_write()?;
     {
@@ -351,6 +402,7 @@ fn write(
             };
         }
     }
+    secure::write(&transaction, secure)?;
     transaction.commit()?;
     Ok(())
 }

@@ -37,6 +37,12 @@ impl Kept {
         }
     }
 
+    /// Whether its place is this one's.
+    pub(super) fn is_of(&self, slot: Slot) -> bool {
+        let place = self.ports.get(usize::from(slot.index));
+        place.is_some_and(|(holder, _)| *holder == Some(slot))
+    }
+
     /// A copy of it.
     pub(super) fn copy(&self, index: u16) -> PortState {
         let place = self.ports.get(usize::from(index));

@@ -12,7 +12,8 @@ mod decided;
 mod fairness;
 mod filters;
 mod flood;
-#[allow(dead_code, reason = "rates and storm control keep it")]
+mod guard;
+mod guarded;
 mod kept;
 mod pipeline;
 mod placement;
@@ -34,6 +35,8 @@ pub use balance::Keep;
 pub use decided::{Tale, Told};
 pub use filters::{FilterList, FilterStep, Filters};
 pub use flood::{ListPlan, list_sets};
+pub use guard::{GuardPolicy, GuardStep, Recalled, SecureList, SecurePlan};
+pub use guarded::{GuardEvent, GuardNews, Guards, MAX_SECURE};
 pub use pipeline::Frame;
 pub use policy::Seed;
 pub use port_policy::PortPolicy;

@@ -2,6 +2,7 @@
 //! function that passes or names its reason not to; [`judge`] and [`admit`] are the order.
 
 use super::filters;
+use super::guard;
 use super::rate;
 use super::snapshot::{BridgePort, PortState, Snapshot};
 use super::trail::{Step, Trail};
@@ -56,9 +57,11 @@ pub(super) fn judge<'a, T: Trail>(
     let standing = standing(from.state);
     trail.step(Step::Standing(standing));
     standing?;
+    guard::standing(trail, from)?;
     let addresses = addresses(frame);
     trail.step(Step::Addresses(addresses));
     addresses?;
+    guard::bpdu(trail, now, from, frame)?;
     let is_link_local = frame.destination.is_link_local();
     trail.step(Step::LinkLocal(is_link_local));
     if is_link_local {
@@ -67,10 +70,13 @@ pub(super) fn judge<'a, T: Trail>(
     let vlan = from.vlan.classify(frame.tag, snapshot.defined());
     trail.step(Step::Classify(vlan));
     let vlan = vlan?;
+    guard::source(trail, now, from, vlan, frame.source)?;
     filters::inward(trail, from, frame)?;
     rate::ingress(trail, now, from, frame)?;
     learn(trail, vlan, frame.source, from, now);
-    direct(trail, snapshot, vlan, frame.destination, from, now)
+    let verdict = direct(trail, snapshot, vlan, frame.destination, from, now)?;
+    guard::storm(trail, now, from, frame, &verdict)?;
+    Ok(verdict)
 }
 
 /// The egress half for one copy: how it leaves by `to`.
@@ -114,6 +120,7 @@ const fn standing(state: PortState) -> Result<(), DropReason> {
     match state {
         PortState::Forwarding | PortState::Opening => Ok(()),
         PortState::Shut => Err(DropReason::Shut),
+        PortState::ErrDisabled => Err(DropReason::ErrDisabled),
         PortState::ProfileIncomplete => Err(DropReason::ProfileIncomplete),
     }
 }
@@ -132,6 +139,11 @@ const fn addresses(frame: &Frame<'_>) -> Result<(), DropReason> {
 fn learn(trail: &mut impl Trail, vlan: VlanId, source: Mac, from: &BridgePort, now: Time) {
     let learned = trail.learn(vlan, source, from.slot, now);
     trail.step(Step::Learn(learned));
+    if let Learned::Moved | Learned::Held = learned {
+        let slot = from.slot;
+        let mac = source;
+        trail.notice(guard::Noticed::Elsewhere { vlan, mac, slot }, now);
+    }
     let odd = match learned {
         Learned::Held => Anomaly::MoveDamped,
         Learned::NewForAnother => Anomaly::TableFull,
@@ -170,7 +182,9 @@ fn direct<'a>(
 const fn reachable(state: PortState) -> Result<(), DropReason> {
     match state {
         PortState::Forwarding | PortState::Opening => Ok(()),
-        PortState::Shut | PortState::ProfileIncomplete => Err(DropReason::DestinationShut),
+        PortState::Shut | PortState::ErrDisabled | PortState::ProfileIncomplete => {
+            Err(DropReason::DestinationShut)
+        }
     }
 }
 

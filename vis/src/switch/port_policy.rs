@@ -2,6 +2,7 @@
 //! port, vEth or plain alike.
 
 use super::filters::{Filters, Places};
+use super::guard::GuardPolicy;
 use super::rate::RatePolicy;
 use std::sync::Arc;
 
@@ -12,6 +13,8 @@ pub struct PortPolicy {
     pub filters: Filters,
     /// Of their rate and their priority.
     pub rates: Option<Arc<RatePolicy>>,
+    /// Of what it floods, of BPDUs, and of the addresses it sends from.
+    pub guards: Option<Arc<GuardPolicy>>,
 }
 
 impl PortPolicy {

@@ -4,6 +4,8 @@
 
 use super::account::Account;
 use super::decided::Decided;
+use super::guard::Noticed;
+use super::guarded::Guards;
 use super::kept::Kept;
 use super::pipeline::Frame;
 use super::snapshot::Snapshot;
@@ -14,6 +16,7 @@ use super::{Learned, Table, Time};
 use crate::edge::{self, Content};
 use niv::{Counters, DropReason, ListId, Mac, PortId, Slot, VlanId, VlanTag, Weight};
 use packet_io::{Outgoing, RxFrame};
+use policy::security::Admission;
 use std::collections::BTreeMap;
 
 /// What would become of a frame, and why.
@@ -45,10 +48,9 @@ pub struct Copy {
 /// Keeps every step, and changes nothing.
 struct Rehearsal<'a> {
     table: &'a Table,
-    #[allow(dead_code, reason = "rates and storm control keep it")]
     kept: &'a Kept,
+    guards: &'a Guards,
     /// What policy would keep by now, of the bridge ports it was asked about.
-    #[allow(dead_code, reason = "rates and storm control keep it")]
     changed: BTreeMap<u16, policy::PortState>,
     /// What the table would know by now.
     learned: Option<(VlanId, Mac, Foresight, Slot)>,
@@ -95,6 +97,12 @@ impl Trail for Rehearsal<'_> {
         self.dropped.push((account, reason));
     }
 
+    fn admit(&mut self, index: u16, vlan: VlanId, mac: Mac, now: Time) -> Admission {
+        self.guards.foresee(index, vlan, mac, now)
+    }
+
+    fn notice(&mut self, _noticed: Noticed, _now: Time) {}
+
     fn kept(&mut self, index: u16) -> &mut policy::PortState {
         let kept = self.kept;
         self.changed
@@ -112,7 +120,7 @@ impl Trail for Rehearsal<'_> {
 /// Walks `frame` from `device` through the switch as it is at `now`.
 pub(super) fn rehearse(
     table: &Table,
-    kept: &Kept,
+    (kept, guards): (&Kept, &Guards),
     snapshot: &Snapshot,
     now: Time,
     device: PortId,
@@ -121,6 +129,7 @@ pub(super) fn rehearse(
     let mut rehearsal = Rehearsal {
         table,
         kept,
+        guards,
         changed: BTreeMap::new(),
         learned: None,
         counters: Counters::default(),

@@ -131,8 +131,10 @@ pub enum PortState {
     /// Its interface virtualizer is being told to let its frames pass: what it sends is taken, and who it spoke to
     /// can answer; floods leave it out until its interface virtualizer has said that it does.
     Opening,
-    /// It was shut by hand, or by a guard.
+    /// It was shut by hand.
     Shut,
+    /// A guard shut it.
+    ErrDisabled,
     /// Part of its profile is not in force.
     ProfileIncomplete,
 }

@@ -101,6 +101,15 @@ pub struct Foresight {
     pub given_up: Option<(VlanId, Mac)>,
 }
 
+/// Where an address was when it was last seen elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Away {
+    /// Slot index of where it was then.
+    pub held_by: u16,
+    /// Seconds since its last frame there.
+    pub idle_seconds: u32,
+}
+
 /// What a move of an address comes to.
 enum Move {
     /// It is being held where it is.
@@ -196,6 +205,7 @@ pub struct Table {
     ownerless: Ends,
     owners: Vec<Owner>,
     ranking: Ranking,
+    away: Away,
 }
 
 impl Table {
@@ -215,6 +225,7 @@ impl Table {
             ownerless: Ends::EMPTY,
             owners: Vec::new(),
             ranking: Ranking::new(capacity),
+            away: Away::default(),
         }
     }
 
@@ -307,6 +318,11 @@ impl Table {
             self.remove(at);
         }
         self.insert(key, slot.index, now)
+    }
+
+    /// Where the address was that [`Table::learn`] last said of that it moved or is held.
+    pub const fn away(&self) -> Away {
+        self.away
     }
 
     /// What [`Table::learn`] would do, without doing it.
@@ -438,6 +454,10 @@ impl Table {
 
     fn move_to(&mut self, at: usize, to: u16, now: Time) -> Learned {
         let judged = self.judge_move(&self.records[at], now);
+        self.away = Away {
+            held_by: self.records[at].owner,
+            idle_seconds: now.seconds().saturating_sub(self.records[at].seen),
+        };
         let record = &mut self.records[at];
         match judged {
             Move::Held => return Learned::Held,

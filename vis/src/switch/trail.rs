@@ -6,9 +6,11 @@
 use super::account::Account;
 use super::decided::Decided;
 use super::filters::FilterStep;
+use super::guard::{GuardStep, Noticed};
 use super::rate::RateStep;
 use super::{Learned, Membership, Time};
 use niv::{Anomaly, Counters, DropReason, Mac, PortId, Slot, VlanId, Weight};
+use policy::security::Admission;
 
 /// One thing that was asked about a frame or a copy of it, and the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +53,8 @@ pub enum Step {
     Fits(Result<(), DropReason>),
     /// What its rate and its priority are.
     Rate(RateStep),
+    /// What guards say.
+    Guard(GuardStep),
 }
 
 /// Where what a frame causes goes.
@@ -67,8 +71,11 @@ pub(super) trait Trail {
     fn link(&mut self, device: PortId) -> &mut Counters;
     /// A copy went no further.
     fn drop_copy(&mut self, account: Account, reason: DropReason, weight: Weight);
+    /// Whether `mac` may send from the bridge port at place `index`, by port security.
+    fn admit(&mut self, index: u16, vlan: VlanId, mac: Mac, now: Time) -> Admission;
+    /// Something that guards are to know, or to tell.
+    fn notice(&mut self, noticed: Noticed, now: Time);
     /// What policy keeps of a bridge port.
-    #[allow(dead_code, reason = "rates and storm control keep it")]
     fn kept(&mut self, index: u16) -> &mut policy::PortState;
     /// Access lists said this of a frame.
     fn decided(&mut self, decided: &Decided<'_>);

@@ -4,6 +4,8 @@ use super::account::Account;
 use super::balance::{Balance, Keep};
 use super::decided::{Decided, Decisions, Tale};
 use super::flood::List;
+use super::guard::Noticed;
+use super::guarded::Guards;
 use super::kept::Kept;
 use super::pipeline::{self, Frame, Verdict};
 use super::rate;
@@ -16,6 +18,8 @@ use niv::{Counters, DropReason, Mac, PortId, Slot, VlanId, VlanTag, Weight};
 use packet_io::dispatch::Outgoing;
 use packet_io::{Edit, RxFrame};
 use policy::acl::{AccessList, Hits, ListName};
+use policy::err_disable::Cause;
+use policy::security::Admission;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use vntag::ethertype;
@@ -32,6 +36,7 @@ pub struct Switch {
     kept: Kept,
     /// What access lists have decided.
     decisions: Decisions,
+    guards: Guards,
     epoch: Option<u64>,
     now: Time,
 }
@@ -44,6 +49,7 @@ impl Switch {
             balance: Balance::default(),
             kept: Kept::default(),
             decisions: Decisions::default(),
+            guards: Guards::new(seed),
             epoch: None,
             now: Time::default(),
         }
@@ -76,7 +82,8 @@ impl Switch {
         device: PortId,
         frame: &RxFrame<'_>,
     ) -> Explanation {
-        rehearse(&self.table, &self.kept, snapshot, now, device, frame)
+        let kept = (&self.kept, &self.guards);
+        rehearse(&self.table, kept, snapshot, now, device, frame)
     }
 
     /// Takes up a new snapshot and clears away what has aged. [`Switch::receive`] does it by itself; for
@@ -84,7 +91,7 @@ impl Switch {
     #[inline]
     pub fn attend(&mut self, snapshot: &Snapshot, now: Time) {
         if self.epoch != Some(snapshot.epoch()) {
-            self.adopt(snapshot);
+            self.adopt(snapshot, now);
         }
         if self.now.as_millis() != now.as_millis() {
             self.begin(now);
@@ -161,12 +168,40 @@ impl Switch {
         self.table.clear_away(CLEARED_AT_ONCE, now);
     }
 
+    /// What guards know of all ports together.
+    pub const fn guards(&self) -> &Guards {
+        &self.guards
+    }
+
+    /// The same, for what they have to tell.
+    pub const fn guards_mut(&mut self) -> &mut Guards {
+        &mut self.guards
+    }
+
+    /// A guard that is not asked for each frame shuts a bridge port.
+    pub fn err_disable(&mut self, slot: Slot, cause: Cause, now: Time) {
+        if self.kept.is_of(slot) {
+            self.kept
+                .of(slot.index)
+                .err_disabled
+                .shut(cause, now.into());
+        }
+    }
+
+    /// A bridge port that a guard has shut is open again.
+    pub fn open(&mut self, slot: Slot) {
+        if self.kept.is_of(slot) {
+            self.kept.of(slot.index).err_disabled.open();
+        }
+    }
+
     #[cold]
-    fn adopt(&mut self, snapshot: &Snapshot) {
+    fn adopt(&mut self, snapshot: &Snapshot, now: Time) {
         self.epoch = Some(snapshot.epoch());
         self.balance.adopt(snapshot);
         self.kept.adopt(snapshot);
         self.decisions.adopt(snapshot);
+        self.guards.adopt(snapshot, now);
         self.table.set_parameters(snapshot.table());
         for index in 0..self.table.places() {
             if snapshot.port(index).is_none() {
@@ -209,6 +244,16 @@ impl Trail for Switch {
     #[inline(always)]
     fn drop_copy(&mut self, account: Account, reason: DropReason, weight: Weight) {
         self.balance.drop_copy(account, reason, weight);
+    }
+
+    #[inline(always)]
+    fn admit(&mut self, index: u16, vlan: VlanId, mac: Mac, now: Time) -> Admission {
+        self.guards.admit(index, vlan, mac, now)
+    }
+
+    #[cold]
+    fn notice(&mut self, noticed: Noticed, now: Time) {
+        self.guards.notice(noticed, self.table.away(), now);
     }
 
     #[inline(always)]

@@ -204,6 +204,7 @@ impl Model {
         let standing = match from.state {
             PortState::Forwarding | PortState::Opening => Ok(()),
             PortState::Shut => Err("shut"),
+            PortState::ErrDisabled => Err("err_disabled"),
             PortState::ProfileIncomplete => Err("profile_incomplete"),
         };
         let checked = whole(octets, length)

@@ -35,7 +35,7 @@ pub(super) fn write_status(out: &mut String, answer: &ShowInterfaceStatus) -> fm
 }
 
 /// To the width of its column, as nxos does; JSON has it whole.
-fn cut(name: &str) -> &str {
+pub(super) fn cut(name: &str) -> &str {
     let end = name.char_indices().nth(NAME).map(|(at, _)| at);
     end.and_then(|end| name.get(..end))
         .unwrap_or(name)

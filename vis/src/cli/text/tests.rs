@@ -739,6 +739,7 @@ fn every_answer() -> Vec<Answer> {
             schema: SCHEMA,
             policers: Vec::new(),
         }),
+        shut_by_guards(),
     ];
     let mut met: Vec<usize> = all
         .iter()
@@ -766,11 +767,36 @@ fn every_answer() -> Vec<Answer> {
             Answer::Plan(_) => 20,
             Answer::AccessLists(_) => 21,
             Answer::Policer(_) => 22,
+            Answer::Guard(_) => 23,
         })
         .collect();
     met.sort_unstable();
     assert!(met.into_iter().eq(0..all.len()), "one of each");
     all
+}
+
+fn shut_by_guards() -> Answer {
+    use crate::control::guard::{ShowGuard, ShowShut, ShutInterface};
+    Answer::Guard(ShowGuard::Shut(ShowShut {
+        schema: SCHEMA,
+        interfaces: vec![ShutInterface {
+            interface: InterfaceId::Veth(3.try_into().unwrap()),
+            name: Some("web".into()),
+            cause: "storm_control".into(),
+            seconds: 4,
+            left: Some(26),
+        }],
+    }))
+}
+
+#[test]
+fn a_port_that_a_guard_has_shut_is_shown_with_why_and_how_long() {
+    let shown = print(&shut_by_guards(), Format::Text).unwrap();
+    let last = shown.lines().last().unwrap();
+    assert_eq!(
+        last,
+        "Veth3         web                errDisabl  storm_control, comes back in 26 s"
+    );
 }
 
 #[test]

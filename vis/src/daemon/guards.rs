@@ -1,0 +1,432 @@
+//! Guards, on the control loop's side: what the worker has to tell of them is told to people, ports that a guard has shut
+//! stay so until it is time, and sticky addresses are kept.
+
+use super::forward::Switching;
+use super::run::Daemon;
+use crate::config::{Config, Effective, InterfaceId, State};
+use crate::switch::{
+    GuardEvent, GuardNews, GuardPolicy, MAX_SECURE, PortState, Recalled, SecureList, SecurePlan,
+    Slots, Topology,
+};
+use crate::veth::{Repeats, Say};
+use niv::Slot;
+use packet_io::mailbox::WorkerGone;
+use packet_io::worker::Worker;
+use policy::bridge_guard::{Bridging, Evidence};
+use policy::err_disable::{Cause, Recovery};
+use policy::security::{Kind, Why};
+use policy::storm::Class;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing::{info, warn};
+
+/// Sticky addresses that were just learned are kept after so long (ours), all together.
+const GATHER: Duration = Duration::from_millis(200);
+/// Guests found to bridge that are remembered (ours).
+const FOUND: usize = 32;
+/// A switch that takes longer to make than this follows several shut ports at a time.
+const QUICK: Duration = Duration::from_millis(20);
+
+/// What control knows of guards.
+pub(super) struct GuardKeeper {
+    /// Ports that a guard has shut.
+    pub(super) shut: BTreeMap<InterfaceId, Held>,
+    /// Guests found to bridge, the last one first.
+    pub(super) found: VecDeque<Found>,
+    /// Sticky addresses, as they are in the store.
+    sticky: BTreeMap<InterfaceId, SecureList>,
+    /// When the worker is asked for them again.
+    sticky_due: Option<Duration>,
+    recovery: Recovery,
+    repeats: Repeats<(InterfaceId, Told)>,
+}
+
+/// A port that a guard has shut.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Held {
+    slot: Slot,
+    pub(super) cause: Cause,
+    pub(super) since: Duration,
+}
+
+/// Two ports that something is behind of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found {
+    pub(super) interfaces: [InterfaceId; 2],
+    pub(super) evidence: Evidence,
+    pub(super) at: Duration,
+}
+
+/// What is told of a port, ever more rarely while it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Told {
+    Storm(Class),
+    Violation,
+}
+
+impl GuardKeeper {
+    /// With the sticky addresses of another life.
+    pub(super) fn new(sticky: BTreeMap<InterfaceId, SecureList>) -> Self {
+        Self {
+            shut: BTreeMap::new(),
+            found: VecDeque::new(),
+            sticky,
+            sticky_due: None,
+            recovery: Recovery::default(),
+            repeats: Repeats::default(),
+        }
+    }
+
+    /// When [`Daemon::attend_guards`] has something to do.
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+        let due = self.shut.values().filter_map(|held| self.due(held));
+        due.chain(self.sticky_due).min()
+    }
+
+    /// When a port comes back; `None`: not by itself.
+    pub(super) fn due(&self, held: &Held) -> Option<Duration> {
+        let seconds = self.recovery.seconds(held.cause)?;
+        Some(held.since + Duration::from_secs(seconds.into()))
+    }
+
+    /// Of an interface that is no more.
+    pub(super) fn forget(&mut self, interface: InterfaceId) {
+        self.shut.remove(&interface);
+        if self.sticky.contains_key(&interface) {
+            // The store is told when the worker has let go of them.
+            self.sticky_due = Some(Duration::ZERO);
+        }
+    }
+
+    /// Notes in a switch that is to come which ports guards have shut, and what is known of secure addresses. Ports whose
+    /// addresses there is no room for do not take part.
+    pub(super) fn mark(&self, topology: &mut Topology, slots: &Slots<InterfaceId>) {
+        let interfaces: BTreeMap<Slot, InterfaceId> =
+            slots.iter().map(|(&one, slot)| (slot, one)).collect();
+        let mut room = MAX_SECURE;
+        for port in &mut topology.ports {
+            let Some(interface) = interfaces.get(&port.slot) else {
+                continue;
+            };
+            let takes_part = matches!(port.state, PortState::Forwarding | PortState::Opening);
+            let held = self.shut.get(interface);
+            if takes_part && held.is_some_and(|held| held.slot == port.slot) {
+                port.state = PortState::ErrDisabled;
+            }
+            let Some(guards) = &mut port.policy.guards else {
+                continue;
+            };
+            let Some(maximum) = guards.security.as_ref().map(|plan| plan.rule.maximum) else {
+                continue;
+            };
+            match room.checked_sub(maximum) {
+                Some(left) => room = left,
+                None if takes_part => port.state = PortState::ProfileIncomplete,
+                None => {}
+            }
+            if let Some(known) = self.sticky.get(interface)
+                && let Some(plan) = &mut Arc::make_mut(guards).security
+            {
+                plan.recalled = Recalled(known.as_slice().into());
+            }
+        }
+    }
+}
+
+/// What is asked of a port, for the switch.
+pub(super) fn policy(effective: &Effective) -> Option<Arc<GuardPolicy>> {
+    let guards = &effective.guards;
+    if guards.is_off() {
+        return None;
+    }
+    let security = guards.security.as_ref().map(|secured| SecurePlan {
+        rule: secured.rule,
+        addresses: secured.addresses.clone(),
+        recalled: Recalled::default(),
+    });
+    Some(Arc::new(GuardPolicy {
+        storm: guards.storm,
+        bpdu: guards.bpdu,
+        security,
+    }))
+}
+
+impl Daemon {
+    /// Takes in what the worker has to tell.
+    ///
+    /// # Errors
+    /// The worker has ended.
+    pub(super) fn guarded(&mut self, news: GuardNews) -> Result<(), WorkerGone> {
+        let now = self.now();
+        let interfaces: BTreeMap<u16, (Slot, InterfaceId)> = self
+            .slots
+            .iter()
+            .map(|(&one, slot)| (slot.index, (slot, one)))
+            .collect();
+        let of = |slot: Slot| {
+            let held = interfaces.get(&slot.index);
+            held.filter(|(holder, _)| *holder == slot)
+                .map(|(_, one)| *one)
+        };
+        for event in news.events {
+            match event {
+                GuardEvent::Shut { slot, cause } => {
+                    if let Some(interface) = of(slot) {
+                        self.hold_shut(interface, slot, cause, now);
+                    }
+                }
+                GuardEvent::Storm { slot, class } => {
+                    if let Some(interface) = of(slot) {
+                        let words = storm_words(class);
+                        let says = format!(
+                            "{interface}: more {words} than `storm-control` lets pass are dropped (storm_control)"
+                        );
+                        self.tell_of(interface, Told::Storm(class), &says, now);
+                    }
+                }
+                GuardEvent::Violation {
+                    slot,
+                    vlan,
+                    mac,
+                    why,
+                } => {
+                    if let Some(interface) = of(slot) {
+                        let why = match why {
+                            Why::Maximum => "it has as many secure addresses as it may".to_owned(),
+                            Why::Elsewhere(at) => match interfaces.get(&at) {
+                                Some((_, other)) => format!("that is a secure address of {other}"),
+                                None => "that is a secure address of another port".to_owned(),
+                            },
+                        };
+                        let says = format!(
+                            "{interface}: frames from {mac} in VLAN {vlan} are dropped (port_security): {why}"
+                        );
+                        self.tell_of(interface, Told::Violation, &says, now);
+                    }
+                }
+                GuardEvent::Bridging(Bridging { ports, evidence }) => {
+                    let both = (interfaces.get(&ports.0), interfaces.get(&ports.1));
+                    if let (Some(&first), Some(&second)) = both {
+                        self.bridged([first, second], evidence, now)?;
+                    }
+                }
+            }
+        }
+        if news.lost > 0 {
+            warn!("guards had {} things more to tell", news.lost);
+        }
+        if news.sticky {
+            self.guards.sticky_due.get_or_insert(now + GATHER);
+        }
+        Ok(())
+    }
+
+    fn tell_of(&mut self, interface: InterfaceId, told: Told, says: &str, now: Duration) {
+        match self.guards.repeats.happened(now, &(interface, told), 1) {
+            Say::First => warn!("{says}"),
+            Say::Again(times) => warn!("{says}; {times} times since this was said last"),
+            Say::Nothing | Say::Full => {}
+        }
+    }
+
+    /// Names the guest, and shuts those of its ports that are to be shut for it. Two with one address are none.
+    fn bridged(
+        &mut self,
+        ports: [(Slot, InterfaceId); 2],
+        evidence: Evidence,
+        now: Duration,
+    ) -> Result<(), WorkerGone> {
+        let interfaces = ports.map(|(_, interface)| interface);
+        let found = Found {
+            interfaces,
+            evidence,
+            at: now,
+        };
+        warn!("{}", found.words());
+        self.guards.found.truncate(FOUND - 1);
+        self.guards.found.push_front(found);
+        if let Evidence::Conflict(..) = evidence {
+            return Ok(());
+        }
+        for (slot, interface) in ports {
+            let effective = self.effective(interface);
+            if effective.is_some_and(|effective| effective.guards.shuts_bridges) {
+                let cause = Cause::BridgedPorts;
+                self.worker.tell(move |worker: &mut Worker<Switching>| {
+                    let now = worker.forward.now();
+                    worker.forward.switch.err_disable(slot, cause, now);
+                })?;
+                self.hold_shut(interface, slot, cause, now);
+            }
+        }
+        Ok(())
+    }
+
+    fn hold_shut(&mut self, interface: InterfaceId, slot: Slot, cause: Cause, now: Duration) {
+        let held = Held {
+            slot,
+            cause,
+            since: now,
+        };
+        if self.guards.shut.contains_key(&interface) {
+            return;
+        }
+        self.guards.shut.insert(interface, held);
+        let back = match self.guards.recovery.seconds(cause) {
+            Some(seconds) => format!("it comes back in {seconds} seconds"),
+            None => "`shutdown` and `no shutdown` open it".to_owned(),
+        };
+        warn!(
+            "{interface} is shut by a guard (err_disabled): {}; {back}",
+            cause.as_str()
+        );
+        self.settle_soon();
+    }
+
+    fn settle_soon(&mut self) {
+        let wait = if self.settling < QUICK {
+            Duration::ZERO
+        } else {
+            self.settling
+        };
+        let soon = Instant::now() + wait;
+        self.settle_at = Some(self.settle_at.map_or(soon, |due| due.min(soon)));
+    }
+
+    fn open_guarded(&mut self, interface: InterfaceId) -> Result<(), WorkerGone> {
+        let Some(held) = self.guards.shut.remove(&interface) else {
+            return Ok(());
+        };
+        // Before the switch in which the port takes part.
+        self.worker.tell(move |worker: &mut Worker<Switching>| {
+            worker.forward.switch.open(held.slot);
+        })?;
+        self.settle_soon();
+        Ok(())
+    }
+
+    /// What is shut by hand in `config` is no longer shut by a guard, so `no shutdown` opens it.
+    ///
+    /// # Errors
+    /// The worker has ended.
+    pub(super) fn open_what_is_shut_by_hand(&mut self, config: &Config) -> Result<(), WorkerGone> {
+        let is_shut = |interface: &InterfaceId| {
+            let effective = match *interface {
+                InterfaceId::Ethernet(id) => config.effective_ethernet(id),
+                InterfaceId::Veth(id) => config.effective_veth(id),
+            };
+            effective.is_some_and(|effective| effective.state == State::Shut)
+        };
+        let shut: Vec<_> = self.guards.shut.keys().copied().filter(is_shut).collect();
+        for interface in shut {
+            info!("{interface} is shut by hand, and by no guard any more");
+            self.open_guarded(interface)?;
+        }
+        Ok(())
+    }
+
+    /// Opens ports whose time it is, and has sticky addresses kept.
+    ///
+    /// # Errors
+    /// The worker has ended.
+    pub(super) async fn attend_guards(&mut self) -> Result<(), WorkerGone> {
+        let now = self.now();
+        self.guards.recovery = self.said.errdisable.recovery();
+        let shut = self.guards.shut.iter();
+        let due = shut.filter(|(_, held)| self.guards.due(held).is_some_and(|due| due <= now));
+        let due: Vec<InterfaceId> = due.map(|(&interface, _)| interface).collect();
+        for interface in due {
+            info!("{interface} comes back: its time to be shut by a guard is over");
+            self.open_guarded(interface)?;
+        }
+        for ((interface, _), times) in self.guards.repeats.quiet(now) {
+            info!("{interface}: its guards had nothing more to drop; told of {times} times in all");
+        }
+        if self.guards.sticky_due.is_some_and(|due| due <= now) {
+            self.guards.sticky_due = None;
+            self.keep_sticky().await?;
+        }
+        Ok(())
+    }
+
+    /// Has the store know what is sticky now. What a port has that takes no part just now is as it was.
+    async fn keep_sticky(&mut self) -> Result<(), WorkerGone> {
+        let ask = |worker: &mut Worker<Switching>| {
+            let Switching { switch, .. } = &worker.forward;
+            switch.guards().secure_addresses(worker.forward.now())
+        };
+        let mut now: BTreeMap<InterfaceId, SecureList> = BTreeMap::new();
+        let held: BTreeMap<Slot, _> = self.worker.answer(ask).await?.into_iter().collect();
+        for (&interface, slot) in self.slots.iter() {
+            let sticky = match held.get(&slot) {
+                Some(addresses) => {
+                    let sticky = addresses.iter().filter(|one| one.kind == Kind::Sticky);
+                    sticky.map(|one| (one.vlan, one.mac)).collect()
+                }
+                None if self.is_sticky(interface) != Some(false) => {
+                    let known = self.guards.sticky.get(&interface);
+                    known.cloned().unwrap_or_default()
+                }
+                None => Vec::new(),
+            };
+            if !sticky.is_empty() {
+                now.insert(interface, sticky);
+            }
+        }
+        // Of vEths that have no place until their interface virtualizer is back.
+        for (&interface, known) in &self.guards.sticky {
+            let away = match interface {
+                InterfaceId::Veth(id) => self.registry.numbered(id).is_some(),
+                InterfaceId::Ethernet(_) => false,
+            };
+            let is_said = self.is_sticky(interface) == Some(true);
+            if self.slots.get(&interface).is_none() && (away || is_said) {
+                now.insert(interface, known.clone());
+            }
+        }
+        let before = std::mem::replace(&mut self.guards.sticky, now);
+        let now = &self.guards.sticky;
+        for interface in before.keys().filter(|one| !now.contains_key(one)) {
+            self.store.keep_secure(*interface, None);
+        }
+        for (interface, sticky) in now {
+            if before.get(interface) != Some(sticky) {
+                self.store.keep_secure(*interface, Some(sticky.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether what it learns is sticky; `None`: there is no such interface now.
+    fn is_sticky(&self, interface: InterfaceId) -> Option<bool> {
+        let security = self.effective(interface)?.guards.security;
+        Some(security.is_some_and(|secured| secured.rule.sticky))
+    }
+}
+
+impl Found {
+    /// What it is, as a sentence.
+    pub(super) fn words(&self) -> String {
+        let [first, second] = self.interfaces;
+        match self.evidence {
+            Evidence::Address(vlan, mac) => format!(
+                "a guest bridges {first} and {second}: frames of {mac} in VLAN {vlan}, which is elsewhere, come back by both"
+            ),
+            Evidence::BridgeId(bridge) => format!(
+                "a guest bridges {first} and {second}: both send spanning tree BPDUs of bridge {bridge:016x}"
+            ),
+            Evidence::Conflict(vlan, mac) => format!(
+                "{first} and {second} both send from {mac} in VLAN {vlan}: two guests with one address, a forger, or a bridge"
+            ),
+        }
+    }
+}
+
+const fn storm_words(class: Class) -> &'static str {
+    match class {
+        Class::Broadcast => "broadcasts",
+        Class::Multicast => "multicasts",
+        Class::UnknownUnicast => "unicasts to whom nobody knows",
+    }
+}

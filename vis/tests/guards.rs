@@ -1,0 +1,495 @@
+//! Guards, rule by rule: storm control, BPDU guard, port security, guests that bridge, and ports that a guard has shut.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that meets what it does not expect is to stop there"
+)]
+
+mod lab;
+
+use lab::{Lab, broadcast, ethernet, mac, plain, veth, vlan};
+use niv::{DropReason, Mac, PortId};
+use packet_io::{Offload, RxFrame};
+use policy::bridge_guard::{BpduGuard, Evidence};
+use policy::err_disable::Cause;
+use policy::security::{Ageing, Kind, Mode, PortSecurity, Why};
+use policy::storm::{Action, Class, Level, StormControl};
+use std::sync::Arc;
+use vis::switch::{GuardEvent, GuardPolicy, PortPlan, PortState, Recalled, SecurePlan};
+
+/// Two vEths on one link, one on another, and two plain ports, all in VLAN 10.
+fn ports() -> Vec<PortPlan> {
+    vec![
+        veth(0, 0, 5),
+        veth(1, 0, 6),
+        veth(2, 1, 5),
+        plain(3, 2),
+        plain(4, 3),
+    ]
+}
+
+/// The first vEth and the first plain port: what holds for one holds for the other.
+const BOTH: [u16; 2] = [0, 3];
+
+fn guarded(at: u16, guards: GuardPolicy) -> Lab {
+    let mut ports = ports();
+    ports[usize::from(at)].policy.guards = Some(Arc::new(guards));
+    Lab::new(ports)
+}
+
+/// `frame` comes in by the port at `at`.
+fn send(lab: &mut Lab, at: u16, frame: &[u8]) {
+    let word = |vif: u32| {
+        [
+            &frame[..12],
+            &[0x89, 0x26],
+            &vif.to_be_bytes(),
+            &frame[12..],
+        ]
+        .concat()
+    };
+    match at {
+        0 => lab.receive(0, &word(5)),
+        1 => lab.receive(0, &word(6)),
+        2 => lab.receive(1, &word(5)),
+        3 => lab.receive(2, frame),
+        _ => lab.receive(3, frame),
+    }
+}
+
+fn dropped(lab: &Lab, at: u16, reason: DropReason) -> u64 {
+    lab.port(at).ingress.dropped.get(reason)
+}
+
+fn flooded(lab: &Lab, at: u16) -> u64 {
+    lab.port(at).ingress.flooded
+}
+
+fn events(lab: &mut Lab) -> Vec<GuardEvent> {
+    let news = lab.switch.guards_mut().take_news();
+    news.map(|news| news.events).unwrap_or_default()
+}
+
+fn is_shut(lab: &mut Lab, at: u16, cause: Cause) -> bool {
+    let slot = lab.snapshot.port(at).unwrap().slot;
+    events(lab).contains(&GuardEvent::Shut { slot, cause })
+}
+
+fn storm(class: Class, per_second: u32, action: Action) -> GuardPolicy {
+    GuardPolicy {
+        storm: StormControl::new(action).with(class, Level::Packets(per_second)),
+        ..GuardPolicy::default()
+    }
+}
+
+const GROUP: [u8; 6] = [1, 0, 0x5E, 0, 0, 1];
+const NOBODY: [u8; 6] = [2, 0, 0, 0, 0, 0x77];
+
+fn of(class: Class, source: u8) -> Vec<u8> {
+    let to = match class {
+        Class::Broadcast => [0xFF; 6],
+        Class::Multicast => GROUP,
+        Class::UnknownUnicast => NOBODY,
+    };
+    ethernet(to, mac(source), &[0x88, 0xB5], 46)
+}
+
+#[test]
+fn storm_control() {
+    for at in BOTH {
+        for class in Class::ALL {
+            let mut lab = guarded(at, storm(class, 100, Action::Drop));
+            for _ in 0..30 {
+                for each in Class::ALL {
+                    send(&mut lab, at, &of(each, 1));
+                }
+            }
+            // 100 ms of the level pass at once, and of the other classes all.
+            assert_eq!(flooded(&lab, at), 10 + 60);
+            assert_eq!(dropped(&lab, at, DropReason::StormControl), 20);
+            // Known unicast is asked nothing.
+            let other = if at == 0 { 1 } else { 4 };
+            send(
+                &mut lab,
+                other,
+                &ethernet(mac(1), mac(2), &[0x88, 0xB5], 46),
+            );
+            send(&mut lab, at, &ethernet(mac(2), mac(1), &[0x88, 0xB5], 46));
+            assert_eq!(lab.port(at).ingress.forwarded, 1);
+            lab.wait(1_000);
+            send(&mut lab, at, &of(class, 1));
+            assert_eq!(flooded(&lab, at), 71);
+            // Others are under no such rule.
+            for _ in 0..30 {
+                send(&mut lab, other, &of(class, 2));
+            }
+            assert_eq!(flooded(&lab, other), 30);
+            let slot = lab.snapshot.port(at).unwrap().slot;
+            assert_eq!(events(&mut lab), [GuardEvent::Storm { slot, class }]);
+        }
+    }
+}
+
+#[test]
+fn a_storm_shuts_the_port_where_that_is_asked() {
+    for at in BOTH {
+        let mut lab = guarded(at, storm(Class::Broadcast, 10, Action::Shut));
+        send(&mut lab, at, &broadcast(1));
+        send(&mut lab, at, &broadcast(1));
+        assert_eq!(dropped(&lab, at, DropReason::StormControl), 1);
+        send(&mut lab, at, &of(Class::Multicast, 1));
+        assert_eq!(dropped(&lab, at, DropReason::ErrDisabled), 1);
+        assert!(is_shut(&mut lab, at, Cause::StormControl));
+    }
+}
+
+#[test]
+fn err_disabled() {
+    for at in BOTH {
+        let mut lab = Lab::new(ports());
+        send(&mut lab, at, &broadcast(1));
+        lab.sent.clear();
+        lab.change(|all| all.ports[usize::from(at)].state = PortState::ErrDisabled);
+        send(&mut lab, at, &broadcast(1));
+        assert_eq!(dropped(&lab, at, DropReason::ErrDisabled), 1);
+        assert!(lab.sent.is_empty());
+        // It gets nothing, neither floods nor what is for it.
+        assert!(!lab.snapshot.members(vlan(10)).contains(&at));
+        let other = if at == 0 { 1 } else { 4 };
+        send(
+            &mut lab,
+            other,
+            &ethernet(mac(1), mac(2), &[0x88, 0xB5], 46),
+        );
+        let copies = lab.port(at).egress.dropped.get(DropReason::DestinationShut);
+        assert_eq!(copies, 1);
+    }
+}
+
+#[test]
+fn a_port_that_was_shut_is_open_again_when_control_says_so() {
+    let mut lab = guarded(0, storm(Class::Broadcast, 10, Action::Shut));
+    for _ in 0..3 {
+        send(&mut lab, 0, &broadcast(1));
+    }
+    assert_eq!(dropped(&lab, 0, DropReason::ErrDisabled), 1);
+    let slot = lab.snapshot.port(0).unwrap().slot;
+    assert!(is_shut(&mut lab, 0, Cause::StormControl));
+    lab.switch.open(slot);
+    lab.wait(1_000);
+    send(&mut lab, 0, &broadcast(1));
+    assert_eq!(flooded(&lab, 0), 2);
+    // It is told once for each time.
+    for _ in 0..3 {
+        send(&mut lab, 0, &broadcast(1));
+    }
+    assert_eq!(
+        events(&mut lab)
+            .iter()
+            .filter(|event| matches!(event, GuardEvent::Shut { .. }))
+            .count(),
+        1
+    );
+}
+
+fn bpdu(bridge: u8) -> Vec<u8> {
+    let mut frame = vec![1, 0x80, 0xC2, 0, 0, 0];
+    frame.extend(mac(bridge));
+    frame.extend([0, 38, 0x42, 0x42, 3, 0, 0, 2, 2, 0]);
+    frame.extend([
+        0x80, 0, 2, 0, 0, 0, 0, 9, 0, 0, 0, 4, 0x80, 0, 2, 0, 0, 0, 0,
+    ]);
+    frame.push(bridge);
+    frame.extend([0x80, 1, 0, 0, 20, 0, 2, 0, 15, 0]);
+    frame.resize(60, 0);
+    frame
+}
+
+#[test]
+fn bpdu_guard() {
+    let guard = || GuardPolicy {
+        bpdu: BpduGuard::Shut,
+        ..GuardPolicy::default()
+    };
+    let pvst = [
+        &[1u8, 0, 0x0C, 0xCC, 0xCC, 0xCD][..],
+        &mac(1),
+        &[0, 50, 0xAA, 0xAA, 3, 0, 0, 0x0C, 1, 0x0B, 0, 0, 2, 2],
+        &[0; 40],
+    ]
+    .concat();
+    for at in BOTH {
+        for frame in [bpdu(1), pvst.clone()] {
+            let mut lab = guarded(at, guard());
+            send(&mut lab, at, &broadcast(1));
+            send(&mut lab, at, &frame);
+            assert_eq!(dropped(&lab, at, DropReason::BpduGuard), 1);
+            send(&mut lab, at, &broadcast(1));
+            assert_eq!(dropped(&lab, at, DropReason::ErrDisabled), 1);
+            assert!(is_shut(&mut lab, at, Cause::BpduGuard));
+        }
+        // Without the guard it ends here as all link-local frames do.
+        let mut lab = Lab::new(ports());
+        send(&mut lab, at, &bpdu(1));
+        assert_eq!(lab.port(at).ingress.consumed, 1);
+    }
+}
+
+fn secured(rule: PortSecurity, addresses: &[u8], recalled: &[u8]) -> GuardPolicy {
+    let list = |all: &[u8]| -> Vec<_> { all.iter().map(|&n| (vlan(10), Mac(mac(n)))).collect() };
+    GuardPolicy {
+        security: Some(SecurePlan {
+            rule,
+            addresses: list(addresses),
+            recalled: Recalled(list(recalled).into()),
+        }),
+        ..GuardPolicy::default()
+    }
+}
+
+fn rule(maximum: u32, violation: Mode) -> PortSecurity {
+    PortSecurity {
+        maximum,
+        violation,
+        ..PortSecurity::default()
+    }
+}
+
+#[test]
+fn port_security() {
+    for at in BOTH {
+        for violation in [Mode::Protect, Mode::Restrict, Mode::Shutdown] {
+            let mut lab = guarded(at, secured(rule(2, violation), &[1], &[]));
+            // The static one, one that is learned, and one too many.
+            for source in [1, 2, 3, 2, 1] {
+                send(&mut lab, at, &broadcast(source));
+            }
+            let shuts = violation == Mode::Shutdown;
+            assert_eq!(flooded(&lab, at), if shuts { 2 } else { 4 });
+            assert_eq!(dropped(&lab, at, DropReason::PortSecurity), 1);
+            let after = dropped(&lab, at, DropReason::ErrDisabled);
+            assert_eq!(after, if shuts { 2 } else { 0 });
+            let told = events(&mut lab);
+            let violated = told.iter().any(|event| {
+                matches!(event, GuardEvent::Violation { mac: from, why: Why::Maximum, .. } if *from == Mac(mac(3)))
+            });
+            assert_eq!(violated, violation != Mode::Protect, "{told:?}");
+            // What violates is not learned from.
+            assert!(lab.addresses().iter().all(|entry| entry.mac != Mac(mac(3))));
+        }
+    }
+}
+
+#[test]
+fn a_secure_address_seen_elsewhere_is_a_violation_and_never_moves() {
+    for at in BOTH {
+        let mut lab = guarded(at, secured(rule(1, Mode::Shutdown), &[], &[]));
+        send(&mut lab, at, &broadcast(1));
+        // On a port without rules it is dropped, and the port is not shut for what it cannot know.
+        for _ in 0..5 {
+            send(&mut lab, 2, &broadcast(1));
+        }
+        assert_eq!(dropped(&lab, 2, DropReason::PortSecurity), 5);
+        let entry = lab
+            .addresses()
+            .into_iter()
+            .find(|one| one.mac == Mac(mac(1)));
+        assert_eq!(entry.unwrap().slot.index, at);
+        let told = events(&mut lab);
+        assert!(
+            matches!(told[..], [GuardEvent::Violation { why: Why::Elsewhere(port), .. }] if port == at),
+            "{told:?}"
+        );
+        send(&mut lab, 2, &broadcast(2));
+        assert_eq!(flooded(&lab, 2), 1);
+    }
+}
+
+#[test]
+fn a_static_address_is_taken_from_who_learned_it() {
+    let mut ports = ports();
+    ports[0].policy.guards = Some(Arc::new(secured(rule(2, Mode::Protect), &[], &[])));
+    ports[1].policy.guards = Some(Arc::new(secured(rule(1, Mode::Protect), &[], &[])));
+    let mut lab = Lab::new(ports);
+    send(&mut lab, 0, &broadcast(1));
+    lab.change(|all| {
+        let guards = secured(rule(1, Mode::Protect), &[1], &[]);
+        all.ports[1].policy.guards = Some(Arc::new(guards));
+    });
+    send(&mut lab, 0, &broadcast(1));
+    assert_eq!(dropped(&lab, 0, DropReason::PortSecurity), 1);
+    send(&mut lab, 1, &broadcast(1));
+    assert_eq!(flooded(&lab, 1), 1);
+}
+
+#[test]
+fn sticky_addresses_are_told_and_come_back_with_the_port() {
+    let sticky = PortSecurity {
+        sticky: true,
+        ..rule(2, Mode::Protect)
+    };
+    let mut lab = guarded(0, secured(sticky, &[], &[7]));
+    let news = lab.switch.guards_mut().take_news();
+    assert!(news.unwrap().sticky);
+    for source in [1, 2, 7] {
+        send(&mut lab, 0, &broadcast(source));
+    }
+    // One was known from before, so of the other two there was room for one.
+    assert_eq!(flooded(&lab, 0), 2);
+    assert_eq!(dropped(&lab, 0, DropReason::PortSecurity), 1);
+    let news = lab.switch.guards_mut().take_news();
+    assert!(news.unwrap().sticky);
+    let held = lab.switch.guards().secure_addresses(lab.time());
+    let kinds: Vec<_> = held[0].1.iter().map(|one| (one.mac, one.kind)).collect();
+    let expected = [1, 7].map(|n| (Mac(mac(n)), Kind::Sticky));
+    assert_eq!(kinds, expected);
+    // No longer sticky: they are forgotten.
+    lab.change(|all| {
+        let guards = secured(rule(2, Mode::Protect), &[], &[]);
+        all.ports[0].policy.guards = Some(Arc::new(guards));
+    });
+    let held = lab.switch.guards().secure_addresses(lab.time());
+    assert!(held[0].1.is_empty());
+}
+
+#[test]
+fn a_dynamic_secure_address_ages_and_makes_room() {
+    let ages = PortSecurity {
+        ageing: Ageing::Inactivity(60),
+        ..rule(1, Mode::Protect)
+    };
+    let mut lab = guarded(0, secured(ages, &[], &[]));
+    send(&mut lab, 0, &broadcast(1));
+    lab.wait(59_000);
+    send(&mut lab, 0, &broadcast(2));
+    assert_eq!(dropped(&lab, 0, DropReason::PortSecurity), 1);
+    lab.wait(1_000);
+    send(&mut lab, 0, &broadcast(2));
+    assert_eq!(flooded(&lab, 0), 2);
+}
+
+#[test]
+fn where_a_rule_cannot_be_had_nothing_passes() {
+    let ports = (0..70).map(|n| veth(n, 0, n + 1));
+    let ports = ports.map(|mut port| {
+        port.policy.guards = Some(Arc::new(secured(rule(1025, Mode::Protect), &[], &[])));
+        port
+    });
+    let mut lab = Lab::new(ports.collect());
+    let mut passed = 0;
+    for n in 0..70u16 {
+        let word = u32::from(n + 1).to_be_bytes();
+        let frame = broadcast(n as u8);
+        lab.receive(
+            0,
+            &[&frame[..12], &[0x89, 0x26], &word, &frame[12..]].concat(),
+        );
+        passed += flooded(&lab, n);
+        assert_eq!(
+            flooded(&lab, n) + dropped(&lab, n, DropReason::PortSecurity),
+            1
+        );
+    }
+    assert_eq!(passed, 65_536 / 1025);
+}
+
+#[test]
+fn the_next_holder_of_a_place_has_none_of_its_secure_addresses() {
+    let mut lab = guarded(0, secured(rule(1, Mode::Protect), &[], &[]));
+    send(&mut lab, 0, &broadcast(1));
+    lab.change(|all| all.ports[0].slot.generation += 1);
+    send(&mut lab, 0, &broadcast(2));
+    assert_eq!(flooded(&lab, 0), 1);
+    // And taken off the port, the rule is forgotten with them.
+    lab.change(|all| all.ports[0].policy.guards = None);
+    for source in [3, 2] {
+        send(&mut lab, 2, &broadcast(source));
+    }
+    assert_eq!(flooded(&lab, 2), 2);
+}
+
+#[test]
+fn a_guest_that_bridges_is_named_by_addresses_that_come_back() {
+    let mut lab = Lab::new(ports());
+    let mut told = Vec::new();
+    for _ in 0..5 {
+        // The neighbour speaks, and its frame comes back by both vEths of the guest.
+        for at in [3, 0, 1, 0, 1] {
+            send(&mut lab, at, &broadcast(9));
+            lab.wait(5);
+        }
+        told.extend(events(&mut lab));
+    }
+    let bridging = told.iter().find_map(|event| match event {
+        GuardEvent::Bridging(found) => Some(*found),
+        _ => None,
+    });
+    let found = bridging.unwrap();
+    assert_eq!(found.ports, (0, 1));
+    assert_eq!(found.evidence, Evidence::Address(vlan(10), Mac(mac(9))));
+}
+
+#[test]
+fn a_guest_that_bridges_is_named_by_its_bpdus() {
+    let mut lab = Lab::new(ports());
+    send(&mut lab, 0, &bpdu(4));
+    send(&mut lab, 3, &bpdu(4));
+    let told = events(&mut lab);
+    let named = |event: &GuardEvent| {
+        matches!(event, GuardEvent::Bridging(found)
+            if found.ports == (0, 3) && matches!(found.evidence, Evidence::BridgeId(_)))
+    };
+    assert!(told.iter().any(named), "{told:?}");
+}
+
+#[test]
+fn explaining_shuts_nothing_learns_nothing_and_tells_nothing() {
+    let mut guards = secured(rule(1, Mode::Shutdown), &[], &[]);
+    guards.storm = StormControl::new(Action::Shut).with(Class::Broadcast, Level::Packets(0));
+    let mut lab = guarded(3, guards);
+    for source in 1..5 {
+        let bytes = broadcast(source);
+        let frame = RxFrame {
+            bytes: &bytes,
+            vlan: None,
+            offload: Offload::NONE,
+            original_length: bytes.len() as u32,
+        };
+        let explained = lab
+            .switch
+            .explain(&lab.snapshot, lab.time(), PortId(2), &frame);
+        let why = explained
+            .counters
+            .ingress
+            .dropped
+            .get(DropReason::StormControl);
+        assert_eq!(why, 1);
+    }
+    assert_eq!(events(&mut lab), []);
+    let held = lab.switch.guards().secure_addresses(lab.time());
+    assert!(held[0].1.is_empty());
+}
+
+#[test]
+fn what_is_told_is_bounded_and_no_port_that_was_shut_is_lost() {
+    let ports = (0..400).map(|n| veth(n, 0, n + 1));
+    let ports = ports.map(|mut port| {
+        port.policy.guards = Some(Arc::new(storm(Class::Broadcast, 0, Action::Shut)));
+        port
+    });
+    let mut lab = Lab::new(ports.collect());
+    for n in 0..400u16 {
+        let word = u32::from(n + 1).to_be_bytes();
+        let [high, low] = n.to_be_bytes();
+        let frame = ethernet([0xFF; 6], [2, 1, 0, 0, high, low], &[8, 6], 46);
+        lab.receive(
+            0,
+            &[&frame[..12], &[0x89, 0x26], &word, &frame[12..]].concat(),
+        );
+    }
+    let news = lab.switch.guards_mut().take_news().unwrap();
+    let shut = |event: &&GuardEvent| matches!(event, GuardEvent::Shut { .. });
+    assert_eq!(news.events.iter().filter(shut).count(), 400);
+    assert_eq!(news.events.len() as u64 - 400 + news.lost, 400);
+    assert!(news.lost > 0);
+}
