@@ -81,6 +81,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "packet-io",
             "interface-virtualizer",
             "vis",
+            "policy",
         ],
     ),
 ];
