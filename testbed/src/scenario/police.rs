@@ -89,7 +89,12 @@ pub(super) fn police(boxes: &mut TwoBoxes, report: &Report) -> Result<()> {
             }
         }
     }
+    // What a port's policers have counted stays while they are away.
+    let [port, _] = &ports;
+    let enter = format!("interface {}", port.interface);
+    say(&typist, &["configure", &enter, "police input rate 10 mbps"])?;
     report.block(&boxes.lab.daemon("vis")?.show(&["policer"])?);
+    say(&typist, &["configure", &enter, "no police input"])?;
     nothing_unexplained(&mut boxes.lab, "vis", report).map(drop)
 }
 
