@@ -52,6 +52,14 @@ pub const CASES: &[Case] = &[
     case("vis/hairpin", BURST as u32, || {
         vis_passes(|n| u32::from((n + 1) % 64) + 1)
     }),
+    case("vis/hairpin in a private VLAN", BURST as u32, || {
+        let (mut switch, frames) = passing_in(Exchange::private(64, 64, 1 << 16), |n| {
+            u32::from((n + 1) % 64) + 1
+        });
+        Box::new(move || {
+            assert_eq!(switch.pass(NEAR, black_box(frames)), BURST);
+        })
+    }),
     case("vis/host to host", BURST as u32, || {
         vis_passes(|n| FAR_STATIONS + u32::from(n) + 1)
     }),
@@ -279,7 +287,10 @@ fn vis_passes(to: fn(u16) -> u32) -> Box<dyn FnMut()> {
 }
 
 fn passing(to: fn(u16) -> u32) -> (Exchange, &'static [RxFrame<'static>]) {
-    let switch = Exchange::new(64, 64, 1 << 16);
+    passing_in(Exchange::new(64, 64, 1 << 16), to)
+}
+
+fn passing_in(switch: Exchange, to: fn(u16) -> u32) -> (Exchange, &'static [RxFrame<'static>]) {
     let frame = |n: u16| {
         let (to, from) = (mac(to(n)), mac(u32::from(n) + 1));
         tagged(up(n + 1), &ethernet(to, from, 60))

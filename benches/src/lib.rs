@@ -20,6 +20,7 @@ use packet_io::{
     BURST, Capabilities, Checksum, Offload, Outgoing, Refusal, RxFrame, Segmentation,
     SegmentationKind, Transmit, TxFrame,
 };
+use policy::private_vlan::{Domain, PrivatePort, PrivateVlans};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -27,8 +28,8 @@ use std::time::{Duration, Instant};
 use vic::Uuid;
 use vis::store::blocks::{Blocks, layout};
 use vis::switch::{
-    FilterList, Filters, LinkKind, LinkPlan, ListPlan, PortPlan, PortPolicy, PortState, RatePolicy,
-    Seed, Snapshot, Switch, Time, Topology, VlanPolicy, list_sets,
+    FilterList, Filters, LinkKind, LinkPlan, ListPlan, PortPlan, PortPolicy, PortState,
+    PrivatePolicy, RatePolicy, Seed, Snapshot, Switch, Time, Topology, VlanPolicy, list_sets,
 };
 
 /// The first device of a [`Exchange`]: a NIV port.
@@ -303,6 +304,27 @@ impl Exchange {
             port.policy.rates = Some(Arc::clone(&rates));
         }
         Self::with(&topology, near, 0, addresses)
+    }
+
+    /// The same, and all are hosts of one community of a private VLAN.
+    pub fn private(near: u16, far: u16, addresses: u32) -> Self {
+        let mut topology = topology(near, far);
+        let primary = VlanId::try_from(VLAN.get() + 1).unwrap();
+        let domain = Domain {
+            primary,
+            isolated: None,
+            communities: vec![VLAN],
+        };
+        let vlans = Arc::new(PrivateVlans::new(&[domain]).unwrap());
+        for port in &mut topology.ports {
+            port.vlan = VlanPolicy::Private(Arc::new(PrivatePolicy {
+                port: PrivatePort::Host(VLAN),
+                vlans: Arc::clone(&vlans),
+            }));
+        }
+        topology.vlans.insert(primary);
+        topology.private = Some(vlans);
+        Self::with(&topology, near, far, addresses)
     }
 
     /// With those of `topology`.

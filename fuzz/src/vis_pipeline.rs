@@ -150,6 +150,7 @@ fn mark_vlans(to: &VlanPolicy) {
     let port = match to {
         VlanPolicy::Access(_) => "an access port",
         VlanPolicy::Trunk { .. } => "a trunk",
+        VlanPolicy::Private(_) => "a part in private VLANs",
     };
     mark("to", port);
 }
@@ -312,6 +313,8 @@ impl<'a> Read<'a> {
                 let allowed: Vec<u16> = allowed.iter().map(VlanId::get).collect();
                 allowed.contains(&vid).then_some(vid)
             }
+            // None is made here: the specification of `vis` has them.
+            VlanPolicy::Private(_) => None,
         }?;
         let trusted = outer.filter(|_| from.policy.rates.is_some());
         Some(Self {
@@ -380,7 +383,11 @@ impl<'a> Read<'a> {
             svif: hairpin.map_or(0, |source| source.get()),
         };
         assert_eq!(tag, Some(expected));
-        let way = if hairpin.is_some() { "hairpin" } else { "across" };
+        let way = if hairpin.is_some() {
+            "hairpin"
+        } else {
+            "across"
+        };
         mark(way, if said.0 { "to a list" } else { "to a VIF" });
         if !said.0 {
             assert_eq!(
@@ -414,7 +421,11 @@ impl<'a> Read<'a> {
                 assert!(native || allowed.iter().any(|one| one.get() == self.vlan));
                 native
             }
+            VlanPolicy::Private(_) => false,
         };
+        let inner = naive::word(self.rest, 0).unwrap_or_default();
+        let shows_a_tag = untagged && [0x8100, 0x88A8].contains(&inner);
+        assert!(!shows_a_tag, "a tag that was inside is outermost");
         let tag = (self.priority | self.vlan).to_be_bytes();
         let tag = [&[0x81, 0x00], &tag[..]].concat();
         let tag = if untagged { &[][..] } else { &tag };

@@ -127,6 +127,12 @@ named! {
             "The destination is behind the port the frame came from.";
         NotMember, "not_member", "5.7",
             "The destination's port may not use the frame's VLAN.";
+        PrivateVlan, "private_vlan", "5.7",
+            "Sender and destination are kept apart by their parts in a private VLAN.";
+        VlanInactive, "vlan_inactive", "ours",
+            "The frame's VLAN is suspended or shut, or a private VLAN of which a part is missing.";
+        InnerTag, "inner_tag", "ours",
+            "Untagged, the frame would show the VLAN tag inside it as if that were its VLAN: double tagging.";
         DestinationShut, "destination_shut", "5.7",
             "The destination's port is shut, or its profile is not in force.";
         MtuExceeded, "mtu_exceeded", "5.7, 5.8",
@@ -167,6 +173,8 @@ named! {
             "An address moved too often, and was held where it was.";
         TableFull, "table_full", "5.6",
             "The address table was full, and the port with most entries gave one up.";
+        PromiscuousAddress, "promiscuous_address", "5.6",
+            "An address of a promiscuous port was seen elsewhere in its private VLAN, and stayed where it was.";
     }
 }
 

@@ -19,6 +19,7 @@ use policy::security::{PortSecurity, SecureTable};
 use policy::storm::{Action, Class, Level, StormControl, StormState};
 use policy::{Seed, Time};
 use std::hint::black_box;
+use std::sync::Arc;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -121,7 +122,10 @@ fn main() -> Result<(), Failure> {
             }])?;
             let (from, to) = (
                 PrivatePort::Host(isolated),
-                PrivatePort::Promiscuous(primary),
+                PrivatePort::Promiscuous {
+                    primary,
+                    mapped: Arc::new(isolated.into()),
+                },
             );
             run(frames, |_| {
                 let travels = vlans.classify(black_box(&from), None, &niv::VlanSet::ALL);

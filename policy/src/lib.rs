@@ -9,6 +9,7 @@
 //! | --- | --- |
 //! | [`acl`] | `vis` (access lists of ports; what a frame is, for `plan` and the log), `fuzz` (target `access_list`) |
 //! | [`rate`], [`marking`] | `vis` (`switch/rate.rs`) |
+//! | [`private_vlan`] | `vis`, for every frame of a private VLAN |
 //! | all others | `examples/cost.rs`, which counts what each costs a frame |
 #![forbid(unsafe_code)]
 

@@ -12,10 +12,13 @@
 //! | community A | yes | yes | no | no | tagged with A |
 //! | isolated | yes | no | no | no | tagged with the isolated VLAN |
 //!
-//! A promiscuous trunk is a promiscuous port for each domain whose primary VLAN it allows, and says primary VLANs
-//! only: a secondary one is dropped there, so that nobody outside poses as a host.
+//! A promiscuous port gets what the secondary VLANs mapped to it send. A promiscuous trunk is a promiscuous port for each
+//! domain whose primary VLAN it allows, and says primary VLANs only: a secondary one is dropped there, so that nobody
+//! outside poses as a host. A mapping is about what the port gets: what it sends travels in the primary VLAN, as any
+//! promiscuous port's does, and reaches every host of the domain.
 
 use niv::{DropReason, VlanId, VlanSet, VlanTag};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use vntag::ethertype;
 
@@ -77,20 +80,30 @@ pub const fn may(from: Role, to: Role) -> bool {
 }
 
 /// A port that knows of private VLANs.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PrivatePort {
     /// A host of this secondary VLAN; untagged.
     Host(VlanId),
     /// A promiscuous port of the domain with this primary VLAN; untagged.
-    Promiscuous(VlanId),
+    Promiscuous {
+        /// The primary VLAN.
+        primary: VlanId,
+        /// The secondary VLANs whose hosts reach it.
+        mapped: Arc<VlanSet>,
+    },
     /// A promiscuous port of several domains, and of ordinary VLANs; tagged.
-    PromiscuousTrunk(TrunkVlans),
+    PromiscuousTrunk {
+        /// Primary and ordinary VLANs.
+        vlans: TrunkVlans,
+        /// The secondary VLANs whose hosts reach it.
+        mapped: Arc<VlanSet>,
+    },
     /// To another switch that knows the same domains; tagged with the VLAN a frame travels in.
     SwitchTrunk(TrunkVlans),
 }
 
 /// The VLANs of a trunk, as for ordinary ones.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TrunkVlans {
     /// Those that may be tagged.
     pub allowed: Arc<VlanSet>,
@@ -144,6 +157,8 @@ pub struct Class<L, M> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrivateVlans {
     of: Box<[Option<(VlanId, Role)>]>,
+    /// By primary VLAN: all VLANs of the domain, ascending.
+    domains: BTreeMap<VlanId, Vec<VlanId>>,
 }
 
 impl PrivateVlans {
@@ -153,6 +168,7 @@ impl PrivateVlans {
     /// A VLAN has two parts to play.
     pub fn new(domains: &[Domain]) -> Result<Self, VlanTwice> {
         let mut of = vec![None; usize::from(VlanId::MAX) + 1];
+        let mut members: BTreeMap<VlanId, Vec<VlanId>> = BTreeMap::new();
         for domain in domains {
             let isolated = domain.isolated.iter().map(|&vlan| (vlan, Role::Isolated));
             let communities = domain
@@ -171,9 +187,21 @@ impl PrivateVlans {
                         second: domain.primary,
                     });
                 }
+                members.entry(domain.primary).or_default().push(vlan);
             }
         }
-        Ok(Self { of: of.into() })
+        for members in members.values_mut() {
+            members.sort_unstable();
+        }
+        Ok(Self {
+            of: of.into(),
+            domains: members,
+        })
+    }
+
+    /// There is no domain: every VLAN is an ordinary one.
+    pub fn is_empty(&self) -> bool {
+        self.domains.is_empty()
     }
 
     /// The domain `vlan` is in, by its primary VLAN, and who sends in it; `None`: it is an ordinary VLAN.
@@ -206,9 +234,10 @@ impl PrivateVlans {
             Some(_) => return Err(DropReason::ServiceTag),
         };
         let vlan = match port {
-            PrivatePort::Host(vlan) | PrivatePort::Promiscuous(vlan) if vid == 0 => Some(*vlan),
-            PrivatePort::Host(_) | PrivatePort::Promiscuous(_) => None,
-            PrivatePort::PromiscuousTrunk(vlans) => {
+            PrivatePort::Host(vlan) if vid == 0 => Some(*vlan),
+            PrivatePort::Promiscuous { primary, .. } if vid == 0 => Some(*primary),
+            PrivatePort::Host(_) | PrivatePort::Promiscuous { .. } => None,
+            PrivatePort::PromiscuousTrunk { vlans, .. } => {
                 vlans.vlan(vid).filter(|&vlan| !self.is_secondary(vlan))
             }
             PrivatePort::SwitchTrunk(vlans) => vlans.vlan(vid),
@@ -216,8 +245,8 @@ impl PrivateVlans {
         .ok_or(DropReason::VlanNotAllowed)?;
         let is_what_it_is_taken_for = match port {
             PrivatePort::Host(_) => self.is_secondary(vlan),
-            PrivatePort::Promiscuous(_) => self.is_primary(vlan),
-            PrivatePort::PromiscuousTrunk(_) | PrivatePort::SwitchTrunk(_) => true,
+            PrivatePort::Promiscuous { .. } => self.is_primary(vlan),
+            PrivatePort::PromiscuousTrunk { .. } | PrivatePort::SwitchTrunk(_) => true,
         };
         let is_defined = defined.contains(vlan) && defined.contains(self.filtering_id(vlan));
         if is_what_it_is_taken_for && is_defined {
@@ -233,15 +262,62 @@ impl PrivateVlans {
         let untagged_if = |reaches| if reaches { Leave::Untagged } else { Leave::No };
         match (port, self.part(vlan)) {
             (PrivatePort::SwitchTrunk(vlans), _) => vlans.leave(vlan),
-            (PrivatePort::PromiscuousTrunk(vlans), _) => vlans.leave(self.filtering_id(vlan)),
+            (PrivatePort::PromiscuousTrunk { vlans, mapped }, part) => match part {
+                Some((_, from)) if from != Role::Promiscuous && !mapped.contains(vlan) => Leave::No,
+                Some((primary, _)) => vlans.leave(primary),
+                None => vlans.leave(vlan),
+            },
             (PrivatePort::Host(own), Some((primary, from))) => {
                 let reaches = self.part(*own).is_some_and(|(domain, to)| {
                     domain == primary && to != Role::Promiscuous && may(from, to)
                 });
                 untagged_if(reaches)
             }
-            (PrivatePort::Promiscuous(own), Some((primary, _))) => untagged_if(*own == primary),
-            (PrivatePort::Host(_) | PrivatePort::Promiscuous(_), None) => Leave::No,
+            (PrivatePort::Promiscuous { primary, mapped }, Some((domain, from))) => {
+                let reaches = from == Role::Promiscuous || mapped.contains(vlan);
+                untagged_if(*primary == domain && reaches)
+            }
+            (PrivatePort::Host(_) | PrivatePort::Promiscuous { .. }, None) => Leave::No,
+        }
+    }
+
+    /// Each VLAN of `among` whose frames leave by `port`, ascending, and how; never [`Leave::No`].
+    pub fn each_leave(
+        &self,
+        port: &PrivatePort,
+        among: &VlanSet,
+        mut each: impl FnMut(VlanId, Leave),
+    ) {
+        let mut ask = |vlan| match self.leave(port, vlan) {
+            Leave::No => {}
+            leave => each(vlan, leave),
+        };
+        let one = match port {
+            PrivatePort::Host(vlan) => self.part(*vlan).map(|(primary, _)| primary),
+            PrivatePort::Promiscuous { primary, .. } => Some(*primary),
+            PrivatePort::PromiscuousTrunk { .. } | PrivatePort::SwitchTrunk(_) => {
+                return among.iter().for_each(ask);
+            }
+        };
+        let domain = one.and_then(|primary| self.domains.get(&primary));
+        for &vlan in domain.into_iter().flatten() {
+            if among.contains(vlan) {
+                ask(vlan);
+            }
+        }
+    }
+
+    /// Whether `port` is of the domain that `vlan` is in: who gets nothing of it is kept apart by private VLANs.
+    pub fn is_of_domain(&self, port: &PrivatePort, vlan: VlanId) -> bool {
+        let Some((domain, _)) = self.part(vlan) else {
+            return false;
+        };
+        match port {
+            PrivatePort::Host(own) => self.filtering_id(*own) == domain,
+            PrivatePort::Promiscuous { primary, .. } => *primary == domain,
+            PrivatePort::PromiscuousTrunk { vlans, .. } | PrivatePort::SwitchTrunk(vlans) => {
+                vlans.leave(domain) != Leave::No
+            }
         }
     }
 
@@ -249,8 +325,8 @@ impl PrivateVlans {
     /// gateway's.
     pub fn holds_addresses(&self, port: &PrivatePort, vlan: VlanId) -> bool {
         match port {
-            PrivatePort::Promiscuous(_) => true,
-            PrivatePort::PromiscuousTrunk(_) => self.part(vlan).is_some(),
+            PrivatePort::Promiscuous { .. } => true,
+            PrivatePort::PromiscuousTrunk { .. } => self.part(vlan).is_some(),
             PrivatePort::Host(_) | PrivatePort::SwitchTrunk(_) => false,
         }
     }

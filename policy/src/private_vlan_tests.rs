@@ -35,7 +35,22 @@ fn tagged(vid: u16) -> Option<VlanTag> {
 }
 
 fn promiscuous() -> PrivatePort {
-    PrivatePort::Promiscuous(vlan(PRIMARY))
+    promiscuous_of(PRIMARY)
+}
+
+/// With all secondary VLANs mapped.
+fn promiscuous_of(primary: u16) -> PrivatePort {
+    PrivatePort::Promiscuous {
+        primary: vlan(primary),
+        mapped: Arc::new(VlanSet::ALL),
+    }
+}
+
+fn promiscuous_trunk_of(allowed: &str, native: Option<u16>) -> PrivatePort {
+    PrivatePort::PromiscuousTrunk {
+        vlans: trunk(allowed, native),
+        mapped: Arc::new(VlanSet::ALL),
+    }
 }
 
 fn host(vid: u16) -> PrivatePort {
@@ -43,7 +58,7 @@ fn host(vid: u16) -> PrivatePort {
 }
 
 fn promiscuous_trunk() -> PrivatePort {
-    PrivatePort::PromiscuousTrunk(trunk("100,200,7", None))
+    promiscuous_trunk_of("100,200,7", None)
 }
 
 fn switch_trunk() -> PrivatePort {
@@ -104,10 +119,10 @@ fn the_textbook_matrix() {
 #[test]
 fn nobody_reaches_another_domain_or_an_ordinary_vlan() {
     let others = [
-        PrivatePort::Promiscuous(vlan(200)),
+        promiscuous_of(200),
         host(201),
         host(202),
-        PrivatePort::PromiscuousTrunk(trunk("200,7", None)),
+        promiscuous_trunk_of("200,7", None),
         PrivatePort::SwitchTrunk(trunk("200-203,7", None)),
     ];
     for from in [promiscuous(), host(ISOLATED), host(A)] {
@@ -151,16 +166,61 @@ fn hosts_and_promiscuous_ports_take_untagged_frames_and_vid_0_only() {
 #[test]
 fn a_secondary_vlan_on_a_promiscuous_trunk_is_dropped_even_if_allowed() {
     let vlans = vlans();
-    let port = PrivatePort::PromiscuousTrunk(trunk("all", Some(A)));
+    let port = promiscuous_trunk_of("all", Some(A));
     for tag in [None, tagged(A), tagged(ISOLATED), tagged(203)] {
         assert_eq!(
             vlans.classify(&port, tag, &VlanSet::ALL),
             Err(DropReason::VlanNotAllowed)
         );
     }
-    let native = PrivatePort::PromiscuousTrunk(trunk("200", Some(PRIMARY)));
+    let native = promiscuous_trunk_of("200", Some(PRIMARY));
     assert_eq!(sent(&host(A), None, &native), Leave::Untagged);
     assert_eq!(sent(&native, None, &host(ISOLATED)), Leave::Untagged);
+}
+
+#[test]
+fn a_promiscuous_port_gets_what_the_vlans_mapped_to_it_send_and_reaches_all() {
+    let mapped = Arc::new(vlan(A).into());
+    let port = PrivatePort::Promiscuous {
+        primary: vlan(PRIMARY),
+        mapped: Arc::clone(&mapped),
+    };
+    let over = PrivatePort::PromiscuousTrunk {
+        vlans: trunk("100", None),
+        mapped,
+    };
+    assert_eq!(sent(&host(A), None, &port), Leave::Untagged);
+    assert_eq!(sent(&host(A), None, &over), Leave::Tagged(vlan(PRIMARY)));
+    for other in [host(B), host(ISOLATED)] {
+        assert_eq!(sent(&other, None, &port), Leave::No);
+        assert_eq!(sent(&other, None, &over), Leave::No);
+        assert_eq!(sent(&port, None, &other), Leave::Untagged);
+        assert_eq!(sent(&over, tagged(PRIMARY), &other), Leave::Untagged);
+    }
+    assert_eq!(sent(&promiscuous(), None, &port), Leave::Untagged);
+    let vlans = vlans();
+    assert!(vlans.is_of_domain(&port, vlan(B)) && vlans.is_of_domain(&host(B), vlan(A)));
+    assert!(!vlans.is_of_domain(&host(201), vlan(A)) && !vlans.is_of_domain(&port, vlan(7)));
+}
+
+#[test]
+fn each_leave_is_every_leave() {
+    let vlans = vlans();
+    let among: VlanSet = "7,100-102,200-203".parse().unwrap();
+    for port in [
+        promiscuous(),
+        host(A),
+        host(7),
+        host(ISOLATED),
+        promiscuous_trunk(),
+        switch_trunk(),
+    ] {
+        let mut found = Vec::new();
+        vlans.each_leave(&port, &among, |vlan, leave| found.push((vlan, leave)));
+        let every = among.iter().map(|vlan| (vlan, vlans.leave(&port, vlan)));
+        let every: Vec<_> = every.filter(|(_, leave)| *leave != Leave::No).collect();
+        assert_eq!(found, every, "{port:?}");
+    }
 }
 
 #[test]
@@ -181,12 +241,7 @@ fn service_tag() {
 fn a_vlan_that_has_not_the_part_its_port_takes_it_for_carries_nothing() {
     let vlans = vlans();
     let undefined = Err(DropReason::VlanUndefined);
-    for port in [
-        host(PRIMARY),
-        host(7),
-        PrivatePort::Promiscuous(vlan(A)),
-        PrivatePort::Promiscuous(vlan(7)),
-    ] {
+    for port in [host(PRIMARY), host(7), promiscuous_of(A), promiscuous_of(7)] {
         assert_eq!(vlans.classify(&port, None, &VlanSet::ALL), undefined);
         // Nor does it get anything.
         for travels in [PRIMARY, ISOLATED, A, B, 7] {
@@ -280,7 +335,7 @@ fn port() -> impl Strategy<Value = PrivatePort> {
     prop_oneof![
         Just(promiscuous()),
         prop_oneof![Just(ISOLATED), Just(A), Just(B), Just(201), Just(202)].prop_map(host),
-        Just(PrivatePort::Promiscuous(vlan(200))),
+        Just(promiscuous_of(200)),
     ]
 }
 

@@ -22,6 +22,8 @@ mod model;
 mod name;
 mod origin;
 mod police;
+mod private_domains;
+mod private_vlan;
 mod rate;
 mod read;
 mod refusal;
@@ -29,6 +31,7 @@ mod render;
 pub mod tree;
 mod typed;
 mod value;
+mod vlan_lines;
 
 pub use apply::{Conflict, Context};
 pub use diagnostic::{Diagnostic, Place, Warning};
@@ -55,8 +58,12 @@ pub use name::{
 };
 pub use origin::{About, Origin, OriginatedLine};
 pub use police::{Exceed, Police, Violate};
+pub use private_vlan::{
+    HostAssociation, Mapping, PrivateMembership, PrivateVlanLine, PrivateVlanLines,
+};
 pub use rate::{CosNumber, DscpNumber, RateLine, RateLines, Trust};
 pub(crate) use read::MAX_COMMAND;
 pub use read::{MAX_DIAGNOSTICS, MAX_FILE, MAX_LINE, parse, parse_bytes, parse_show};
 pub(crate) use refusal::{belongs_elsewhere, nearest, sentence};
 pub use value::Kind;
+pub use vlan_lines::{PrivateVlanType, VlanLine, VlanLines};

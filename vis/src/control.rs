@@ -7,6 +7,7 @@ pub mod guard;
 pub mod interfaces;
 pub mod niv;
 pub mod plan;
+pub mod private_vlan;
 pub mod rates;
 pub mod show;
 pub mod switch;

@@ -13,15 +13,18 @@
 mod lab;
 mod model;
 
-use lab::{access, octets, trunk};
+use lab::{access, host, octets, promiscuous, promiscuous_trunk, trunk};
 use model::{Leaving, Model, Whose, Wire, whose};
+use niv::VlanSet;
 use niv::{Counters, DropReason, Imbalance, PortId, VlanTag, Weight};
 use packet_io::{Offload, RxFrame};
+use policy::private_vlan::PrivateVlans;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::sync::{Arc, LazyLock};
 use vis::switch::{ListPlan, Topology, VlanPolicy, list_sets};
 use vis::switch::{PortPlan, PortState, Seed, Slots, Snapshot, Switch, TableParameters, Time};
 
@@ -73,6 +76,10 @@ struct Frame {
 }
 
 fn policies() -> Vec<VlanPolicy> {
+    // The same for ever, as a topology has one.
+    static PRIVATE: LazyLock<Arc<PrivateVlans>> =
+        LazyLock::new(|| lab::private_vlans(&model::PRIVATE));
+    let vlans = &*PRIVATE;
     vec![
         access(10),
         access(10),
@@ -81,6 +88,18 @@ fn policies() -> Vec<VlanPolicy> {
         trunk("10,20", None),
         trunk("10,30", Some(20)),
         trunk("1-4094", Some(10)),
+        host(vlans, 101),
+        host(vlans, 101),
+        host(vlans, 102),
+        host(vlans, 102),
+        host(vlans, 103),
+        host(vlans, 111),
+        host(vlans, 20),
+        promiscuous(vlans, 100, "101-103"),
+        promiscuous(vlans, 100, "102"),
+        promiscuous(vlans, 101, "102"),
+        promiscuous_trunk(vlans, "10,100,110", None, "101-103,111"),
+        promiscuous_trunk(vlans, "20,101", Some(100), "101"),
     ]
 }
 
@@ -111,7 +130,7 @@ fn word() -> impl Strategy<Value = Option<u32>> {
 }
 
 fn vid() -> impl Strategy<Value = u16> {
-    let vid = prop_oneof![6 => Just(10u16), 4 => Just(20), 2 => Just(0), 2 => Just(30), 1 => Just(99), 1 => Just(4095)];
+    let vid = prop_oneof![6 => Just(10u16), 4 => Just(20), 2 => Just(0), 2 => Just(30), 4 => 100u16..104, 1 => 110u16..112, 1 => Just(99), 1 => Just(4095)];
     (vid, 0u16..16).prop_map(|(vid, priority)| priority << 12 | vid)
 }
 
@@ -167,7 +186,12 @@ fn step() -> impl Strategy<Value = Step> {
         200 => frame().prop_map(Step::Frame),
         8 => prop_oneof![6 => 0u64..400, 2 => 400u64..3_000, 1 => 3_000u64..9_000].prop_map(Step::Wait),
         8 => (0..PORTS, change()).prop_map(|(port, change)| Step::Change(port, change)),
-        1 => prop::sample::select(vec!["10,20", "10,20,30", "20"]).prop_map(Step::Vlans),
+        1 => prop::sample::select(vec![
+            "10,20",
+            "10,20,30,100-103,110-111",
+            "20,100-103",
+            "10,20,100,102-103",
+        ]).prop_map(Step::Vlans),
         6 => (any::<u16>(), any::<u16>()).prop_map(|(new, old)| Step::Lists(new, old)),
     ]
 }
@@ -211,7 +235,8 @@ impl Both {
             port.vlan = policies()[number % policies().len()].clone();
         }
         let mut topology = lab::Lab::new(ports).topology;
-        topology.vlans = "10,20".parse().unwrap();
+        topology.vlans = "10,20,100-103,110,111".parse().unwrap();
+        topology.private = Some(lab::private_vlans(&model::PRIVATE));
         topology.table = TableParameters {
             ageing_seconds: 7,
             hold_millis: 2_500,
@@ -242,6 +267,8 @@ impl Both {
             Step::Vlans(vlans) => {
                 let mut topology = self.topology.clone();
                 topology.vlans = vlans.parse().unwrap();
+                let known = "30,102,103".parse::<VlanSet>().unwrap();
+                topology.inactive = known.difference(&topology.vlans);
                 self.publish(topology);
             }
             Step::Change(port, change) => self.change(port, change),
@@ -533,7 +560,7 @@ fn named(whose: Whose, counters: &Counters) -> BTreeMap<(Whose, String), u64> {
 }
 
 /// Everything these rules can say about a frame. What another part says is not in here.
-const SAID: [&str; 39] = [
+const SAID: [&str; 43] = [
     "received",
     "forwarded",
     "flooded",
@@ -562,6 +589,10 @@ const SAID: [&str; 39] = [
     "same_port",
     "no_member",
     "out:not_member",
+    "out:private_vlan",
+    "out:inner_tag",
+    "vlan_inactive",
+    "promiscuous_address",
     "out:destination_shut",
     "out:mtu_exceeded",
     "out:tx_full",

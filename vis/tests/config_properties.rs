@@ -4,15 +4,16 @@
     reason = "what the tests stand on may fail loudly"
 )]
 
-use niv::VlanSet;
+use niv::{VlanId, VlanSet};
 use policy::acl::{Family, Line as RuleLine, Sequence};
 use policy::storm::Class;
 use proptest::prelude::*;
 use std::num::NonZeroU32;
 use vis::config::{
     Allow, Binding, BridgeGuard, Config, Context, Direction, ErrdisableLine, FilterLine, Grantee,
-    GuardLine, Line, ListLine, PortLine, PortMode, Privilege, RateLine, RecoveryCause,
-    SecureAgingType, SecureViolation, StormAction, StormLevel, Trust, VicAuthentication,
+    GuardLine, HostAssociation, Line, ListLine, PortLine, PortMode, PrivateVlanLine,
+    PrivateVlanType, Privilege, RateLine, RecoveryCause, SecureAgingType, SecureViolation,
+    StormAction, StormLevel, Trust, VicAuthentication, VlanLine,
 };
 use vis::config::{parse, parse_bytes, parse_show};
 
@@ -43,10 +44,70 @@ fn text<T: std::str::FromStr + std::fmt::Debug>(pattern: &'static str) -> impl S
     pattern.prop_filter_map("not valid", |text| text.parse().ok())
 }
 
+fn port_mode() -> impl Strategy<Value = PortMode> {
+    prop_oneof![
+        2 => Just(PortMode::Access),
+        2 => Just(PortMode::Trunk),
+        1 => Just(PortMode::PrivateHost),
+        1 => Just(PortMode::PrivatePromiscuous),
+        1 => Just(PortMode::PrivateTrunk),
+    ]
+}
+
+/// Few, so that lines meet.
+fn few() -> impl Strategy<Value = VlanId> {
+    (2u16..=6).prop_map(|vid| vid.try_into().unwrap())
+}
+
+fn few_allowed() -> impl Strategy<Value = Allow> {
+    let few = || prop::collection::vec(few(), 0..4);
+    let set = || {
+        prop_oneof![
+            few().prop_map(|all| Box::new(all.into_iter().collect())),
+            vlans()
+        ]
+    };
+    prop_oneof![
+        set().prop_map(Allow::Exactly),
+        set().prop_map(Allow::Add),
+        set().prop_map(Allow::Remove),
+    ]
+}
+
+fn private_vlan_line() -> impl Strategy<Value = PrivateVlanLine> {
+    prop_oneof![
+        maybe(
+            (few(), few()).prop_map(|(primary, secondary)| HostAssociation { primary, secondary })
+        )
+        .prop_map(PrivateVlanLine::Host),
+        maybe((few(), few_allowed())).prop_map(PrivateVlanLine::Mapping),
+        (few(), maybe(few_allowed()))
+            .prop_map(|(primary, allow)| PrivateVlanLine::TrunkMapping(primary, allow)),
+        Just(PrivateVlanLine::NoTrunkMapping),
+        maybe(few_allowed()).prop_map(PrivateVlanLine::TrunkAllowed),
+        maybe(few()).prop_map(PrivateVlanLine::TrunkNative),
+    ]
+}
+
+fn vlan_line() -> impl Strategy<Value = VlanLine> {
+    prop_oneof![
+        any::<bool>().prop_map(VlanLine::Suspend),
+        any::<bool>().prop_map(VlanLine::Shutdown),
+        maybe(prop_oneof![
+            Just(PrivateVlanType::Primary),
+            Just(PrivateVlanType::Isolated),
+            Just(PrivateVlanType::Community),
+        ])
+        .prop_map(VlanLine::Private),
+        maybe(few_allowed()).prop_map(VlanLine::Association),
+    ]
+}
+
 fn port_line() -> impl Strategy<Value = PortLine> {
     prop_oneof![
         maybe(text("[ -~é€]{1,40}")).prop_map(PortLine::Description),
-        maybe(prop_oneof![Just(PortMode::Access), Just(PortMode::Trunk)]).prop_map(PortLine::Mode),
+        maybe(port_mode()).prop_map(PortLine::Mode),
+        private_vlan_line().prop_map(PortLine::PrivateVlan),
         maybe((1u16..=4094).prop_map(|v| v.try_into().unwrap())).prop_map(PortLine::AccessVlan),
         maybe((1u16..=4094).prop_map(|v| v.try_into().unwrap())).prop_map(PortLine::NativeVlan),
         maybe(prop_oneof![
@@ -187,6 +248,9 @@ fn line() -> impl Strategy<Value = Line> {
         2 => vlans().prop_map(Line::Vlan),
         1 => vlans().prop_map(Line::NoVlan),
         2 => maybe(text("[A-Za-z0-9._-]{1,8}")).prop_map(Line::VlanName),
+        2 => few().prop_map(|vlan| Line::Vlan(Box::new(vlan.into()))),
+        3 => vlan_line().prop_map(Line::OfVlan),
+        1 => any::<bool>().prop_map(Line::TagNative),
         3 => text("[a-f]").prop_map(Line::Profile),
         3 => number(1..=4).prop_map(Line::Ethernet),
         3 => number(1..=9).prop_map(Line::Veth),

@@ -17,7 +17,7 @@ const VIC: &str = "`authentication`, `grace`, `hold`, `oui`, `retries`, `rte`, `
 const DEVICE: &str = "a device name of 1 to 15 characters";
 const AGING: &str = "seconds: 10 to 1000000, or 0 for never";
 const KEY_FILE: &str = "an absolute path of 1 to 255 characters";
-const MODES: &str = "`access` or `trunk`";
+const MODES: &str = "`access`, `private-vlan` or `trunk`";
 const GLOBAL: &str = "`end`, `errdisable`, `exit`, `hostname`, `interface`, `ip`, `ipv6`, `mac`, `port-profile`, `resequence`, `role`, `vic` or `vlan`";
 
 const GROUPS: &[Group] = &[
@@ -185,9 +185,20 @@ const GROUPS: &[Group] = &[
             ),
             ("nam", 4, "a name of 1 to 32 letters"),
             ("no name x", 9, END),
-            ("shutdown", 1, "`name`"),
+            ("shutdown now", 10, END),
             ("switchport mode access", 1, "`name`"),
-            ("state active", 1, "`name`"),
+            ("state", 6, "`active` or `suspend`"),
+            ("state suspended", 7, "`active` or `suspend`"),
+            (
+                "private-vlan hidden",
+                14,
+                "`association`, `community`, `isolated` or `primary`",
+            ),
+            (
+                "private-vlan association",
+                25,
+                "`add`, `remove` or a list of VLANs",
+            ),
         ],
     ),
     ("vlan 10-11", &[("name x", 1, "`vlan N` with one number")]),
@@ -267,12 +278,12 @@ const GROUPS: &[Group] = &[
             (
                 "switchport",
                 11,
-                "`access`, `mode`, `port-security` or `trunk`",
+                "`access`, `mode`, `port-security`, `private-vlan` or `trunk`",
             ),
             (
                 "switchport x",
                 12,
-                "`access`, `mode`, `port-security` or `trunk`",
+                "`access`, `mode`, `port-security`, `private-vlan` or `trunk`",
             ),
             ("switchport mode", 16, MODES),
             ("switchport mode vntag", 17, MODES),
@@ -293,7 +304,7 @@ const GROUPS: &[Group] = &[
             (
                 "no switchport",
                 14,
-                "`access`, `mode`, `port-security` or `trunk`",
+                "`access`, `mode`, `port-security`, `private-vlan` or `trunk`",
             ),
             ("no switchport access", 21, "`vlan`"),
             ("no switchport mode access x", 27, END),
@@ -342,12 +353,20 @@ const GROUPS: &[Group] = &[
             ("device eth0 eth1", 13, END),
             ("device ëth0", 8, DEVICE),
             ("no device eth0", 11, END),
-            ("switchport mode", 16, "`access`, `trunk` or `vntag`"),
-            ("switchport mode vn-tag", 17, "`access`, `trunk` or `vntag`"),
+            (
+                "switchport mode",
+                16,
+                "`access`, `private-vlan`, `trunk` or `vntag`",
+            ),
+            (
+                "switchport mode vn-tag",
+                17,
+                "`access`, `private-vlan`, `trunk` or `vntag`",
+            ),
             (
                 "switchport mode fex-fabric",
                 17,
-                "`access`, `trunk` or `vntag`",
+                "`access`, `private-vlan`, `trunk` or `vntag`",
             ),
             ("channel-group 1", 1, "`device`"),
             ("speed 1000", 1, "`device`"),

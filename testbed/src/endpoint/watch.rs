@@ -25,6 +25,8 @@ const JUMP_IF_EQUAL: u16 = 0x15;
 const RETURN: u16 = 0x06;
 const PACKET_TYPE: u32 = 0xFFFF_F000_u32 + 4;
 const INTERFACE: u32 = 0xFFFF_F000_u32 + 8;
+const VLAN_TAG: u32 = 0xFFFF_F000_u32 + 44;
+const VLAN_TAG_PRESENT: u32 = 0xFFFF_F000_u32 + 48;
 const OUTGOING: u32 = 4;
 const TAKE_ALL: u32 = u32::MAX;
 
@@ -38,6 +40,13 @@ pub(crate) enum Choice {
     },
     /// Received on any interface with this EtherType at octet 12.
     ReceivedType(u16),
+    /// The same, but only of this VLAN by its outermost tag, which the kernel takes out; 0: without one.
+    ReceivedTypeIn {
+        /// Behind that tag.
+        ethertype: u16,
+        /// 0..=4094
+        vid: u16,
+    },
     /// With a VNTag or E-TAG at octet 12, 16 or 20, in either direction: what no guest and no plain
     /// neighbour may ever see (design.md section 5.2). A VLAN tag that the kernel took out only moves
     /// the next tag to one of these places.
@@ -77,6 +86,17 @@ impl Choice {
         let verdict = match self {
             Self::Received { .. } => TAKE_ALL,
             Self::ReceivedType(ethertype) => {
+                program.push(SockFilter::new(LOAD_HALF, 0, 0, 12));
+                take_if(&mut program, ethertype);
+                0
+            }
+            Self::ReceivedTypeIn { ethertype, vid } => {
+                program.push(SockFilter::new(LOAD_WORD, 0, 0, VLAN_TAG_PRESENT));
+                only_if(&mut program, u32::from(vid != 0));
+                if vid != 0 {
+                    program.push(SockFilter::new(LOAD_WORD, 0, 0, VLAN_TAG));
+                    only_if(&mut program, u32::from(vid));
+                }
                 program.push(SockFilter::new(LOAD_HALF, 0, 0, 12));
                 take_if(&mut program, ethertype);
                 0

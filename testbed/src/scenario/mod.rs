@@ -23,7 +23,9 @@ mod packages;
 mod plain_user;
 mod police;
 mod port_security;
+mod private_vlan;
 mod qos;
+mod roles;
 mod scale;
 mod shell;
 mod shipped_labs;
@@ -36,6 +38,7 @@ mod veth_counters;
 mod vic;
 mod vic_numbers;
 mod vic_reconfigured;
+mod vlan_hygiene;
 mod walk;
 
 pub(crate) use accounts::settle_accounts;
@@ -202,6 +205,27 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(vic_reconfigured::reconfigured),
+    },
+    Scenario {
+        name: "private-vlan",
+        about: "the textbook matrix of private VLANs, hairpin and across, known and flooded, by lists; and live changes",
+        needs: &[],
+        demo: false,
+        run: Run::Own(private_vlan::matrix),
+    },
+    Scenario {
+        name: "vlan-hygiene",
+        about: "nobody gets into another VLAN by two tags, and what is suspended or untagged against the rule stays out",
+        needs: &[],
+        demo: false,
+        run: Run::Own(vlan_hygiene::hygiene),
+    },
+    Scenario {
+        name: "roles",
+        about: "operators look and choose from the catalogue, and each NIV port has a catalogue of its own",
+        needs: &[Need::Root],
+        demo: false,
+        run: Run::Own(roles::roles),
     },
     Scenario {
         name: "vic-restart",

@@ -57,12 +57,22 @@ pub(super) fn two_boxes(binaries: &Binaries) -> Result<Lab> {
 }
 
 pub(super) fn attach_guest(lab: &mut Lab, (guest, uuid): (&str, &str)) -> Result<()> {
+    attach_as(lab, "h1", (guest, uuid), "web")
+}
+
+/// Attaches a guest's vNIC at a host, with a profile.
+pub(super) fn attach_as(
+    lab: &mut Lab,
+    host: &str,
+    (guest, uuid): (&str, &str),
+    profile: &str,
+) -> Result<()> {
     let path = netns_path(guest).display().to_string();
     let words = [
         "attach",
         guest,
         "--profile",
-        "web",
+        profile,
         "--uuid",
         uuid,
         "--owner",
@@ -70,12 +80,12 @@ pub(super) fn attach_guest(lab: &mut Lab, (guest, uuid): (&str, &str)) -> Result
         "--netns",
         &path,
     ];
-    lab.daemon("h1")?.ask(&words).map(drop)
+    lab.daemon(host)?.ask(&words).map(drop)
 }
 
 /// What `iv show` says of a guest's vNIC, if it has it.
-fn vnic(lab: &mut Lab, guest: &str) -> Result<Option<Value>> {
-    let show = lab.daemon("h1")?.show_json(&[])?;
+fn vnic(lab: &mut Lab, host: &str, guest: &str) -> Result<Option<Value>> {
+    let show = lab.daemon(host)?.show_json(&[])?;
     let vnics = show.get("vnics").and_then(Value::as_array);
     let of_guest = |vnic: &&Value| vnic.get("name").is_some_and(|name| name == guest);
     Ok(vnics.and_then(|vnics| vnics.iter().find(of_guest).cloned()))
@@ -83,9 +93,14 @@ fn vnic(lab: &mut Lab, guest: &str) -> Result<Option<Value>> {
 
 /// Waits until a guest's vNIC is enabled; its VIF, the number of its vEth, and how long it took.
 pub(super) fn taken(lab: &mut Lab, guest: &str) -> Result<(u64, u64, Duration)> {
+    taken_at(lab, "h1", guest)
+}
+
+/// The same at another host.
+pub(super) fn taken_at(lab: &mut Lab, host: &str, guest: &str) -> Result<(u64, u64, Duration)> {
     let begun = Instant::now();
     loop {
-        let vnic = vnic(lab, guest)?.unwrap_or_default();
+        let vnic = vnic(lab, host, guest)?.unwrap_or_default();
         let number = |field: &str| vnic.get(field).and_then(Value::as_u64);
         if vnic.get("enabled").and_then(Value::as_bool) == Some(true)
             && let (Some(vif), Some(veth)) = (number("vif"), number("veth"))
@@ -181,7 +196,7 @@ fn none_comes_too_early(lab: &mut Lab, report: &Report) -> Result<()> {
 /// Waits until a guest's vNIC is gone.
 fn detached(lab: &mut Lab, guest: &str) -> Result<()> {
     let end = Instant::now() + WITHIN;
-    while vnic(lab, guest)?.is_some() {
+    while vnic(lab, "h1", guest)?.is_some() {
         check(Instant::now() < end, || {
             format!("{guest} was detached and is still there")
         })?;
@@ -246,7 +261,8 @@ pub(super) fn attach(binaries: &Binaries, report: &Report) -> Result<()> {
     })?;
     let end = Instant::now() + WITHIN;
     let why = loop {
-        let why = vnic(&mut lab, "g3")?.and_then(|v| v.get("why")?.as_str().map(str::to_owned));
+        let why =
+            vnic(&mut lab, "h1", "g3")?.and_then(|v| v.get("why")?.as_str().map(str::to_owned));
         match why {
             Some(why) if why.contains("no-such") => break why,
             other => check(Instant::now() < end, || {

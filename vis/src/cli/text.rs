@@ -15,6 +15,7 @@ mod module;
 mod plan;
 mod policer;
 mod port_profile;
+mod private_vlan;
 mod tech_support;
 mod version;
 mod vlan;
@@ -64,6 +65,7 @@ fn text(answer: &Answer) -> String {
         Answer::History(answer) => changes::write_history(&mut out, answer),
         Answer::Plan(answer) => plan::write(&mut out, answer),
         Answer::Version(answer) => version::write(&mut out, answer),
+        Answer::PrivateVlan(answer) => private_vlan::write(&mut out, answer),
         Answer::Vlan(answer) => vlan::write(&mut out, answer),
     };
     out

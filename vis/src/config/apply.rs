@@ -9,6 +9,7 @@ use super::model::{
     PortLines, Privilege, Subtype, VethId, Vic, VicAuthentication, Vlan,
 };
 use super::name::{DeviceName, ProfileName};
+use super::vlan_lines;
 use niv::{Mac, VlanId, VlanSet};
 use policy::acl::{Family, ListError, ListName};
 use serde::{Deserialize, Serialize};
@@ -69,6 +70,14 @@ pub enum Conflict {
     /// It is what ports are in when nothing else is said.
     #[error("VLAN 1 always exists and cannot be taken away: expected other VLANs")]
     Vlan1,
+    /// It is what ports are in when nothing else is said.
+    #[error("VLAN 1 is always active and is no private VLAN: expected other VLANs")]
+    OrdinaryVlan1,
+    /// A secondary VLAN is of one primary one.
+    #[error(
+        "secondary VLANs belong to one VLAN and `vlan {0}` is several: expected `vlan N` with one number before it"
+    )]
+    OneAssociationForSeveral(Box<VlanSet>),
     /// A name names one.
     #[error(
         "a name belongs to one VLAN and `vlan {0}` is several: expected `vlan N` with one number before it"
@@ -173,6 +182,7 @@ impl Config {
             Line::Hostname(name) => self.hostname = name,
             Line::AgingTime(seconds) => self.aging_time = seconds,
             Line::Errdisable(line) => self.errdisable.apply(line),
+            Line::TagNative(tag) => self.tag_native = tag,
             Line::Vlan(vlans) => {
                 for vlan in vlans.iter() {
                     self.vlans.entry(vlan).or_default();
@@ -228,6 +238,7 @@ impl Config {
             Line::VicRetries(retries) => self.vic.retries = retries,
             Line::Exit | Line::End => return Ok(Context::Config),
             Line::VlanName(_)
+            | Line::OfVlan(_)
             | Line::Device(_)
             | Line::Bind(_)
             | Line::Port(_)
@@ -249,6 +260,7 @@ impl Config {
     pub(super) fn part(&self, context: &Context) -> Self {
         let mut part = Self {
             aging_time: self.aging_time,
+            tag_native: self.tag_native,
             vic: self.vic.clone(),
             errdisable: self.errdisable.clone(),
             ..Self::empty()
@@ -306,11 +318,20 @@ impl Config {
                 if !vlans.iter().all(|vlan| self.vlans.contains_key(&vlan)) {
                     return Err(gone());
                 }
-                for (_, Vlan { name: place }) in
+                for (_, Vlan { name: place, .. }) in
                     (self.vlans.iter_mut()).filter(|(vlan, _)| vlans.contains(**vlan))
                 {
                     place.clone_from(&name);
                 }
+            }
+            (Context::Vlan(vlans), Line::OfVlan(line)) => {
+                vlan_lines::check(vlans, &line)?;
+                if !vlans.iter().all(|vlan| self.vlans.contains_key(&vlan)) {
+                    return Err(gone());
+                }
+                let said = self.vlans.iter_mut();
+                let said = said.filter(|(vlan, _)| vlans.contains(**vlan));
+                vlan_lines::apply(said.map(|(_, vlan)| vlan), &line);
             }
             (Context::Interface(InterfaceId::Ethernet(id)), Line::Device(device)) => {
                 self.check_device(*id, device.as_ref())?;
@@ -464,6 +485,7 @@ impl PortLines {
             PortLine::AllowedVlans(Some(allow)) => {
                 self.allowed_vlans = Some(merged(self.allowed_vlans.take(), allow));
             }
+            PortLine::PrivateVlan(line) => self.private_vlan.apply(line),
             PortLine::Mtu(mtu) => self.mtu = mtu,
             PortLine::Filter(line) => self.filters.apply(line),
             PortLine::Rate(line) => self.rates.apply(line),

@@ -10,6 +10,8 @@ use super::filters::{FilterLines, NoList, line};
 use super::guard::{self, Guards, TooManyAddresses};
 use super::model::{Config, EthernetId, InterfaceId, Mtu, PortLines, PortMode, VethId};
 use super::name::ProfileName;
+use super::private_domains::PrivateFault;
+use super::private_vlan::PrivateMembership;
 use super::rate::RateLines;
 use niv::{VlanId, VlanSet};
 use policy::acl::{Family, ListName};
@@ -69,6 +71,8 @@ pub enum Membership {
         /// The VLANs allowed, whether they are defined or not ([`Config::defined_vlans`]).
         allowed: Box<VlanSet>,
     },
+    /// A part in private VLANs.
+    Private(PrivateMembership),
 }
 
 /// Something said that is not in force, and by which line.
@@ -77,6 +81,7 @@ pub(super) enum Missing {
     Profile(ProfileName),
     Levels,
     AccessVlan(VlanId),
+    Private(PrivateFault),
     NativeVlan(VlanId),
     /// The line, and the list it names.
     AccessList(String, Family, ListName, NoList),
@@ -114,6 +119,7 @@ impl std::fmt::Display for Missing {
                 )
             }
             Self::Addresses(why) => why.fmt(f),
+            Self::Private(fault) => fault.fmt(f),
             Self::VntagOnVeth => f.write_str("`switchport mode vntag` is for ethernet interfaces"),
             Self::Link(id) => write!(f, "{} does not exist", InterfaceId::Ethernet(*id)),
             Self::LinkMode(id) => {
@@ -206,7 +212,13 @@ impl Config {
                 if !self.is_defined(vlan) {
                     missing.push(Missing::AccessVlan(vlan));
                 }
+                missing.extend(self.no_access(vlan).map(Missing::Private));
                 Membership::Access { vlan }
+            }
+            PortMode::PrivateHost | PortMode::PrivatePromiscuous | PortMode::PrivateTrunk => {
+                let (membership, faults) = self.private_membership(mode, &levels);
+                missing.extend(faults.into_iter().map(Missing::Private));
+                Membership::Private(membership)
             }
             PortMode::Trunk => {
                 let native = nearest(&levels, |lines| lines.native_vlan).unwrap_or(VlanId::DEFAULT);
@@ -228,7 +240,7 @@ impl Config {
         for (family, direction, name) in filters.named() {
             let wrong = match mode {
                 PortMode::Vntag => Some(NoList::NotHere),
-                PortMode::Access | PortMode::Trunk => self.no_list(family, name),
+                _ => self.no_list(family, name),
             };
             if let Some(wrong) = wrong {
                 let said = line(family, direction, name);
@@ -238,6 +250,7 @@ impl Config {
         let untagged = match &membership {
             Membership::Access { vlan } => *vlan,
             Membership::Trunk { native, .. } => *native,
+            Membership::Private(membership) => membership.untagged().unwrap_or(VlanId::DEFAULT),
             Membership::Vntag => VlanId::DEFAULT,
         };
         let (guards, too_many) = guard::resolve(&levels, untagged);
@@ -283,7 +296,7 @@ impl Resolved {
     }
 }
 
-fn nearest<'a, T>(
+pub(super) fn nearest<'a, T>(
     levels: &[&'a PortLines],
     line: impl Fn(&'a PortLines) -> Option<T>,
 ) -> Option<T> {

@@ -6,11 +6,13 @@ use super::line::{Allow, Line, PortLine};
 use super::lists;
 use super::looking;
 use super::model::{Binding, PortMode, VicAuthentication};
+use super::private_vlan;
 use super::rate::{POLICE, QOS};
 use super::tree::{Build, Node, Values, value, word};
 use super::typed;
 pub use super::typed::PIPES;
 use super::value::Kind;
+use super::vlan_lines;
 use crate::control::show::ShowRequest;
 use niv::VlanSet;
 use policy::acl::Family;
@@ -38,13 +40,13 @@ impl Mode {
     /// Those of the configuration, for a reader that looks for a line's proper place.
     pub const CONFIGURATION: [Self; 8] = [
         Self::Config,
-        Self::Vlan,
         Self::AccessList(Family::Ipv4),
         Self::AccessList(Family::Ipv6),
         Self::AccessList(Family::Mac),
         Self::Profile,
         Self::Ethernet,
         Self::Veth,
+        Self::Vlan,
     ];
 
     /// The commands of this mode alone; those of [`Mode::Config`] are understood in every mode below it.
@@ -159,9 +161,12 @@ const CONFIG: &[Node] = &[
     lists::RESEQUENCE,
     typed::ROLE,
     VIC,
-    word("vlan", "Define VLANs").then(&[value(Kind::Vlans, "Which")
-        .line(|values| Some(Line::Vlan(values.take()?)))
-        .no(|values| Some(Line::NoVlan(values.take()?)))]),
+    word("vlan", "Define VLANs").then(&[
+        vlan_lines::DOT1Q,
+        value(Kind::Vlans, "Which")
+            .line(|values| Some(Line::Vlan(values.take()?)))
+            .no(|values| Some(Line::NoVlan(values.take()?))),
+    ]),
 ];
 
 pub(super) const ADDRESS_TABLE: Node =
@@ -174,11 +179,15 @@ pub(super) const ADDRESS_TABLE: Node =
         .line(|values| Some(Line::AgingTime(Some(values.take()?))))
         .no(|_| Some(Line::AgingTime(None)))])]);
 
-const VLAN: &[Node] = &[word("name", "Name the VLAN")
-    .no(|_| Some(Line::VlanName(None)))
-    .then(&[
-        value(Kind::VlanName, "The name").line(|values| Some(Line::VlanName(Some(values.take()?))))
-    ])];
+const VLAN: &[Node] = &[
+    word("name", "Name the VLAN")
+        .no(|_| Some(Line::VlanName(None)))
+        .then(&[value(Kind::VlanName, "The name")
+            .line(|values| Some(Line::VlanName(Some(values.take()?))))]),
+    vlan_lines::PRIVATE_VLAN,
+    vlan_lines::SHUTDOWN,
+    vlan_lines::STATE,
+];
 
 const PROFILE: &[Node] = &[
     guard::BRIDGE_GUARD,
@@ -383,10 +392,27 @@ const SHUTDOWN: Node = word("shutdown", "Carry nothing")
     .line(|_| port(PortLine::Shutdown(true)))
     .no(|_| port(PortLine::Shutdown(false)));
 
-const SWITCHPORT_PROFILE: Node = switchport(&[ACCESS, MODE, guard::SECURITY, TRUNK]);
-const SWITCHPORT: Node = switchport(&[ACCESS, MODE, guard::SECURITY_INTERFACE, TRUNK]);
-const SWITCHPORT_ETHERNET: Node =
-    switchport(&[ACCESS, MODE_ETHERNET, guard::SECURITY_INTERFACE, TRUNK]);
+const SWITCHPORT_PROFILE: Node = switchport(&[
+    ACCESS,
+    MODE,
+    guard::SECURITY,
+    private_vlan::SWITCHPORT,
+    TRUNK,
+]);
+const SWITCHPORT: Node = switchport(&[
+    ACCESS,
+    MODE,
+    guard::SECURITY_INTERFACE,
+    private_vlan::SWITCHPORT,
+    TRUNK,
+]);
+const SWITCHPORT_ETHERNET: Node = switchport(&[
+    ACCESS,
+    MODE_ETHERNET,
+    guard::SECURITY_INTERFACE,
+    private_vlan::SWITCHPORT,
+    TRUNK,
+]);
 
 const fn switchport(next: &'static [Node]) -> Node {
     word("switchport", "VLANs and tags").then(next)
@@ -410,8 +436,8 @@ const MODE_VNTAG: Node = word("vntag", "VNTags: an interface virtualizer is behi
     .line(|_| port(PortLine::Mode(Some(PortMode::Vntag))))
     .no(NO_MODE);
 
-const MODE: Node = mode(&[MODE_ACCESS, MODE_TRUNK]);
-const MODE_ETHERNET: Node = mode(&[MODE_ACCESS, MODE_TRUNK, MODE_VNTAG]);
+const MODE: Node = mode(&[MODE_ACCESS, private_vlan::MODE, MODE_TRUNK]);
+const MODE_ETHERNET: Node = mode(&[MODE_ACCESS, private_vlan::MODE, MODE_TRUNK, MODE_VNTAG]);
 
 const fn mode(next: &'static [Node]) -> Node {
     word("mode", "What the port carries").no(NO_MODE).then(next)

@@ -7,7 +7,9 @@ use super::model::{
 };
 use super::model::{Confirm, PageLength, Steps};
 use super::name::{Description, DeviceName, Hostname, Oui, Pattern, ProfileName, VlanName};
+use super::private_vlan::PrivateVlanLine;
 use super::rate::RateLine;
+use super::vlan_lines::VlanLine;
 use crate::control::show::ShowRequest;
 use niv::{VlanId, VlanSet};
 use policy::acl::{Entry, Family, ListName, Sequence};
@@ -30,6 +32,10 @@ pub enum Line {
     NoVlan(Box<VlanSet>),
     /// `name X`, about VLANs.
     VlanName(Option<VlanName>),
+    /// Another line about VLANs.
+    OfVlan(VlanLine),
+    /// `vlan dot1q tag native`
+    TagNative(bool),
     /// `port-profile NAME`: makes it, and what follows is about it.
     Profile(ProfileName),
     /// `no port-profile NAME`
@@ -179,6 +185,8 @@ pub enum PortLine {
     NativeVlan(Option<VlanId>),
     /// `switchport trunk allowed vlan ...`
     AllowedVlans(Option<Allow>),
+    /// `switchport private-vlan ...`
+    PrivateVlan(PrivateVlanLine),
     /// `mtu N`
     Mtu(Option<Mtu>),
     /// Access lists.

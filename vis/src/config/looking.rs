@@ -236,4 +236,6 @@ pub(super) const VLAN: Node = word("vlan", "VLANs and their ports")
             .line(|values| show(ShowRequest::Vlan(VlanFilter::Ids(values.take()?))))]),
         word("name", "By name").then(&[value(Kind::VlanName, "Which")
             .line(|values| show(ShowRequest::Vlan(VlanFilter::Name(values.take()?))))]),
+        word("private-vlan", "Private VLANs and their ports")
+            .line(|_| show(ShowRequest::PrivateVlan)),
     ]);

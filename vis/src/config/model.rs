@@ -9,7 +9,9 @@ use super::lists::AccessLists;
 use super::name::{
     Account, Description, DeviceName, Hostname, KeyFile, Oui, ProfileName, VlanName,
 };
+use super::private_vlan::PrivateVlanLines;
 use super::rate::RateLines;
+use super::vlan_lines::VlanLines;
 use niv::{VifId, VlanId, VlanSet};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +33,8 @@ pub struct Config {
     pub hostname: Option<Hostname>,
     /// `mac address-table aging-time N`
     pub aging_time: Option<AgingTime>,
+    /// `vlan dot1q tag native`
+    pub tag_native: bool,
     /// `vic ...`, about the switch as a whole.
     pub vic: Vic,
     /// `role ...`
@@ -56,6 +60,7 @@ impl Config {
         Self {
             hostname: None,
             aging_time: None,
+            tag_native: false,
             vic: Vic::default(),
             roles: Roles::default(),
             errdisable: Errdisable::default(),
@@ -249,6 +254,8 @@ impl Privilege {
 pub struct Vlan {
     /// `name X`
     pub name: Option<VlanName>,
+    /// State and private VLAN.
+    pub lines: VlanLines,
 }
 
 impl Vlan {
@@ -278,6 +285,8 @@ pub struct PortLines {
     pub native_vlan: Option<VlanId>,
     /// `switchport trunk allowed vlan ...`
     pub allowed_vlans: Option<Allowed>,
+    /// `switchport private-vlan ...`
+    pub private_vlan: PrivateVlanLines,
     /// `mtu N`
     pub mtu: Option<Mtu>,
     /// `ip|ipv6|mac access-group NAME in|out`
@@ -331,6 +340,12 @@ pub enum PortMode {
     Access,
     /// Many VLANs, tagged, and one untagged.
     Trunk,
+    /// A host of a secondary VLAN, untagged.
+    PrivateHost,
+    /// A promiscuous port of one private VLAN, untagged.
+    PrivatePromiscuous,
+    /// A promiscuous port of several private VLANs and in ordinary VLANs, tagged.
+    PrivateTrunk,
     /// VNTags: an interface virtualizer is at the other end. Ethernet interfaces only.
     Vntag,
 }
@@ -341,6 +356,9 @@ impl PortMode {
         match self {
             Self::Access => "access",
             Self::Trunk => "trunk",
+            Self::PrivateHost => "private-vlan host",
+            Self::PrivatePromiscuous => "private-vlan promiscuous",
+            Self::PrivateTrunk => "private-vlan trunk promiscuous",
             Self::Vntag => "vntag",
         }
     }

@@ -6,9 +6,11 @@ use super::filters::FilterLines;
 use super::guard::{self, AboutGuard};
 use super::model::{Allowed, Config, InterfaceId, PortLines, PortMode};
 use super::name::ProfileName;
+use super::private_vlan::PrivateVlanLines;
 use super::rate::{RateLines, RatePart};
 use niv::VlanId;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// Where a line stands.
@@ -24,6 +26,10 @@ pub enum Origin {
         /// How it is reached: the profiles above it, nearest to the port first.
         inherited_by: Vec<ProfileName>,
     },
+    /// Below `vlan N`.
+    Vlan(VlanId),
+    /// Of the switch as a whole.
+    Switch,
     /// Nowhere: it holds because nobody says other.
     Default,
 }
@@ -40,6 +46,8 @@ impl fmt::Display for Origin {
                 }
                 Ok(())
             }
+            Self::Vlan(vlan) => write!(f, "vlan {vlan}"),
+            Self::Switch => f.write_str("the switch"),
             Self::Default => f.write_str("default"),
         }
     }
@@ -57,6 +65,8 @@ pub enum About {
     NativeVlan,
     /// `switchport trunk allowed vlan`
     AllowedVlans,
+    /// `switchport private-vlan`, or `private-vlan` of a VLAN
+    PrivateVlan,
     /// `mtu`
     Mtu,
     /// `ip|ipv6|mac access-group`
@@ -132,6 +142,10 @@ impl Config {
             Missing::NativeVlan(_) => said(About::NativeVlan, None),
             Missing::AccessList(line, ..) => said(About::AccessGroup, Some(line)),
             Missing::Addresses(_) => said(About::Guard(AboutGuard::Security), None),
+            Missing::Private(fault) => {
+                let mut own = own.iter();
+                own.find(|line| line.line.starts_with(fault.line)).cloned()
+            }
             Missing::VntagOnVeth => said(About::Mode, None),
             Missing::Profile(_) | Missing::Levels => self.last_inherit(interface, lines),
             Missing::Link(_) | Missing::LinkMode(_) => {
@@ -241,6 +255,9 @@ impl Found<'_> {
                 });
                 self.allowed();
             }
+            PortMode::PrivateHost | PortMode::PrivatePromiscuous | PortMode::PrivateTrunk => {
+                self.private();
+            }
             PortMode::Vntag => {}
         }
         self.nearest(About::Mtu, None, |all| PortLines {
@@ -265,6 +282,60 @@ impl Found<'_> {
         self.nearest(About::Shutdown, Some("no shutdown"), |all| PortLines {
             shutdown: all.shutdown,
             ..PortLines::default()
+        });
+    }
+
+    /// Of lines of other modes than the one in force there is no trace.
+    fn private(&mut self) {
+        let mode = self.levels.iter().find_map(|(_, lines)| lines.mode);
+        let mut nearest = |pick: &dyn Fn(&PrivateVlanLines) -> PrivateVlanLines| {
+            self.nearest(About::PrivateVlan, None, |all| PortLines {
+                private_vlan: pick(&all.private_vlan),
+                ..PortLines::default()
+            });
+        };
+        match mode {
+            Some(PortMode::PrivateHost) => nearest(&|all| PrivateVlanLines {
+                host: all.host,
+                ..PrivateVlanLines::default()
+            }),
+            Some(PortMode::PrivatePromiscuous) => nearest(&|all| PrivateVlanLines {
+                mapping: all.mapping.clone(),
+                ..PrivateVlanLines::default()
+            }),
+            _ => self.private_trunk(),
+        }
+    }
+
+    fn private_trunk(&mut self) {
+        let levels = self.levels.iter();
+        let primaries = levels.flat_map(|(_, lines)| lines.private_vlan.trunk_mappings.keys());
+        let primaries: BTreeSet<VlanId> = primaries.copied().collect();
+        let picked = |private_vlan| PortLines {
+            private_vlan,
+            ..PortLines::default()
+        };
+        for primary in primaries {
+            self.nearest(About::PrivateVlan, None, |all| {
+                let mapping = all.private_vlan.trunk_mappings.get_key_value(&primary);
+                let mapping = mapping.map(|(&primary, vlans)| (primary, vlans.clone()));
+                picked(PrivateVlanLines {
+                    trunk_mappings: mapping.into_iter().collect(),
+                    ..PrivateVlanLines::default()
+                })
+            });
+        }
+        self.nearest(About::PrivateVlan, None, |all| {
+            picked(PrivateVlanLines {
+                trunk_allowed: all.private_vlan.trunk_allowed.clone(),
+                ..PrivateVlanLines::default()
+            })
+        });
+        self.nearest(About::PrivateVlan, None, |all| {
+            picked(PrivateVlanLines {
+                trunk_native: all.private_vlan.trunk_native,
+                ..PrivateVlanLines::default()
+            })
         });
     }
 

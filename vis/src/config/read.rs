@@ -8,6 +8,7 @@ use super::grammar::Mode;
 use super::line::{FilterLine, Line, PortLine};
 use super::model::{Config, InterfaceId, PortLines, PortMode};
 use super::name::{ProfileName, is_printable};
+use super::private_domains::{self, PrivateFault};
 use super::refusal::{belongs_elsewhere, nearest, sentence};
 use super::tree::{Mismatch, walk, walk_any};
 use crate::control::explain::FrameOctets;
@@ -132,6 +133,8 @@ enum Topic {
     AccessVlan,
     NativeVlan,
     AccessGroup(Family, super::model::Direction),
+    Mode,
+    PrivateVlan(&'static str),
     Bind,
 }
 
@@ -228,6 +231,8 @@ impl Reader {
                 Some(Topic::AccessGroup(*family, *direction))
             }
             Line::Bind(Some(_)) => Some(Topic::Bind),
+            Line::Port(PortLine::Mode(Some(_))) => Some(Topic::Mode),
+            Line::Port(PortLine::PrivateVlan(line)) => line.words().map(Topic::PrivateVlan),
             _ => None,
         };
         self.ended = line == Line::End;
@@ -263,6 +268,8 @@ impl Reader {
                 let place = self
                     .places
                     .get(&(context.clone(), topic))
+                    // What is not its own comes from there.
+                    .or_else(|| self.places.get(&(context.clone(), Topic::Inherit)))
                     .map(|&(start, length)| self.source.place(start, length));
                 warning(&context, &missing, place)
             })
@@ -369,15 +376,25 @@ fn warning(context: &Context, missing: &Missing, place: Option<Place>) -> Warnin
 fn concerns(config: &Config) -> Vec<(Context, Topic, Missing)> {
     let mut found = Vec::new();
     for (name, lines) in &config.profiles {
-        line_concerns(config, &Context::Profile(name.clone()), lines, &mut found);
+        let context = Context::Profile(name.clone());
+        line_concerns(config, &context, lines, &mut found);
+        for fault in config.private_concerns(lines) {
+            found.push((
+                context.clone(),
+                private_topic(&fault),
+                Missing::Private(fault),
+            ));
+        }
     }
     for (&id, ethernet) in &config.ethernets {
         let context = Context::Interface(InterfaceId::Ethernet(id));
         line_concerns(config, &context, &ethernet.lines, &mut found);
+        interface_concerns(config, InterfaceId::Ethernet(id), &mut found);
     }
     for (&id, veth) in &config.veths {
         let context = Context::Interface(InterfaceId::Veth(id));
         line_concerns(config, &context, &veth.lines, &mut found);
+        interface_concerns(config, InterfaceId::Veth(id), &mut found);
         if let Some(bind) = veth.bind {
             match config.effective_ethernet(bind.ethernet) {
                 None => found.push((context, Topic::Bind, Missing::Link(bind.ethernet))),
@@ -389,6 +406,28 @@ fn concerns(config: &Config) -> Vec<(Context, Topic, Missing)> {
         }
     }
     found
+}
+
+/// What an interface is not in private VLANs: of lines from several places.
+fn interface_concerns(
+    config: &Config,
+    interface: InterfaceId,
+    found: &mut Vec<(Context, Topic, Missing)>,
+) {
+    for missing in config.missing(interface) {
+        if let Missing::Private(fault) = &missing {
+            let topic = private_topic(fault);
+            found.push((Context::Interface(interface), topic, missing));
+        }
+    }
+}
+
+fn private_topic(fault: &PrivateFault) -> Topic {
+    match fault.line {
+        private_domains::ACCESS => Topic::AccessVlan,
+        private_domains::MODE => Topic::Mode,
+        line => Topic::PrivateVlan(line),
+    }
 }
 
 fn line_concerns(

@@ -2,7 +2,7 @@
 
 use super::apply::Context;
 use super::guard::Errdisable;
-use super::model::{Allowed, Config, InterfaceId, PortLines, Vic, VicAuthentication};
+use super::model::{Allowed, Config, InterfaceId, PortLines, Vic, VicAuthentication, Vlan};
 use super::name::ProfileName;
 use niv::{VlanId, VlanSet};
 use std::collections::BTreeSet;
@@ -32,6 +32,7 @@ impl Config {
         };
         let only = Self {
             aging_time: None,
+            tag_native: false,
             vic: Vic::default(),
             errdisable: Errdisable::default(),
             ..self.part(part)
@@ -47,6 +48,9 @@ impl Config {
             writeln!(out, "mac address-table aging-time {seconds}")?;
         }
         self.errdisable.write(out)?;
+        if self.tag_native {
+            writeln!(out, "vlan dot1q tag native")?;
+        }
         if let Some(authentication) = &self.vic.authentication {
             write_authentication(out, "", authentication)?;
         }
@@ -69,16 +73,21 @@ impl Config {
         let unnamed: VlanSet = self
             .vlans
             .iter()
-            .filter(|(id, vlan)| vlan.name.is_none() && **id != VlanId::DEFAULT)
+            .filter(|(id, vlan)| **vlan == Vlan::default() && **id != VlanId::DEFAULT)
             .map(|(&id, _)| id)
             .collect();
         for list in lists(&unnamed) {
             writeln!(out, "vlan {list}")?;
         }
         for (id, vlan) in &self.vlans {
-            if let Some(name) = &vlan.name {
-                writeln!(out, "vlan {id}\n  name {name}")?;
+            if *vlan == Vlan::default() {
+                continue;
             }
+            writeln!(out, "vlan {id}")?;
+            if let Some(name) = &vlan.name {
+                writeln!(out, "  name {name}")?;
+            }
+            vlan.lines.write(out)?;
         }
         self.lists.write(out)?;
         for (name, lines) in &self.profiles {
@@ -153,6 +162,7 @@ impl PortLines {
         if let Some(allowed) = &self.allowed_vlans {
             write_allowed(out, allowed)?;
         }
+        self.private_vlan.write(out)?;
         if let Some(mtu) = self.mtu {
             writeln!(out, "  mtu {mtu}")?;
         }
@@ -223,7 +233,7 @@ fn write_allowed(out: &mut String, allowed: &Allowed) -> fmt::Result {
 }
 
 /// The set as lists of bounded length; none when it is empty.
-fn lists(vlans: &VlanSet) -> Vec<String> {
+pub(super) fn lists(vlans: &VlanSet) -> Vec<String> {
     let mut lists: Vec<String> = Vec::new();
     for (first, last) in vlans.ranges() {
         let range = VlanSet::range(first, last).to_string();

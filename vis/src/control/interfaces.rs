@@ -2,7 +2,7 @@
 
 use super::counts::{Counts, Total};
 use super::show::{Interface, SCHEMA, ShowInterface};
-use crate::config::{InterfaceId, Membership};
+use crate::config::{InterfaceId, Membership, PrivateMembership};
 use serde::{Deserialize, Serialize};
 
 /// What [`Interface::why_down`] begins with where a guard has shut it.
@@ -88,7 +88,7 @@ pub struct InterfaceBrief {
     pub vlan: String,
     /// `eth` or `virt`.
     pub kind: String,
-    /// `access`, `trunk` or `vntag`.
+    /// `access`, `trunk`, `pvlan` or `vntag`.
     pub mode: String,
     /// It carries frames.
     pub up: bool,
@@ -136,6 +136,7 @@ impl ShowInterface {
                 Membership::Vntag => "--".to_owned(),
                 Membership::Access { vlan } => vlan.to_string(),
                 Membership::Trunk { .. } => "trunk".to_owned(),
+                Membership::Private(membership) => private_vlan(membership),
             },
             kind: match one.interface {
                 InterfaceId::Ethernet(_) => one.io_mode.clone(),
@@ -155,6 +156,7 @@ impl ShowInterface {
                 Membership::Vntag => ("--".to_owned(), "vntag"),
                 Membership::Access { vlan } => (vlan.to_string(), "access"),
                 Membership::Trunk { native, .. } => (native.to_string(), "trunk"),
+                Membership::Private(membership) => (private_vlan(membership), "pvlan"),
             };
             let kind = match one.interface {
                 InterfaceId::Ethernet(_) => "eth",
@@ -200,6 +202,16 @@ impl ShowInterface {
 fn is_shut_by_guard(interface: &Interface) -> bool {
     let mut why = interface.why_down.iter();
     why.any(|why| why.starts_with(ERR_DISABLED))
+}
+
+/// The VLAN it sends in untagged.
+fn private_vlan(membership: &PrivateMembership) -> String {
+    let vlan = match membership {
+        PrivateMembership::Host(host) => host.map(|host| host.secondary),
+        PrivateMembership::Promiscuous(mapping) => mapping.as_ref().map(|mapping| mapping.primary),
+        PrivateMembership::Trunk { .. } => return "trunk".to_owned(),
+    };
+    vlan.map_or_else(|| "--".to_owned(), |vlan| vlan.to_string())
 }
 
 /// Letters and blanks only, as templates expect.

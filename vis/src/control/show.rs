@@ -10,6 +10,7 @@ use super::interfaces::{
 };
 use super::niv::{NivRequest, ShowNivLink, ShowNivList, ShowNivVif, Vnic};
 use super::plan::ShowPlan;
+use super::private_vlan::ShowPrivateVlan;
 use super::rates::ShowPolicer;
 use super::switch::{
     MacFilter, ShowDrops, ShowMacCount, ShowModule, ShowPortProfile, ShowTechSupport, VlanFilter,
@@ -77,6 +78,8 @@ pub enum ShowRequest {
     Version,
     /// `show vlan`
     Vlan(VlanFilter),
+    /// `show vlan private-vlan`
+    PrivateVlan,
 }
 
 /// What is answered. As JSON an answer is the value inside.
@@ -131,6 +134,8 @@ pub enum Answer {
     Version(ShowVersion),
     /// To [`ShowRequest::Vlan`].
     Vlan(ShowVlan),
+    /// To [`ShowRequest::PrivateVlan`].
+    PrivateVlan(ShowPrivateVlan),
 }
 
 /// `show interface`
@@ -230,6 +235,8 @@ pub struct VlanEntry {
     pub vlan: VlanId,
     /// Its name; of a VLAN that was given none `default` or `VLAN0010`.
     pub name: String,
+    /// `active`, `suspended` or `act/lshut`.
+    pub status: String,
     /// The ports in it, forwarding or not.
     pub ports: Vec<InterfaceId>,
 }

@@ -1,5 +1,6 @@
 //! From configuration to what the worker forwards by, and to the devices that takes.
 
+use super::private_vlan;
 use super::rates;
 use crate::config::{
     Config, Effective, EthernetId, InterfaceId, ListNames, Membership, State, VethId,
@@ -8,11 +9,12 @@ use crate::switch::{
     FilterList, Filters, LinkKind, LinkPlan, NoSlotLeft, PortPlan, PortPolicy, PortState, Slots,
     TableParameters, Topology, VlanPolicy,
 };
-use niv::{PortId, VlanSet};
+use niv::PortId;
 use packet_io::device::Role;
 use packet_io::supervise::Wanted;
 use packet_io::worker::PortUse;
 use policy::acl::Family;
+use policy::private_vlan::PrivateVlans;
 use std::sync::Arc;
 
 /// The MTU of a guest that nobody names another for, in octets.
@@ -39,13 +41,15 @@ pub(crate) fn topology(
 ) -> Result<Topology, NoSlotLeft> {
     let mut topology = Topology {
         epoch,
-        vlans: config.defined_vlans(),
         table: TableParameters {
             ageing_seconds: config.aging().map_or(0, |aging| aging.as_secs() as u32),
             ..TableParameters::default()
         },
         ..Topology::default()
     };
+    private_vlan::vlans(config, &mut topology);
+    let private = topology.private.clone();
+    let policy = |effective: &Effective| policy(config, effective, private.as_ref());
     for (&id, ethernet) in &config.ethernets {
         let (Some(_), Some(effective)) = (&ethernet.device, config.effective_ethernet(id)) else {
             continue;
@@ -164,18 +168,19 @@ pub(crate) fn has_niv_port(config: &Config, id: EthernetId) -> bool {
     niv.any(|wanted| wanted.id == port_id(id))
 }
 
-fn policy(effective: &Effective) -> VlanPolicy {
+fn policy(
+    config: &Config,
+    effective: &Effective,
+    private: Option<&Arc<PrivateVlans>>,
+) -> VlanPolicy {
     match &effective.membership {
         Membership::Access { vlan } => VlanPolicy::Access(*vlan),
-        Membership::Trunk { native, allowed } => VlanPolicy::Trunk {
-            allowed: Arc::new((**allowed).clone()),
-            native: Some(*native),
-        },
-        // Refused by the configuration for a vEth, and no bridge port for an ethernet: in no VLAN.
-        Membership::Vntag => VlanPolicy::Trunk {
-            allowed: Arc::new(VlanSet::EMPTY),
-            native: None,
-        },
+        Membership::Trunk { native, allowed } => {
+            private_vlan::trunk(*native, allowed, config.tag_native)
+        }
+        Membership::Private(membership) => private_vlan::policy(membership, private),
+        // Refused by the configuration for a vEth, and no bridge port for an ethernet.
+        Membership::Vntag => private_vlan::nothing(),
     }
 }
 

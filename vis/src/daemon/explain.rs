@@ -7,9 +7,10 @@ mod rate;
 
 use super::compile::port_id;
 use super::forward::complete;
+use super::private_vlan;
 use super::run::Daemon;
 use super::view::LookError;
-use crate::config::{About, InterfaceId, OriginatedLine, State};
+use crate::config::{self, About, InterfaceId, OriginatedLine, State};
 use crate::control::explain::{
     ExplainRequest, ExplainedCopy, ExplainedVlanTag, ExplainedVnTag, FrameOctets, Hex, MAX_COPIES,
     Reason, ShowExplain, Stage, Verdict,
@@ -53,6 +54,7 @@ impl Daemon {
             octets: &octets,
             vlan: None,
             owner: None,
+            vid: explanation.tag.map_or(0, |tag| tag.tci & 0x0FFF),
         };
         let link = InterfaceId::Ethernet(link);
         Ok(words.explain(from, link, &explanation))
@@ -92,6 +94,8 @@ struct Words<'a> {
     vlan: Option<VlanId>,
     /// Whose it is, once that is known.
     owner: Option<InterfaceId>,
+    /// Of its outer VLAN tag; 0: it has none.
+    vid: u16,
 }
 
 impl Words<'_> {
@@ -231,10 +235,26 @@ impl Words<'_> {
             }
             Step::Classify(result) => {
                 self.vlan = result.ok();
-                let lines = self.lines(self.owner, VLANS);
+                let config = &self.daemon.config;
+                let mut lines = self.vlan_lines(self.owner);
                 match result {
-                    Ok(vlan) => with(stage("vlan", true, format!("it is in VLAN {vlan}")), lines),
-                    Err(reason) => refused("vlan", reason, lines),
+                    Ok(vlan) => {
+                        lines.extend(config.vlan_origins(vlan));
+                        let says = format!("it is in {}", private_vlan::vlan_words(config, vlan));
+                        with(stage("vlan", true, says), lines)
+                    }
+                    Err(reason) => {
+                        let membership = self.membership(self.owner);
+                        let vlan = membership.and_then(|one| private_vlan::vlan_of(&one, self.vid));
+                        let inactive = vlan.filter(|_| reason == DropReason::VlanInactive);
+                        lines.extend(
+                            inactive
+                                .map(|vlan| config.vlan_origins(vlan))
+                                .into_iter()
+                                .flatten(),
+                        );
+                        refused("vlan", reason, lines)
+                    }
                 }
             }
             Step::Filter(step) => self.filtered(step, if step.outward { to } else { self.owner }),
@@ -250,18 +270,47 @@ impl Words<'_> {
             }
             Step::SamePort => refused("lookup", DropReason::SamePort, Vec::new()),
             Step::Member(result) => {
-                let lines = self.lines(to, VLANS);
+                let mut lines = self.vlan_lines(to);
+                let role = self
+                    .membership(to)
+                    .and_then(|one| private_vlan::role_words(&one));
                 match result {
                     Ok(membership) => {
                         let how = match membership {
-                            Membership::Tagged => "with a VLAN tag",
-                            Membership::Untagged | Membership::No => "without a VLAN tag",
+                            Membership::Tagged => "with a VLAN tag".to_owned(),
+                            Membership::TaggedAs(vlan) => format!("with a tag of VLAN {vlan}"),
+                            Membership::Untagged | Membership::No => {
+                                "without a VLAN tag".to_owned()
+                            }
                         };
                         let vlan = self.vlan.map_or(0, VlanId::get);
-                        let says = format!("{} is in VLAN {vlan}, {how}", name(to));
+                        let is = role.unwrap_or_else(|| format!("in VLAN {vlan}"));
+                        let says = format!("{} is {is}, {how}", name(to));
                         with(stage("member", true, says), lines)
                     }
-                    Err(reason) => refused("member", reason, lines),
+                    Err(reason) => {
+                        let mut words = Vec::new();
+                        if reason == DropReason::PrivateVlan {
+                            let config = &self.daemon.config;
+                            words = self
+                                .vlan
+                                .map(|vlan| private_vlan::vlan_words(config, vlan))
+                                .into_iter()
+                                .collect();
+                            lines.extend(
+                                self.vlan
+                                    .map(|vlan| config.vlan_origins(vlan))
+                                    .into_iter()
+                                    .flatten(),
+                            );
+                        }
+                        let mut stage = refused("member", reason, lines);
+                        if let (Some(vlan), Some(role)) = (words.first(), role) {
+                            stage.says =
+                                format!("{} It is in {vlan}; {} is {role}.", stage.says, name(to));
+                        }
+                        stage
+                    }
                 }
             }
             Step::Fits(result) => {
@@ -300,6 +349,19 @@ impl Words<'_> {
         stage
     }
 
+    fn membership(&self, of: Option<InterfaceId>) -> Option<config::Membership> {
+        Some(self.daemon.effective(of?)?.membership)
+    }
+
+    /// What says which VLANs a port is in.
+    fn vlan_lines(&self, of: Option<InterfaceId>) -> Vec<OriginatedLine> {
+        let mut lines = self.lines(of, VLANS);
+        let config = &self.daemon.config;
+        let is_trunk = matches!(self.membership(of), Some(config::Membership::Trunk { .. }));
+        lines.extend(config.tag_native_origin().filter(|_| is_trunk));
+        lines
+    }
+
     fn lines(&self, of: Option<InterfaceId>, about: &[About]) -> Vec<OriginatedLine> {
         let Some(of) = of else {
             return Vec::new();
@@ -316,6 +378,7 @@ const VLANS: &[About] = &[
     About::AccessVlan,
     About::NativeVlan,
     About::AllowedVlans,
+    About::PrivateVlan,
 ];
 
 fn stage(stage: &str, passes: bool, says: impl Into<String>) -> Stage {
@@ -348,6 +411,9 @@ const fn learning(learned: Learned) -> &'static str {
             "the source is new, and would be learned in place of another: the table is full"
         }
         Learned::Moved => "the source was elsewhere, and would move here",
+        Learned::AtPromiscuous => {
+            "the source stays elsewhere: it is an address of a promiscuous port of this private VLAN"
+        }
         Learned::Held => "the source stays elsewhere: it moved too often",
         Learned::NotOpen => "the source would not be learned: the interface is not open",
     }

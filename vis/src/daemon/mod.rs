@@ -16,6 +16,7 @@ mod language;
 mod lists;
 mod niv_view;
 mod plan;
+mod private_vlan;
 mod rates;
 mod roles;
 mod run;

@@ -101,6 +101,7 @@ impl Daemon {
             ),
             ("show vlan", ShowRequest::Vlan(VlanFilter::All)),
             ("show access-lists", ShowRequest::AccessLists(None)),
+            ("show vlan private-vlan", ShowRequest::PrivateVlan),
             (
                 "show port-profile",
                 ShowRequest::PortProfile {
@@ -185,6 +186,7 @@ fn shorten(answer: &mut Answer) -> usize {
         Answer::Guard(ShowGuard::Security(answer)) => cut(&mut answer.interfaces),
         Answer::Guard(ShowGuard::Shut(answer)) => cut(&mut answer.interfaces),
         Answer::History(answer) => cut(&mut answer.changes),
+        Answer::PrivateVlan(answer) => cut(&mut answer.vlans),
         Answer::Interface(answer) => cut(&mut answer.interfaces),
         Answer::InterfaceBrief(answer) => cut(&mut answer.interfaces),
         Answer::InterfaceCounters(answer) => cut(&mut answer.interfaces),

@@ -2,6 +2,7 @@
 
 use super::compile::port_id;
 use super::forward::Switching;
+use super::private_vlan;
 use super::run::Daemon;
 use crate::client::{PROGRAM, RELEASE};
 use crate::config::{
@@ -46,6 +47,9 @@ pub(super) enum LookError {
     /// No access list has that name.
     #[error("there is no access-list {0}; `vis show access-lists` lists those there are")]
     NoList(ListName),
+    /// None of the VLANs exists.
+    #[error("there is no VLAN {0}; `vis show vlan` lists those there are")]
+    NoVlan(String),
     /// What was typed is no frame.
     #[error(transparent)]
     Frame(#[from] InvalidFrame),
@@ -118,7 +122,8 @@ impl Daemon {
             }
             ShowRequest::History => Answer::History(self.history()),
             ShowRequest::Version => Answer::Version(self.version()),
-            ShowRequest::Vlan(filter) => Answer::Vlan(self.vlans(&filter)),
+            ShowRequest::Vlan(filter) => Answer::Vlan(self.vlans(&filter)?),
+            ShowRequest::PrivateVlan => Answer::PrivateVlan(self.private_vlans()),
         })
     }
 
@@ -381,7 +386,7 @@ impl Daemon {
 
     /// Ports that are down are listed too, whatever holds them down: it is their place that is asked for, as nxos
     /// answers. `show interface` says whether they forward.
-    fn vlans(&self, filter: &VlanFilter) -> ShowVlan {
+    fn vlans(&self, filter: &VlanFilter) -> Result<ShowVlan, LookError> {
         let members: Vec<(InterfaceId, Membership)> = self
             .interfaces()
             .into_iter()
@@ -398,17 +403,24 @@ impl Daemon {
                 Membership::Vntag => false,
                 Membership::Access { vlan: own } => *own == vlan,
                 Membership::Trunk { native, allowed } => *native == vlan || allowed.contains(vlan),
+                Membership::Private(membership) => private_vlan::is_listed(membership, vlan),
             };
             let ports = members.iter().filter(|(_, membership)| member(membership));
             VlanEntry {
                 vlan,
                 name: settings.called(vlan),
+                status: settings.lines.state().to_owned(),
                 ports: ports.map(|&(interface, _)| interface).collect(),
             }
         });
-        ShowVlan {
-            schema: SCHEMA,
-            vlans: entries.collect(),
+        let vlans: Vec<VlanEntry> = entries.collect();
+        match filter {
+            VlanFilter::Ids(ids) if vlans.is_empty() => Err(LookError::NoVlan(ids.to_string())),
+            VlanFilter::Name(name) if vlans.is_empty() => Err(LookError::NoVlan(name.to_string())),
+            _ => Ok(ShowVlan {
+                schema: SCHEMA,
+                vlans,
+            }),
         }
     }
 

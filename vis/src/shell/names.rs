@@ -99,7 +99,7 @@ mod tests {
             {"interface":{"veth":7},"vlan":"1","kind":"virt","mode":"access","up":true,"reason":"none"}]}"#;
         assert_eq!(read(Kind::Ethernet, brief).unwrap(), ["2"]);
         assert_eq!(read(Kind::Veth, brief).unwrap(), ["7"]);
-        let vlans = r#"{"schema":1,"vlans":[{"vlan":1,"name":"default","ports":[]},{"vlan":10,"name":"web","ports":[]}]}"#;
+        let vlans = r#"{"schema":1,"vlans":[{"vlan":1,"name":"default","status":"active","ports":[]},{"vlan":10,"name":"web","status":"active","ports":[]}]}"#;
         assert_eq!(read(Kind::Vlan, vlans).unwrap(), ["1", "10"]);
         assert_eq!(read(Kind::Vlans, vlans).unwrap(), ["1", "10"]);
     }

@@ -119,7 +119,7 @@ fn a_question_mark_lists_what_may_stand_there() {
         labels(Mode::Exec, "show version | "),
         ["begin", "count", "exclude", "include", "json"]
     );
-    assert_eq!(labels(Mode::Config, "vlan "), ["LIST"]);
+    assert_eq!(labels(Mode::Config, "vlan "), ["dot1q", "LIST"]);
     assert_eq!(
         labels(Mode::Veth, "no switchport access vlan "),
         ["<1-4094>", "<cr>"]
@@ -158,7 +158,7 @@ fn tab_completes_a_word_where_it_stands() {
     );
     assert_eq!(complete(Mode::Exec, "show vlan | i"), (12, vec!["include"]));
     assert_eq!(complete(Mode::Veth, "no sw"), (3, vec!["switchport"]));
-    assert_eq!(complete(Mode::Config, "vlan "), (5, vec![]));
+    assert_eq!(complete(Mode::Config, "vlan "), (5, vec!["dot1q"]));
     // Behind what cannot be read stands nothing.
     let odd = "show port-profile d\u{1d} ";
     assert_eq!(complete(Mode::Exec, odd), (odd.len(), vec![]));

@@ -152,7 +152,7 @@ struct Class {
 }
 
 fn classes(group: &[Member]) -> Vec<Class> {
-    let key = |member: &Member| (member.device, member.membership == Membership::Tagged);
+    let key = |member: &Member| (member.device, member.membership);
     let mut members: Vec<_> = group
         .iter()
         .filter_map(|member| Some((key(member), member.vif?, member)))

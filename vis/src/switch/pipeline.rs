@@ -6,9 +6,10 @@ use super::guard;
 use super::rate;
 use super::snapshot::{BridgePort, PortState, Snapshot};
 use super::trail::{Step, Trail};
-use super::{Learned, Membership, Time};
+use super::{Learned, Membership, Time, private_vlan};
 use niv::{Anomaly, DropReason, Mac, VlanId, VlanTag, Weight};
 use packet_io::Edit;
+use vntag::ethertype;
 
 /// A received frame, whatever link dialect brought it: only what it carries, and nothing of how its
 /// link marked it.
@@ -68,12 +69,13 @@ pub(super) fn judge<'a, T: Trail>(
         return Ok(Verdict::Consumed);
     }
     let vlan = from.vlan.classify(frame.tag, snapshot.defined());
+    let vlan = vlan.map_err(|reason| inactive(snapshot, from, frame, reason));
     trail.step(Step::Classify(vlan));
     let vlan = vlan?;
-    guard::source(trail, now, from, vlan, frame.source)?;
+    guard::source(trail, now, from, snapshot.filtering_id(vlan), frame.source)?;
     filters::inward(trail, from, frame)?;
     rate::ingress(trail, now, from, frame)?;
-    learn(trail, vlan, frame.source, from, now);
+    learn(trail, snapshot, vlan, frame.source, from, now);
     let verdict = direct(trail, snapshot, vlan, frame.destination, from, now)?;
     guard::storm(trail, now, from, frame, &verdict)?;
     Ok(verdict)
@@ -90,7 +92,7 @@ pub(super) fn admit(
     let reachable = reachable(to.state);
     trail.step(Step::Reachable(reachable));
     reachable?;
-    let membership = membership(to, vlan);
+    let membership = membership(to, vlan, frame);
     trail.step(Step::Member(membership));
     let membership = membership?;
     let fits = if fits(frame, to.mtu) {
@@ -136,8 +138,18 @@ const fn addresses(frame: &Frame<'_>) -> Result<(), DropReason> {
 }
 
 #[inline]
-fn learn(trail: &mut impl Trail, vlan: VlanId, source: Mac, from: &BridgePort, now: Time) {
-    let learned = trail.learn(vlan, source, from.slot, now);
+fn learn(
+    trail: &mut impl Trail,
+    snapshot: &Snapshot,
+    vlan: VlanId,
+    source: Mac,
+    from: &BridgePort,
+    now: Time,
+) {
+    let learned = match snapshot.private() {
+        None => trail.learn(vlan, source, from.slot, now),
+        Some(private) => private_vlan::learn(trail, snapshot, private, vlan, source, from, now),
+    };
     trail.step(Step::Learn(learned));
     if let Learned::Moved | Learned::Held = learned {
         let slot = from.slot;
@@ -147,6 +159,7 @@ fn learn(trail: &mut impl Trail, vlan: VlanId, source: Mac, from: &BridgePort, n
     let odd = match learned {
         Learned::Held => Anomaly::MoveDamped,
         Learned::NewForAnother => Anomaly::TableFull,
+        Learned::AtPromiscuous => Anomaly::PromiscuousAddress,
         Learned::Known | Learned::New | Learned::Moved | Learned::NotOpen => return,
     };
     trail.step(Step::Odd(odd));
@@ -166,7 +179,7 @@ fn direct<'a>(
         trail.step(Step::Group);
         return Ok(Verdict::Flood(vlan));
     }
-    let known = trail.lookup(vlan, destination, now);
+    let known = trail.lookup(snapshot.filtering_id(vlan), destination, now);
     let holder = known.and_then(|slot| snapshot.holder(slot));
     trail.step(Step::Lookup(holder.map(|to| to.slot.index)));
     match holder {
@@ -188,9 +201,45 @@ const fn reachable(state: PortState) -> Result<(), DropReason> {
     }
 }
 
-fn membership(to: &BridgePort, vlan: VlanId) -> Result<Membership, DropReason> {
+fn membership(to: &BridgePort, vlan: VlanId, frame: &Frame<'_>) -> Result<Membership, DropReason> {
     match to.vlan.membership(vlan) {
-        Membership::No => Err(DropReason::NotMember),
+        Membership::No => Err(to.vlan.apart(vlan)),
+        membership if shows_inner_tag(frame, membership) => Err(DropReason::InnerTag),
         membership => Ok(membership),
+    }
+}
+
+/// Whether `frame` would leave without a tag of ours in front of one of its own. Who gets it would take that one for its
+/// VLAN, and so its sender would have chosen one that its port may not use: double tagging.
+#[inline]
+pub(super) fn shows_inner_tag(frame: &Frame<'_>, membership: Membership) -> bool {
+    // What came without any tag has none behind it.
+    frame.tag.is_some() && membership == Membership::Untagged && has_inner_tag(frame)
+}
+
+fn has_inner_tag(frame: &Frame<'_>) -> bool {
+    let rest = frame.bytes.get(usize::from(frame.skip)..);
+    let kind = rest.and_then(|rest| rest.first_chunk::<2>());
+    kind.is_some_and(|&kind| {
+        [ethertype::VLAN, ethertype::SERVICE_VLAN].contains(&u16::from_be_bytes(kind))
+    })
+}
+
+/// A VLAN that carries nothing is one, all the same: it is defined.
+#[cold]
+fn inactive(
+    snapshot: &Snapshot,
+    from: &BridgePort,
+    frame: &Frame<'_>,
+    reason: DropReason,
+) -> DropReason {
+    let is_inactive = || {
+        let all = snapshot.defined().union(snapshot.inactive());
+        from.vlan.classify(frame.tag, &all).is_ok()
+    };
+    if reason == DropReason::VlanUndefined && is_inactive() {
+        DropReason::VlanInactive
+    } else {
+        reason
     }
 }

@@ -3,7 +3,9 @@
 
 use super::{Membership, VlanPolicy};
 use niv::{PortId, VifId, VlanId, VlanSet};
+use policy::private_vlan::{PrivatePort, PrivateVlans};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// A forwarding bridge port, as far as VLANs and floods are concerned.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +82,7 @@ fn policies<'a>(users: &[User<'a>]) -> Vec<Holders<'a>> {
     let mut policies: Vec<Holders<'a>> = Vec::new();
     let mut access: HashMap<VlanId, usize> = HashMap::new();
     let mut trunks: HashMap<(Option<VlanId>, &VlanSet), usize> = HashMap::new();
+    let mut private: HashMap<(&PrivatePort, *const PrivateVlans), usize> = HashMap::new();
     let mut last = 0;
     for (user, User { policy, .. }) in (0..).zip(users) {
         // A hash of 512 octets costs more than a look at what the one before had.
@@ -89,6 +92,10 @@ fn policies<'a>(users: &[User<'a>]) -> Vec<Holders<'a>> {
                 VlanPolicy::Access(vlan) => *access.entry(*vlan).or_insert(next),
                 VlanPolicy::Trunk { allowed, native } => {
                     *trunks.entry((*native, allowed)).or_insert(next)
+                }
+                VlanPolicy::Private(policy) => {
+                    let key = (&policy.port, Arc::as_ptr(&policy.vlans));
+                    *private.entry(key).or_insert(next)
                 }
             };
             if last == next {
@@ -166,6 +173,7 @@ fn each_use(policy: &VlanPolicy, defined: &VlanSet, mut each: impl FnMut(VlanId,
                 }
             }
         }
+        VlanPolicy::Private(policy) => policy.each_use(defined, each),
     }
 }
 
@@ -194,8 +202,9 @@ fn members(users: &[User<'_>], policies: &[Holders<'_>], uses: &[Use]) -> Vec<Me
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::switch::PrivatePolicy;
+    use policy::private_vlan::{Domain, TrunkVlans};
     use proptest::prelude::*;
-    use std::sync::Arc;
 
     fn vid() -> impl Strategy<Value = VlanId> {
         prop_oneof![1u16..8, 60u16..70, 4090u16..=4094].prop_map(|vid| vid.try_into().unwrap())
@@ -208,8 +217,43 @@ mod tests {
         ]
     }
 
+    /// 1 with 2 and 3, 60 with 61; 4 is not of them.
+    fn private() -> impl Strategy<Value = VlanPolicy> {
+        let domain = |primary: u16, isolated: u16, communities: &[u16]| Domain {
+            primary: primary.try_into().unwrap(),
+            isolated: Some(isolated.try_into().unwrap()),
+            communities: communities
+                .iter()
+                .map(|&vid| vid.try_into().unwrap())
+                .collect(),
+        };
+        let domains = [domain(1, 2, &[3, 4]), domain(60, 61, &[])];
+        let vlans = Arc::new(PrivateVlans::new(&domains).unwrap());
+        let port = prop_oneof![
+            vid().prop_map(PrivatePort::Host),
+            (vid(), set()).prop_map(|(primary, mapped)| PrivatePort::Promiscuous {
+                primary,
+                mapped: Arc::new(mapped),
+            }),
+            (set(), prop::option::of(vid()), set()).prop_map(|(allowed, native, mapped)| {
+                PrivatePort::PromiscuousTrunk {
+                    vlans: TrunkVlans {
+                        allowed: Arc::new(allowed),
+                        native,
+                    },
+                    mapped: Arc::new(mapped),
+                }
+            }),
+        ];
+        port.prop_map(move |port| {
+            let vlans = Arc::clone(&vlans);
+            VlanPolicy::Private(Arc::new(PrivatePolicy { port, vlans }))
+        })
+    }
+
     fn policy() -> impl Strategy<Value = VlanPolicy> {
         prop_oneof![
+            private(),
             vid().prop_map(VlanPolicy::Access),
             (set(), prop::option::of(vid())).prop_map(|(allowed, native)| VlanPolicy::Trunk {
                 allowed: Arc::new(allowed),

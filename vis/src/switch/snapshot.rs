@@ -5,6 +5,7 @@ use super::flood::{Flood, Floods, List};
 use super::{PortPolicy, TableParameters, VlanPolicy};
 use crate::edge::{Attachment, Link};
 use niv::{PortId, Slot, VlanId, VlanSet};
+use policy::private_vlan::PrivateVlans;
 use std::sync::Arc;
 
 /// One cut of the switch's policy. Made by [`super::Topology::compile`].
@@ -18,6 +19,8 @@ pub struct Snapshot {
     pub(super) floods: Floods,
     /// The access lists that ports are asked by, by name.
     pub(super) filters: Box<[FilterList]>,
+    pub(super) inactive: VlanSet,
+    pub(super) private: Option<Arc<PrivateVlans>>,
     pub(super) table: TableParameters,
 }
 
@@ -59,6 +62,26 @@ impl Snapshot {
     #[inline]
     pub const fn defined(&self) -> &VlanSet {
         &self.floods.defined
+    }
+
+    /// The VLANs that are defined, and carry nothing.
+    pub const fn inactive(&self) -> &VlanSet {
+        &self.inactive
+    }
+
+    /// The private VLANs; `None`: there are none.
+    #[inline]
+    pub(super) fn private(&self) -> Option<&PrivateVlans> {
+        self.private.as_deref()
+    }
+
+    /// Under what the addresses of frames of `vlan` are learned and looked up.
+    #[inline]
+    pub fn filtering_id(&self, vlan: VlanId) -> VlanId {
+        match &self.private {
+            None => vlan,
+            Some(private) => private.filtering_id(vlan),
+        }
     }
 
     /// Who gets what is flooded in `vlan`: indices of the forwarding members, ascending.

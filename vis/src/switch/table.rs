@@ -88,6 +88,8 @@ pub enum Learned {
     Moved,
     /// It is another's, and stays there: it moved too often.
     Held,
+    /// It is a promiscuous port's of the same private VLAN, and stays there. The table does not say so itself.
+    AtPromiscuous,
     /// The slot was never opened, or is closed.
     NotOpen,
 }

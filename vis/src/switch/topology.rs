@@ -7,7 +7,9 @@ use super::snapshot::{BridgePort, Home, PortState, Snapshot};
 use super::{PortPolicy, TableParameters, VlanPolicy};
 use crate::edge::{Attachment, Link, VifMap};
 use niv::{PortId, Slot, VifId, VlanSet};
+use policy::private_vlan::PrivateVlans;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Everything a [`Snapshot`] is made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,6 +22,10 @@ pub struct Topology {
     pub ports: Vec<PortPlan>,
     /// The VLANs that carry frames.
     pub vlans: VlanSet,
+    /// VLANs that are defined too, and carry nothing: suspended, or a private VLAN that is not whole.
+    pub inactive: VlanSet,
+    /// The private VLANs; `None`: there are none.
+    pub private: Option<Arc<PrivateVlans>>,
     /// The lists that floods may leave by.
     pub lists: Vec<ListPlan>,
     /// How the table ages and holds.
@@ -197,6 +203,8 @@ impl Topology {
             epoch: self.epoch,
             floods: self.floods(&ports),
             filters: filters.lists().collect(),
+            inactive: self.inactive.clone(),
+            private: self.private.clone(),
             ports: ports.into(),
             links: links.into(),
             table: self.table,

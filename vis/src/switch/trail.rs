@@ -43,7 +43,7 @@ pub enum Step {
     CopyFor(u16),
     /// One copy for all members of the list at this place, but its sender's slot index.
     CopyForList(u16, Option<u16>),
-    /// A list cannot be used: the frame is longer than one of its members takes.
+    /// A list cannot be used: its members do not take the frame as it is, for its length or for the tag inside.
     ListTooSmall(u16),
     /// Does the bridge port it is for take part.
     Reachable(Result<(), DropReason>),

@@ -1,5 +1,6 @@
 //! VLAN rules: which VLAN a frame is in, and how it leaves (design.md section 5.6 and 5.7).
 
+use super::PrivatePolicy;
 use niv::{DropReason, VlanId, VlanSet, VlanTag};
 use std::sync::Arc;
 use vntag::ethertype;
@@ -17,17 +18,21 @@ pub enum VlanPolicy {
         /// passes only when it is. `None`: untagged frames are dropped.
         native: Option<VlanId>,
     },
+    /// A part in private VLANs.
+    Private(Arc<PrivatePolicy>),
 }
 
 /// How frames of one VLAN leave by one bridge port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Membership {
     /// Not at all.
     No,
     /// Without a VLAN tag.
     Untagged,
-    /// With an 802.1Q tag.
+    /// With an 802.1Q tag that says the VLAN.
     Tagged,
+    /// With an 802.1Q tag that says another: the primary one of a private VLAN.
+    TaggedAs(VlanId),
 }
 
 impl VlanPolicy {
@@ -44,6 +49,7 @@ impl VlanPolicy {
             Some(_) => return Err(DropReason::ServiceTag),
         };
         let vlan = match self {
+            Self::Private(policy) => return policy.classify(tag, defined),
             Self::Access(vlan) if vid == 0 => Some(*vlan),
             Self::Access(_) => None,
             Self::Trunk { native, .. } if vid == 0 => *native,
@@ -68,6 +74,15 @@ impl VlanPolicy {
             Self::Trunk { native, .. } if *native == Some(vlan) => Membership::Untagged,
             Self::Trunk { allowed, .. } if allowed.contains(vlan) => Membership::Tagged,
             Self::Trunk { .. } => Membership::No,
+            Self::Private(policy) => policy.membership(vlan),
+        }
+    }
+
+    /// Why no frame of `vlan` leaves by this port, which is not a member.
+    pub(super) fn apart(&self, vlan: VlanId) -> DropReason {
+        match self {
+            Self::Private(policy) if policy.is_of_domain(vlan) => DropReason::PrivateVlan,
+            _ => DropReason::NotMember,
         }
     }
 }

@@ -377,7 +377,9 @@ impl<T: Trail> Copies<'_, T> {
                 let Some(list) = snapshot.list(place) else {
                     continue;
                 };
-                copies += if pipeline::fits(self.frame, list.mtu) {
+                let takes_all = pipeline::fits(self.frame, list.mtu)
+                    && !pipeline::shows_inner_tag(self.frame, membership);
+                copies += if takes_all {
                     self.copy_to_list(place, list, vlan, membership);
                     1
                 } else {
@@ -456,11 +458,17 @@ impl<T: Trail> Copies<'_, T> {
     #[inline]
     fn tag(&self, membership: Membership, vlan: VlanId) -> Option<VlanTag> {
         match membership {
-            Membership::Tagged => Some(VlanTag {
-                tpid: ethertype::VLAN,
-                tci: pipeline::tag_control(self.frame, vlan),
-            }),
+            Membership::Tagged => Some(self.tag_of(vlan)),
+            Membership::TaggedAs(primary) => Some(self.tag_of(primary)),
             Membership::Untagged | Membership::No => None,
+        }
+    }
+
+    #[inline]
+    fn tag_of(&self, vlan: VlanId) -> VlanTag {
+        VlanTag {
+            tpid: ethertype::VLAN,
+            tci: pipeline::tag_control(self.frame, vlan),
         }
     }
 

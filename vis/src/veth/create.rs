@@ -5,7 +5,7 @@ use super::link::Subject;
 use super::notice::Notice;
 use super::record::{Move, Place, Record, Stage};
 use super::registry::{MAX_DETACHED, Registry};
-use crate::config::{EthernetId, InterfaceId, Membership, ProfileName, VethId};
+use crate::config::{EthernetId, InterfaceId, Membership, PrivateMembership, ProfileName, VethId};
 use niv::{Counters, Mac, VifId, VlanSet};
 use std::time::Duration;
 use vic::message::VifCreate;
@@ -115,7 +115,7 @@ impl Registry {
         let mtu = peer.map_or(0, |peer| peer.mtu);
         let tagged = matches!(
             self.said.effective_profile(profile),
-            Some(Membership::Trunk { .. })
+            Some(Membership::Trunk { .. } | Membership::Private(PrivateMembership::Trunk { .. }))
         );
         if !tagged || u32::from(vnic) + TAGS <= mtu.into() {
             return Ok(());
@@ -169,6 +169,7 @@ impl Registry {
                 vlans.insert(native);
                 vlans
             }
+            Membership::Private(membership) => membership.filtering_ids(),
         }
     }
 

@@ -4,12 +4,13 @@
 use niv::{Counters, PortId, Slot, VlanId, VlanTag, Weight};
 use packet_io::dispatch::Outgoing;
 use packet_io::{Offload, RxFrame};
+use policy::private_vlan::{Domain, PrivatePort, PrivateVlans, TrunkVlans};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use vis::switch::{
-    Entry, Keep, LinkKind, LinkPlan, PortPlan, PortPolicy, PortState, RatePolicy, Seed, Snapshot,
-    Switch, Time, Topology, VlanPolicy,
+    Entry, Keep, LinkKind, LinkPlan, PortPlan, PortPolicy, PortState, PrivatePolicy, RatePolicy,
+    Seed, Snapshot, Switch, Time, Topology, VlanPolicy,
 };
 
 pub(crate) struct Lab {
@@ -253,6 +254,52 @@ pub(crate) fn trunk(allowed: &str, native: Option<u16>) -> VlanPolicy {
         allowed: Arc::new(allowed.parse().unwrap()),
         native: native.map(vlan),
     }
+}
+
+/// The switch's private VLANs: primary, isolated and community ones.
+pub(crate) fn private_vlans(domains: &[(u16, Option<u16>, &[u16])]) -> Arc<PrivateVlans> {
+    let domains: Vec<_> = domains
+        .iter()
+        .map(|&(primary, isolated, communities)| Domain {
+            primary: vlan(primary),
+            isolated: isolated.map(vlan),
+            communities: communities.iter().copied().map(vlan).collect(),
+        })
+        .collect();
+    Arc::new(PrivateVlans::new(&domains).unwrap())
+}
+
+fn private(vlans: &Arc<PrivateVlans>, port: PrivatePort) -> VlanPolicy {
+    let vlans = Arc::clone(vlans);
+    VlanPolicy::Private(Arc::new(PrivatePolicy { port, vlans }))
+}
+
+pub(crate) fn host(vlans: &Arc<PrivateVlans>, secondary: u16) -> VlanPolicy {
+    private(vlans, PrivatePort::Host(vlan(secondary)))
+}
+
+pub(crate) fn promiscuous(vlans: &Arc<PrivateVlans>, primary: u16, mapped: &str) -> VlanPolicy {
+    let port = PrivatePort::Promiscuous {
+        primary: vlan(primary),
+        mapped: Arc::new(mapped.parse().unwrap()),
+    };
+    private(vlans, port)
+}
+
+pub(crate) fn promiscuous_trunk(
+    vlans: &Arc<PrivateVlans>,
+    allowed: &str,
+    native: Option<u16>,
+    mapped: &str,
+) -> VlanPolicy {
+    let port = PrivatePort::PromiscuousTrunk {
+        vlans: TrunkVlans {
+            allowed: Arc::new(allowed.parse().unwrap()),
+            native: native.map(vlan),
+        },
+        mapped: Arc::new(mapped.parse().unwrap()),
+    };
+    private(vlans, port)
 }
 
 pub(crate) fn mac(last: u8) -> [u8; 6] {

@@ -1,8 +1,14 @@
 //! The executable specification of forwarding: small, pure, slow, and written without a look at how the
 //! switch does it. Frames are whole octet strings, tables are lists, tags are strings of bits.
 
+use niv::{VlanId, VlanSet};
+use policy::private_vlan::PrivatePort;
 use std::collections::BTreeMap;
 use vis::switch::{LinkKind, PortPlan, PortState, Topology, VlanPolicy};
+
+/// The private VLANs of the specification: one of three, and one with a community only.
+pub(crate) const PRIVATE: [(u16, Option<u16>, &[u16]); 2] =
+    [(100, Some(101), &[102, 103]), (110, None, &[111])];
 
 /// A frame as it was on the wire.
 #[derive(Clone, Debug)]
@@ -232,20 +238,19 @@ impl Model {
                 return Vec::new();
             }
         };
-        self.learn(
-            topology,
-            now,
-            vlan,
-            octets[6..12].try_into().unwrap(),
-            source,
-            gone,
-        );
+        let whole = domain(vlan).unwrap_or(vlan);
+        let address: [u8; 6] = octets[6..12].try_into().unwrap();
+        if self.is_promiscuous(topology, vlan, address, source) {
+            self.count(source, "promiscuous_address", 1);
+        } else {
+            self.learn(topology, now, whole, address, source, gone);
+        }
 
         let destination: [u8; 6] = octets[..6].try_into().unwrap();
         let known = self
             .table
             .iter()
-            .find(|known| (known.vlan, known.mac) == (vlan, destination))
+            .find(|known| (known.vlan, known.mac) == (whole, destination))
             .map(|known| known.owner);
         let to: Vec<&PortPlan> = match known {
             Some(owner) if owner == source => {
@@ -281,9 +286,14 @@ impl Model {
         self.source = Some(source);
         let mut copies = Vec::new();
         for to in to {
+            let leave = leaves(&to.vlan, vlan);
+            let apart = leave.is_none() && is_of_domain(&to.vlan, vlan);
+            let doubled = tag.is_some() && VLAN_TAGS.contains(&ethertype(rest, 0).unwrap());
             let refusals = [
                 (!open(to.state), "out:destination_shut"),
-                (leaves(&to.vlan, vlan).is_none(), "out:not_member"),
+                (apart, "out:private_vlan"),
+                (leave.is_none(), "out:not_member"),
+                (doubled && leave == Some(None), "out:inner_tag"),
                 (rest.len() - 2 > to.mtu as usize, "out:mtu_exceeded"),
             ];
             if let Some((_, reason)) = refusals.iter().find(|(refused, _)| *refused) {
@@ -293,6 +303,28 @@ impl Model {
             copies.push(copy(from, to, vlan, tag, &octets[..12], rest));
         }
         copies
+    }
+
+    /// An address that a promiscuous port has in the private VLAN of `vlan` is not another's.
+    fn is_promiscuous(&self, topology: &Topology, vlan: u16, mac: [u8; 6], from: Whose) -> bool {
+        let Some(whole) = domain(vlan) else {
+            return false;
+        };
+        let known = self
+            .table
+            .iter()
+            .find(|known| (known.vlan, known.mac) == (whole, mac));
+        let holder = known.filter(|known| known.owner != from);
+        holder.is_some_and(|known| {
+            let mut ports = topology
+                .ports
+                .iter()
+                .filter(|port| whose(port) == known.owner);
+            ports.any(|port| match &port.vlan {
+                VlanPolicy::Private(policy) => !matches!(policy.port, PrivatePort::Host(_)),
+                _ => false,
+            })
+        })
     }
 
     /// Of the copies last decided so many were not made, because several were one.
@@ -573,7 +605,21 @@ fn classify(
         return Err("service_tag");
     }
     let vid = tag.map_or(0, |(_, control)| control & 0xFFF);
+    let is_secondary = |vlan: u16| domain(vlan).is_some_and(|primary| primary != vlan);
     let vlan = match policy {
+        VlanPolicy::Private(policy) => match &policy.port {
+            PrivatePort::Host(own) => (vid == 0).then_some(own.get()),
+            PrivatePort::Promiscuous { primary, .. } => (vid == 0).then_some(primary.get()),
+            PrivatePort::PromiscuousTrunk { vlans, .. } if vid == 0 => vlans
+                .native
+                .map(u16::from)
+                .filter(|&vlan| !is_secondary(vlan)),
+            PrivatePort::PromiscuousTrunk { vlans, .. } => {
+                let mut allowed = vlans.allowed.iter().map(u16::from);
+                allowed.find(|&vlan| vlan == vid && !is_secondary(vlan))
+            }
+            PrivatePort::SwitchTrunk(_) => panic!("not made here"),
+        },
         VlanPolicy::Access(own) => (vid == 0).then_some(own.get()),
         VlanPolicy::Trunk { native, .. } if vid == 0 => native.map(u16::from),
         VlanPolicy::Trunk { allowed, .. } => {
@@ -581,25 +627,97 @@ fn classify(
         }
     };
     let vlan = vlan.ok_or("vlan_not_allowed")?;
-    if topology.vlans.iter().any(|defined| defined.get() == vlan) {
-        Ok(vlan)
+    // A port that takes a VLAN for what it is not is in none.
+    let takes_for = match policy {
+        VlanPolicy::Private(policy) => match &policy.port {
+            PrivatePort::Host(_) => is_secondary(vlan),
+            PrivatePort::Promiscuous { .. } => domain(vlan) == Some(vlan),
+            _ => true,
+        },
+        _ => true,
+    };
+    if !takes_for {
+        return Err("vlan_undefined");
+    }
+    let carries = |vlan: u16| topology.vlans.iter().any(|defined| defined.get() == vlan);
+    let needed = match policy {
+        VlanPolicy::Private(_) => vec![vlan, domain(vlan).unwrap_or(vlan)],
+        _ => vec![vlan],
+    };
+    if needed.iter().all(|&vlan| carries(vlan)) {
+        return Ok(vlan);
+    }
+    let exists = |vlan: u16| carries(vlan) || topology.inactive.iter().any(|one| one.get() == vlan);
+    if needed.iter().all(|&vlan| exists(vlan)) {
+        Err("vlan_inactive")
     } else {
         Err("vlan_undefined")
     }
 }
 
-/// Whether frames of `vlan` leave by a port with `policy`, and if so whether tagged.
-fn leaves(policy: &VlanPolicy, vlan: u16) -> Option<bool> {
+/// The primary VLAN of the private VLAN that `vlan` is of.
+fn domain(vlan: u16) -> Option<u16> {
+    let mut domains = PRIVATE.iter();
+    let (primary, ..) = domains.find(|(primary, isolated, communities)| {
+        *primary == vlan || *isolated == Some(vlan) || communities.contains(&vlan)
+    })?;
+    Some(*primary)
+}
+
+/// Who sends in `vlan` reaches the hosts of `to`, both of one private VLAN.
+fn hosts_hear(vlan: u16, to: u16) -> bool {
+    let is_community = PRIVATE
+        .iter()
+        .any(|(.., communities)| communities.contains(&vlan));
+    domain(vlan) == domain(to) && (domain(vlan) == Some(vlan) || (is_community && vlan == to))
+}
+
+/// Whether a port with `policy` has a part in the private VLAN of `vlan`.
+fn is_of_domain(policy: &VlanPolicy, vlan: u16) -> bool {
+    let (VlanPolicy::Private(policy), Some(whole)) = (policy, domain(vlan)) else {
+        return false;
+    };
+    match &policy.port {
+        PrivatePort::Host(own) => domain(own.get()) == Some(whole),
+        PrivatePort::Promiscuous { primary, .. } => primary.get() == whole,
+        PrivatePort::PromiscuousTrunk { vlans, .. } => {
+            vlans.native.map(u16::from) == Some(whole)
+                || vlans.allowed.iter().any(|one| one.get() == whole)
+        }
+        PrivatePort::SwitchTrunk(_) => panic!("not made here"),
+    }
+}
+
+/// Whether frames of `vlan` leave by a port with `policy`, and if so with which tag.
+fn leaves(policy: &VlanPolicy, vlan: u16) -> Option<Option<u16>> {
+    let trunk = |allowed: &VlanSet, native: Option<VlanId>, vlan: u16| {
+        if native.map(u16::from) == Some(vlan) {
+            Some(None)
+        } else {
+            let is_allowed = allowed.iter().any(|allowed| allowed.get() == vlan);
+            is_allowed.then_some(Some(vlan))
+        }
+    };
     match policy {
-        VlanPolicy::Access(own) => (own.get() == vlan).then_some(false),
-        VlanPolicy::Trunk { allowed, native } => {
-            if native.map(u16::from) == Some(vlan) {
-                Some(false)
-            } else {
-                allowed
-                    .iter()
-                    .any(|allowed| allowed.get() == vlan)
-                    .then_some(true)
+        VlanPolicy::Access(own) => (own.get() == vlan).then_some(None),
+        VlanPolicy::Trunk { allowed, native } => trunk(allowed, *native, vlan),
+        VlanPolicy::Private(policy) => {
+            let from_host = domain(vlan).is_some_and(|primary| primary != vlan);
+            let maps = |mapped: &VlanSet| !from_host || mapped.iter().any(|one| one.get() == vlan);
+            match &policy.port {
+                PrivatePort::Host(own) => {
+                    let is_host = domain(own.get()).is_some_and(|primary| primary != own.get());
+                    (is_host && hosts_hear(vlan, own.get())).then_some(None)
+                }
+                PrivatePort::Promiscuous { primary, mapped } => {
+                    let own = domain(vlan) == Some(primary.get());
+                    (own && maps(mapped)).then_some(None)
+                }
+                PrivatePort::PromiscuousTrunk { vlans, mapped } if maps(mapped) => {
+                    trunk(&vlans.allowed, vlans.native, domain(vlan).unwrap_or(vlan))
+                }
+                PrivatePort::PromiscuousTrunk { .. } => None,
+                PrivatePort::SwitchTrunk(_) => panic!("not made here"),
             }
         }
     }
@@ -614,7 +732,7 @@ fn copy(
     rest: &[u8],
 ) -> Copy {
     let mut body = Vec::new();
-    if leaves(&to.vlan, vlan) == Some(true) {
+    if let Some(Some(vlan)) = leaves(&to.vlan, vlan) {
         let priority = match tag {
             Some((_, control)) if from.policy.rates.is_some() => control / 0x1000,
             _ => 0,

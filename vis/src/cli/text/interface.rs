@@ -1,7 +1,7 @@
 //! `show interface`, laid out so that every line is one the public template knows.
 
 use super::by_name;
-use crate::config::{InterfaceId, Membership};
+use crate::config::{InterfaceId, Membership, PrivateMembership};
 use crate::control::counts::Total;
 use crate::control::show::{Interface, ShowInterface};
 use std::collections::BTreeMap;
@@ -68,6 +68,7 @@ fn write_one(out: &mut String, interface: &Interface) -> fmt::Result {
             out,
             "  Port mode is trunk (native VLAN {native}, allowed {allowed})"
         )?,
+        Membership::Private(membership) => write_private(out, membership)?,
     }
 
     let counts = &interface.counts;
@@ -131,5 +132,48 @@ fn write_discards(
     match kernel {
         Some(kernel) => writeln!(out, "; {kernel}"),
         None => writeln!(out),
+    }
+}
+
+fn write_private(out: &mut String, membership: &PrivateMembership) -> fmt::Result {
+    match membership {
+        PrivateMembership::Host(None) => writeln!(out, "  Port mode is private-vlan host"),
+        PrivateMembership::Host(Some(host)) => writeln!(
+            out,
+            "  Port mode is private-vlan host (VLAN {} of private VLAN {})",
+            host.secondary, host.primary
+        ),
+        PrivateMembership::Promiscuous(None) => {
+            writeln!(out, "  Port mode is private-vlan promiscuous")
+        }
+        PrivateMembership::Promiscuous(Some(mapping)) => writeln!(
+            out,
+            "  Port mode is private-vlan promiscuous (private VLAN {}, hosts of {})",
+            mapping.primary, mapping.secondaries
+        ),
+        PrivateMembership::Trunk {
+            allowed,
+            native,
+            mappings,
+        } => {
+            let each = mappings.iter().map(|mapping| {
+                format!(
+                    "private VLAN {}, hosts of {}",
+                    mapping.primary, mapping.secondaries
+                )
+            });
+            let mut said: Vec<String> = each.collect();
+            if !allowed.is_empty() {
+                said.push(format!("allowed {allowed}"));
+            }
+            if let Some(native) = native {
+                said.push(format!("native VLAN {native}"));
+            }
+            writeln!(
+                out,
+                "  Port mode is private-vlan trunk promiscuous ({})",
+                said.join("; ")
+            )
+        }
     }
 }

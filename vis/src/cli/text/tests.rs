@@ -1,10 +1,13 @@
 use super::*;
-use crate::config::{About, Binding, InterfaceId, Membership, Origin, OriginatedLine};
+use crate::config::{
+    About, Binding, InterfaceId, Membership, Origin, OriginatedLine, PrivateVlanType,
+};
 use crate::control::access_lists::{ShowAccessLists, ShownList};
 use crate::control::counts::{Counts, KernelCounts};
 use crate::control::explain::*;
 use crate::control::niv::*;
 use crate::control::plan::*;
+use crate::control::private_vlan::*;
 use crate::control::show::*;
 use crate::control::switch::*;
 use ::niv::{Anomaly, Counters, DropReason, Mac, Weight};
@@ -128,6 +131,7 @@ fn vlans() -> Answer {
     let entry = |vlan: u16, name: &str, ports| VlanEntry {
         vlan: vlan.try_into().unwrap(),
         name: name.to_owned(),
+        status: "active".to_owned(),
         ports,
     };
     Answer::Vlan(ShowVlan {
@@ -740,6 +744,7 @@ fn every_answer() -> Vec<Answer> {
             policers: Vec::new(),
         }),
         shut_by_guards(),
+        private_vlans(),
     ];
     let mut met: Vec<usize> = all
         .iter()
@@ -768,6 +773,7 @@ fn every_answer() -> Vec<Answer> {
             Answer::AccessLists(_) => 21,
             Answer::Policer(_) => 22,
             Answer::Guard(_) => 23,
+            Answer::PrivateVlan(_) => 24,
         })
         .collect();
     met.sort_unstable();
@@ -796,6 +802,45 @@ fn a_port_that_a_guard_has_shut_is_shown_with_why_and_how_long() {
     assert_eq!(
         last,
         "Veth3         web                errDisabl  storm_control, comes back in 26 s"
+    );
+}
+
+fn private_vlans() -> Answer {
+    let vlan = |vid: u16| Some(vid.try_into().unwrap());
+    let port = |id: u32| InterfaceId::Veth(id.try_into().unwrap());
+    let entry = |primary, secondary, r#type, operational, ports| PrivateVlanEntry {
+        primary,
+        secondary,
+        r#type,
+        operational,
+        ports,
+    };
+    Answer::PrivateVlan(ShowPrivateVlan {
+        schema: SCHEMA,
+        vlans: vec![
+            entry(
+                vlan(100),
+                vlan(101),
+                PrivateVlanType::Isolated,
+                true,
+                (1..=5).map(port).collect(),
+            ),
+            entry(vlan(200), None, PrivateVlanType::Primary, true, vec![]),
+            entry(None, vlan(103), PrivateVlanType::Community, false, vec![]),
+        ],
+    })
+}
+
+#[test]
+fn private_vlans_are_listed_by_primary_vlan() {
+    assert_eq!(
+        text(&private_vlans()),
+        "Primary  Secondary  Type             Ports\n\
+         -------  ---------  ---------------  -------------------------------------------\n\
+         100      101        isolated         Veth1, Veth2, Veth3, Veth4\n\
+         \x20                                    Veth5\n\
+         200                 primary\n\
+         \x20        103        non-operational\n"
     );
 }
 

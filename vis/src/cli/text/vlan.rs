@@ -21,7 +21,7 @@ pub(super) fn write(out: &mut String, answer: &ShowVlan) -> fmt::Result {
             "{:<4} {:<32} {:<9} {first}",
             entry.vlan.get(),
             entry.name,
-            "active"
+            entry.status
         );
         writeln!(out, "{}", line.trim_end())?;
         for line in lines {

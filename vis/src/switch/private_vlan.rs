@@ -1,0 +1,87 @@
+//! Private VLANs on the way of a frame (design.md sections 5.6 and 5.7; the rules are [`policy::private_vlan`]'s).
+//!
+//! A frame travels in the VLAN of its sender: in the primary one from a promiscuous port, in a secondary one from a host.
+//! So membership and floods are by VLAN as everywhere; what differs is that a whole domain has one filtering id, and that
+//! a promiscuous port keeps its addresses.
+
+use super::snapshot::{BridgePort, Snapshot};
+use super::trail::Trail;
+use super::{Learned, Membership, Time};
+use niv::{DropReason, Mac, VlanId, VlanSet, VlanTag};
+use policy::private_vlan::{Leave, PrivatePort, PrivateVlans};
+use std::sync::Arc;
+
+/// What a bridge port is in private VLANs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrivatePolicy {
+    /// Its part.
+    pub port: PrivatePort,
+    /// The switch's domains: those of [`super::Topology::private`].
+    pub vlans: Arc<PrivateVlans>,
+}
+
+impl PrivatePolicy {
+    pub(super) fn classify(
+        &self,
+        tag: Option<VlanTag>,
+        defined: &VlanSet,
+    ) -> Result<VlanId, DropReason> {
+        self.vlans.classify(&self.port, tag, defined)
+    }
+
+    pub(super) fn membership(&self, vlan: VlanId) -> Membership {
+        membership(self.vlans.leave(&self.port, vlan), vlan)
+    }
+
+    pub(super) fn each_use(&self, defined: &VlanSet, mut each: impl FnMut(VlanId, Membership)) {
+        self.vlans.each_leave(&self.port, defined, |vlan, leave| {
+            each(vlan, membership(leave, vlan));
+        });
+    }
+
+    pub(super) fn is_of_domain(&self, vlan: VlanId) -> bool {
+        self.vlans.is_of_domain(&self.port, vlan)
+    }
+
+    fn holds_addresses(&self, vlan: VlanId) -> bool {
+        self.vlans.holds_addresses(&self.port, vlan)
+    }
+}
+
+fn membership(leave: Leave, vlan: VlanId) -> Membership {
+    match leave {
+        Leave::No => Membership::No,
+        Leave::Untagged => Membership::Untagged,
+        Leave::Tagged(tag) if tag == vlan => Membership::Tagged,
+        Leave::Tagged(tag) => Membership::TaggedAs(tag),
+    }
+}
+
+/// Learns under the domain's filtering id; but an address that a promiscuous port has stays there, or a host could take
+/// the gateway's.
+pub(super) fn learn(
+    trail: &mut impl Trail,
+    snapshot: &Snapshot,
+    private: &PrivateVlans,
+    vlan: VlanId,
+    source: Mac,
+    from: &BridgePort,
+    now: Time,
+) -> Learned {
+    let Some((primary, _)) = private.part(vlan) else {
+        return trail.learn(vlan, source, from.slot, now);
+    };
+    let holder = trail.lookup(primary, source, now);
+    let holder = holder.filter(|&slot| slot != from.slot);
+    let stays = holder
+        .and_then(|slot| snapshot.holder(slot))
+        .is_some_and(|port| match &port.vlan {
+            super::VlanPolicy::Private(policy) => policy.holds_addresses(vlan),
+            _ => false,
+        });
+    if stays {
+        Learned::AtPromiscuous
+    } else {
+        trail.learn(primary, source, from.slot, now)
+    }
+}
