@@ -26,6 +26,7 @@ mod port_security;
 mod private_vlan;
 mod qos;
 mod roles;
+mod profile_examples;
 mod scale;
 mod shell;
 mod shipped_labs;
@@ -261,6 +262,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(scale::links),
+    },
+    Scenario {
+        name: "profile-examples",
+        about: "every example of docs/profiles, typed into a running switch as it stands there",
+        needs: &[],
+        demo: false,
+        run: Run::Own(profile_examples::profile_examples),
     },
     Scenario {
         name: "scale-vifs",

@@ -75,7 +75,7 @@ impl Typist {
         })
     }
 
-    fn shell(&self, input: &str) -> Result<Said> {
+    pub(super) fn shell(&self, input: &str) -> Result<Said> {
         Self::say(self.command(&["shell"]), input)
     }
 
