@@ -67,12 +67,16 @@ fn held(lab: &mut Lab) -> Result<(Held, [Memory; 2])> {
     Ok((held, memory))
 }
 
-/// In memory, then on veth.
-pub(super) fn churn(binaries: &Binaries, report: &Report) -> Result<()> {
-    report.part(&format!("{IN_MEMORY} times on devices in memory"));
-    let program = binaries.path("churn");
+/// A program of `benches` does something so many times, without a kernel, and prints what came of it.
+pub(super) fn in_memory(
+    binaries: &Binaries,
+    report: &Report,
+    program: &str,
+    times: u64,
+) -> Result<()> {
+    let program = binaries.path(program);
     let output = Command::new(&program)
-        .arg(IN_MEMORY.to_string())
+        .arg(times.to_string())
         .output()
         .doing(format!(
             "run {} (`cargo build --release --package benches` makes it)",
@@ -81,7 +85,13 @@ pub(super) fn churn(binaries: &Binaries, report: &Report) -> Result<()> {
     report.block(&String::from_utf8_lossy(&output.stdout));
     check(output.status.success(), || {
         String::from_utf8_lossy(&output.stderr).into_owned()
-    })?;
+    })
+}
+
+/// In memory, then on veth.
+pub(super) fn churn(binaries: &Binaries, report: &Report) -> Result<()> {
+    report.part(&format!("{IN_MEMORY} times on devices in memory"));
+    in_memory(binaries, report, "churn", IN_MEMORY.into())?;
     on_veth(binaries, report)
 }
 

@@ -24,9 +24,9 @@ mod plain_user;
 mod police;
 mod port_security;
 mod private_vlan;
+mod profile_examples;
 mod qos;
 mod roles;
-mod profile_examples;
 mod scale;
 mod shell;
 mod shipped_labs;
@@ -35,6 +35,7 @@ mod svif_space;
 mod templates;
 mod terminal;
 mod tiny_iv;
+mod verdicts;
 mod veth_counters;
 mod vic;
 mod vic_numbers;
@@ -269,6 +270,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(profile_examples::profile_examples),
+    },
+    Scenario {
+        name: "verdicts",
+        about: "10,000,000 frames judged while policy changes in between: each as by a configuration read anew",
+        needs: &[],
+        demo: false,
+        run: Run::Own(verdicts::verdicts),
     },
     Scenario {
         name: "scale-vifs",

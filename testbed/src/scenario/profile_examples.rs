@@ -104,7 +104,10 @@ pub(super) fn profile_examples(binaries: &Binaries, report: &Report) -> Result<(
         for example in &examples {
             let said = typist.shell(&typed(example))?;
             check(said.done && said.err.is_empty(), || {
-                format!("{name}:\n{example}\nis answered with\n{}{}", said.out, said.err)
+                format!(
+                    "{name}:\n{example}\nis answered with\n{}{}",
+                    said.out, said.err
+                )
             })?;
         }
         let running = typist.exec(&["show running-config"])?;

@@ -33,7 +33,7 @@ pub(crate) fn port_id(ethernet: EthernetId) -> PortId {
 ///
 /// # Errors
 /// More interfaces than there are slots.
-pub(crate) fn topology(
+pub fn topology(
     config: &Config,
     epoch: u64,
     slots: &mut Slots<InterfaceId>,

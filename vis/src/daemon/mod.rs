@@ -25,6 +25,7 @@ mod survey;
 mod told;
 mod view;
 
+pub use compile::topology;
 pub(crate) use compile::wanted;
 pub use link_control::key::KeyError;
 pub use run::{RunError, run};
