@@ -493,3 +493,26 @@ fn what_is_told_is_bounded_and_no_port_that_was_shut_is_lost() {
     assert_eq!(news.events.len() as u64 - 400 + news.lost, 400);
     assert!(news.lost > 0);
 }
+
+#[test]
+fn a_port_that_is_secured_anew_starts_with_nothing() {
+    let mut lab = guarded(0, secured(rule(2, Mode::Protect), &[1], &[]));
+    lab.change(|all| {
+        let other = secured(rule(1, Mode::Protect), &[], &[]);
+        all.ports[2].policy.guards = Some(Arc::new(other));
+    });
+    send(&mut lab, 2, &broadcast(0x40));
+    for source in [2, 1, 3, 2] {
+        send(&mut lab, 0, &broadcast(source));
+    }
+    assert_eq!(dropped(&lab, 0, DropReason::PortSecurity), 1);
+    lab.change(|all| all.ports[0].policy.guards = None);
+    lab.change(|all| {
+        let guards = secured(rule(2, Mode::Restrict), &[0x21], &[]);
+        all.ports[0].policy.guards = Some(Arc::new(guards));
+    });
+    for source in [0x22, 0x21, 0x23, 0x22] {
+        send(&mut lab, 0, &broadcast(source));
+    }
+    assert_eq!(dropped(&lab, 0, DropReason::PortSecurity), 2);
+}

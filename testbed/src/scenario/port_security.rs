@@ -106,6 +106,7 @@ fn modes(lab: &mut Lab, hand: &Hand, report: &Report) -> Result<()> {
                 "no switchport port-security violation",
                 "no switchport port-security maximum",
             ])?;
+            thread::sleep(Duration::from_millis(100));
         }
     }
     let log = lab.daemon("vis")?.read_log();

@@ -8,6 +8,7 @@ use crate::switch::{ListPlan, PortPlan, PortState, Topology, list_sets};
 use crate::veth::Verdict;
 use niv::PortId;
 use packet_io::mailbox::WorkerGone;
+use packet_io::worker::Forward;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -164,6 +165,9 @@ impl Daemon {
                 Ok(snapshot) => {
                     self.telling.follow(&snapshot);
                     self.published.store(Arc::new(snapshot));
+                    // What policy keeps, such as secure addresses, follows without a frame, too.
+                    self.worker
+                        .tell(|worker| worker.forward.begin(Instant::now()))?;
                 }
                 Err(error) => {
                     error!("the switch cannot follow: {error}");
