@@ -3,14 +3,8 @@
 //! A stage is a function of compiled policy, the port's own state, the time and a view of the frame; it allocates
 //! nothing, reads no clock and cannot panic. What changes from frame to frame is plain words that outlive the process.
 //!
-//! What calls it today:
-//!
-//! | modules | callers, but for the crate's own tests |
-//! | --- | --- |
-//! | [`acl`] | `vis` (access lists of ports; what a frame is, for `plan` and the log), `fuzz` (target `access_list`) |
-//! | [`rate`], [`marking`] | `vis` (`switch/rate.rs`) |
-//! | [`private_vlan`] | `vis`, for every frame of a private VLAN |
-//! | all others | `examples/cost.rs`, which counts what each costs a frame |
+//! `vis::switch` calls them, each where design.md says: `filters` [`acl`], `rate` [`rate`] and [`marking`], `guard` [`bridge_guard`],
+//! [`err_disable`], [`security`] and [`storm`], `private_vlan` [`private_vlan`].
 #![forbid(unsafe_code)]
 
 pub mod acl;
