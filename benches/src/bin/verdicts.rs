@@ -82,6 +82,7 @@ const LINES: &[(&str, &[&str])] = &[
             "switchport mode {access|access|trunk}",
             "switchport mode private-vlan {host|host|promiscuous|trunk promiscuous}",
             "no switchport mode",
+            "no switchport mode",
             "switchport access vlan {10|10|20}",
             "switchport trunk native vlan {10|20}",
             "switchport private-vlan host-association 100 {101|102}",
@@ -90,6 +91,9 @@ const LINES: &[(&str, &[&str])] = &[
             "mtu {100|1500}",
             "no mtu",
             "{shutdown|no shutdown|no shutdown|no shutdown}",
+            "no shutdown",
+            "no shutdown",
+            "no shutdown",
             "ip access-group {a|b} {in|out}",
             "no ip access-group {a|b} {in|out}",
             "no ip access-group {a|b} {in|out}",
@@ -97,7 +101,7 @@ const LINES: &[(&str, &[&str])] = &[
             "no ipv6 access-group six {in|out}",
             "mac access-group m {in|out}",
             "no mac access-group m {in|out}",
-            "police {input|output} rate {1|10|1000} mbps",
+            "police {input|output} rate {8|1000000} kbps burst 2 kbytes",
             "police {input|output} cir 1 mbps bc 10 kbytes be 20 kbytes exceed drop violate drop",
             "no police {input|output}",
             "no police {input|output}",
@@ -112,7 +116,7 @@ const LINES: &[(&str, &[&str])] = &[
             "{switchport port-security|no switchport port-security|no switchport port-security}",
             "switchport port-security maximum {1|3}",
             "switchport port-security violation {protect|restrict}",
-            "spanning-tree bpduguard {enable|disable}",
+            "spanning-tree bpduguard {enable|disable|disable|disable}",
         ],
     ),
     (
@@ -147,9 +151,12 @@ const LINES: &[(&str, &[&str])] = &[
     ("vlan 102", &["private-vlan {isolated|community}"]),
     (
         "vlan 100",
-        &["private-vlan association {add|remove} {101|102}"],
+        &["private-vlan association {add|add|remove} {101|102}"],
     ),
-    ("vlan {20|10}", &["state {suspend|active|active}"]),
+    (
+        "vlan {20|10}",
+        &["state {suspend|active|active|active|active}"],
+    ),
 ];
 
 /// Frames between two lines, about.
@@ -404,7 +411,7 @@ fn main() {
             let line = numbers.fill(line);
             said += 1;
             refused += u64::from(!live.say(&place, &line));
-            if numbers.one_in(20) {
+            if numbers.one_in(2) {
                 let veth = (1 + numbers.below(5) as u32).try_into().unwrap();
                 live.replace(InterfaceId::Veth(veth));
             }

@@ -115,6 +115,11 @@ impl Layout {
         HEADER + blocks * self.block()
     }
 
+    /// Octets of a block.
+    pub fn block_octets(&self) -> usize {
+        self.block() * size_of::<u64>()
+    }
+
     /// What a file of this layout begins with, under this boot.
     pub fn header_octets(&self, boot: u128) -> Vec<u8> {
         let header = self.header(boot);

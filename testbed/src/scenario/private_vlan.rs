@@ -274,6 +274,7 @@ pub(super) fn matrix(binaries: &Binaries, report: &Report) -> Result<()> {
     for (endpoint, port) in [("gw", "p3"), ("ip", "p4"), (TRUNK, "p5")] {
         lab.cable((endpoint, DEVICE), ("vis", port))?;
         lab.host(endpoint)?.silence(DEVICE)?;
+        lab.host(endpoint)?.up(DEVICE)?;
     }
     lab.start("vis", "vis", VIS)?;
     for host in ["h1", "h2"] {
@@ -297,6 +298,7 @@ pub(super) fn matrix(binaries: &Binaries, report: &Report) -> Result<()> {
         let (_, veth, _) = taken_at(&mut lab, host, name)?;
         veths.insert(name, veth);
         lab.host(name)?.silence(DEVICE)?;
+        lab.host(name)?.up(DEVICE)?;
     }
     let mut all = Vec::new();
     for (name, _, part) in ENDPOINTS {
@@ -479,6 +481,8 @@ fn live(
     }
     *first = round.check()?.1;
     say(&["configure", "vlan 100", "private-vlan association add 103"])?;
+    // Virtualizers enable their VIFs again.
+    std::thread::sleep(QUIET);
     run(all, first, broadcast)?;
     report.figure(
         "a community that is not associated",

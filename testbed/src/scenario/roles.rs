@@ -131,6 +131,8 @@ pub(super) fn roles(binaries: &Binaries, report: &Report) -> Result<()> {
         "a host that asks for what its port does not allow",
         "is refused",
     );
+    // It is still asked for, until it is taken away.
+    lab.daemon("h1")?.ask(&["detach", "g1"])?;
     attach_as(&mut lab, "h1", ("g1", uuids[0]), "web")?;
     let (_, first, _) = taken_at(&mut lab, "h1", "g1")?;
     attach_as(&mut lab, "h2", ("g2", uuids[1]), "db")?;

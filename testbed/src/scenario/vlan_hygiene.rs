@@ -121,6 +121,7 @@ pub(super) fn hygiene(binaries: &Binaries, report: &Report) -> Result<()> {
     for (name, port) in [("p10", "p2"), ("p20", "p3"), ("sw1", "p4"), ("sw2", "p5")] {
         lab.cable((name, DEVICE), ("vis", port))?;
         lab.host(name)?.silence(DEVICE)?;
+        lab.host(name)?.up(DEVICE)?;
     }
     lab.start("vis", "vis", VIS)?;
     lab.start("h1", "iv", "uplink = \"eth1\"\n")?;
@@ -143,6 +144,7 @@ pub(super) fn hygiene(binaries: &Binaries, report: &Report) -> Result<()> {
         attach_as(&mut lab, "h1", (name, uuid), profile)?;
         taken_at(&mut lab, "h1", name)?;
         lab.host(name)?.silence(DEVICE)?;
+        lab.host(name)?.up(DEVICE)?;
     }
     let opened = NAMES.into_iter().map(|name| Endpoint::open(&lab, name));
     let mut all = opened.collect::<Result<Vec<_>>>()?;
