@@ -212,7 +212,7 @@ pub struct FilterStep {
 }
 
 /// Whether the lists for frames from `from` let `frame` pass.
-#[inline]
+#[inline(always)]
 pub(super) fn inward(
     trail: &mut impl Trail,
     from: &BridgePort,
@@ -225,7 +225,7 @@ pub(super) fn inward(
 }
 
 /// Whether the lists for frames to `to` let a copy of `frame` pass.
-#[inline]
+#[inline(always)]
 pub(super) fn outward(
     trail: &mut impl Trail,
     to: &BridgePort,

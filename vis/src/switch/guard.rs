@@ -93,7 +93,7 @@ pub(super) enum Noticed {
 }
 
 /// Whether a guard has shut the port.
-#[inline]
+#[inline(always)]
 pub(super) fn standing(trail: &mut impl Trail, from: &BridgePort) -> Result<(), DropReason> {
     if from.policy.guards.is_none() {
         return Ok(());
@@ -108,7 +108,7 @@ pub(super) fn standing(trail: &mut impl Trail, from: &BridgePort) -> Result<(), 
 }
 
 /// Whether the frame is a BPDU that may not come from there.
-#[inline]
+#[inline(always)]
 pub(super) fn bpdu(
     trail: &mut impl Trail,
     now: Time,
@@ -148,7 +148,7 @@ fn judge_bpdu(
 }
 
 /// Whether the port may send from this address.
-#[inline]
+#[inline(always)]
 pub(super) fn source(
     trail: &mut impl Trail,
     now: Time,
@@ -198,7 +198,7 @@ fn violated(
 }
 
 /// Whether the frame, if it is to be flooded, still may be.
-#[inline]
+#[inline(always)]
 pub(super) fn storm(
     trail: &mut impl Trail,
     now: Time,

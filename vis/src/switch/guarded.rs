@@ -232,7 +232,7 @@ impl Guards {
         let _ = self.secure.add(index, address);
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn admit(&mut self, index: u16, vlan: VlanId, mac: Mac, now: Time) -> Admission {
         if self.secure.is_idle() {
             return Admission::NotSecured;

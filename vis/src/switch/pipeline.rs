@@ -47,7 +47,7 @@ pub(super) enum Verdict<'a> {
 }
 
 /// The ingress half.
-#[inline]
+#[inline(always)]
 pub(super) fn judge<'a, T: Trail>(
     trail: &mut T,
     snapshot: &'a Snapshot,
@@ -82,7 +82,7 @@ pub(super) fn judge<'a, T: Trail>(
 }
 
 /// The egress half for one copy: how it leaves by `to`.
-#[inline]
+#[inline(always)]
 pub(super) fn admit(
     trail: &mut impl Trail,
     to: &BridgePort,
@@ -137,7 +137,7 @@ const fn addresses(frame: &Frame<'_>) -> Result<(), DropReason> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn learn(
     trail: &mut impl Trail,
     snapshot: &Snapshot,
@@ -166,7 +166,7 @@ fn learn(
     trail.troubled(from.slot.index).anomalies.add(odd);
 }
 
-#[inline]
+#[inline(always)]
 fn direct<'a>(
     trail: &mut impl Trail,
     snapshot: &'a Snapshot,
@@ -201,6 +201,7 @@ const fn reachable(state: PortState) -> Result<(), DropReason> {
     }
 }
 
+#[inline(always)]
 fn membership(to: &BridgePort, vlan: VlanId, frame: &Frame<'_>) -> Result<Membership, DropReason> {
     match to.vlan.membership(vlan) {
         Membership::No => Err(to.vlan.apart(vlan)),

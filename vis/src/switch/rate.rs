@@ -142,7 +142,7 @@ fn policed(way: Way, policed: Policed, train: Train) -> Step {
 }
 
 /// The stages on the way in. What goes on of an oversized frame is less than came: `frame` says so from here on.
-#[inline]
+#[inline(always)]
 pub(super) fn ingress(
     trail: &mut impl Trail,
     now: Time,
@@ -193,7 +193,7 @@ fn arriving(
 }
 
 /// The stage on the way out, for one copy: how much of it leaves.
-#[inline]
+#[inline(always)]
 pub(super) fn egress(
     trail: &mut impl Trail,
     now: Time,

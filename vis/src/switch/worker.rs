@@ -319,7 +319,7 @@ fn counters_of<'t>(
     }
 }
 
-#[inline]
+#[inline(always)]
 fn forward<T: Trail>(
     trail: &mut T,
     snapshot: &Snapshot,
@@ -411,7 +411,7 @@ impl<T: Trail> Copies<'_, T> {
     }
 
     /// One copy for `to`: sent on its way, or dropped and counted there.
-    #[inline]
+    #[inline(always)]
     fn copy(&mut self, to: &BridgePort, vlan: VlanId) {
         self.trail.step(Step::CopyFor(to.slot.index));
         let outgoing = self.outgoing(to, vlan);
@@ -444,7 +444,7 @@ impl<T: Trail> Copies<'_, T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn outgoing(&mut self, to: &BridgePort, vlan: VlanId) -> Result<Outgoing, DropReason> {
         let membership = pipeline::admit(self.trail, to, vlan, self.frame)?;
         let edit = rate::egress(self.trail, self.now, to, membership, self.frame)?;
