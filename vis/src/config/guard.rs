@@ -284,7 +284,7 @@ pub(super) fn resolve(
     (guards, too_many)
 }
 
-/// Always one: a text of another rate is no [`StormBits`].
+/// Always one: a text of another rate is no [`StormBits`](super::StormBits).
 fn level(level: StormLevel) -> Option<Level> {
     match level {
         StormLevel::Packets(packets) => Some(Level::Packets(packets.get())),
