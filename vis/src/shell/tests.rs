@@ -84,6 +84,7 @@ fn only_what_shows_something_has_pipes() {
         .unwrap()
         .pipes;
     assert_eq!(pipes, [Pipe::Include("a|b".parse().unwrap()), Pipe::Count]);
+    assert!(understand(Mode::Exec, "show vlan | include a|").is_ok());
     let remark = line(Mode::Veth, "description a | count");
     assert!(format!("{remark:?}").contains("a | count"), "{remark:?}");
     for (text, start, expected) in [
@@ -92,6 +93,7 @@ fn only_what_shows_something_has_pipes() {
         ("show vlan | count 3", 18, "the end of the line"),
         ("show vlan | include (", 20, "a regular expression"),
         ("show vlan | json | exclude", 26, "a regular expression"),
+        ("show vlan | include a |", 23, "`include`"),
     ] {
         let fault = understand(Mode::Exec, text).unwrap_err();
         assert_eq!(fault.start, Some(start), "{text}: {fault:?}");

@@ -147,7 +147,8 @@ pub(super) fn split_pipes(mode: Mode, text: &str) -> Option<(&str, Vec<(usize, &
     loop {
         let start = text.len() - rest.len();
         // A pattern may have `|` in it: only one that is a word of its own ends it.
-        let Some(end) = rest.find(" | ") else {
+        let last = || rest.strip_suffix(" |").map(str::len);
+        let Some(end) = rest.find(" | ").or_else(last) else {
             pipes.push((start, rest));
             return Some((body, pipes));
         };
