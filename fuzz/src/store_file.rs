@@ -2,7 +2,7 @@
 
 use crate::input::Input;
 use crate::marks::{mark, mark_variant};
-use redb::{Database, StorageBackend};
+use redb::{Builder, StorageBackend};
 use std::cell::Cell;
 use std::io;
 use std::ops::Range;
@@ -37,9 +37,11 @@ pub fn store_file(data: &[u8]) {
         file.is_good()
     });
     let path = Path::new("vis.redb");
-    let mut builder = Database::builder();
-    builder.set_cache_size(1 << 20);
-    match quietly(|| load(path, Uuid([3; 16]), || builder.create_with_backend(memory))) {
+    let open = |builder: &mut Builder| {
+        builder.set_cache_size(1 << 20);
+        builder.create_with_backend(memory)
+    };
+    match quietly(|| load(path, Uuid([3; 16]), open)) {
         Ok((_, contents)) => {
             assert!(!is_good || (contents.identity, contents.veths.len()) == (Uuid([1; 16]), 2));
             mark("vEths read", contents.veths.len());
@@ -85,9 +87,8 @@ fn store() -> &'static [u8] {
 fn make() -> Option<Vec<u8>> {
     let memory = Memory(Arc::default());
     let file = memory.clone();
-    let builder = Database::builder();
     // Makes the tables and the identity.
-    let opened = load(Path::new("vis.redb"), Uuid([1; 16]), || builder.create_with_backend(memory));
+    let opened = load(Path::new("vis.redb"), Uuid([1; 16]), |builder| builder.create_with_backend(memory));
     let (database, _) = opened.ok()?;
     let transaction = database.begin_write().ok()?;
     {

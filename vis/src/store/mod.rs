@@ -14,7 +14,7 @@ pub mod secure;
 use crate::config::InterfaceId;
 use crate::switch::SecureList;
 use crate::veth::{Kept, KeptUuid};
-use redb::{Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 use secure::SecureChanges;
 use std::collections::BTreeMap;
 use std::fs::{DirBuilder, OpenOptions, Permissions};
@@ -153,7 +153,7 @@ impl Store {
             make.create(folder).map_err(system)?;
         }
         for_its_owner_only(path).map_err(system)?;
-        let (database, contents) = load(path, identity, || Database::create(path))?;
+        let (database, contents) = load(path, identity, |builder| builder.create(path))?;
         let (orders, ordered) = channel();
         let name = path.to_owned();
         let thread = std::thread::Builder::new()
@@ -241,25 +241,22 @@ fn unreadable(path: &Path, source: impl Into<redb::Error>) -> StoreError {
 pub fn load(
     path: &Path,
     identity: Uuid,
-    open: impl FnOnce() -> Result<Database, DatabaseError>,
+    open: impl FnOnce(&mut Builder) -> Result<Database, DatabaseError>,
 ) -> Result<(Database, Contents), StoreError> {
+    let mut builder = Database::builder();
+    // Else it would follow any damaged octets, to pages of terabytes. What it can repair is good again.
+    builder.set_check_integrity_on_open(true);
     // redb panics at some files that are not as it wrote them.
     let damaged = |_| unreadable(path, redb::Error::Corrupted("it is damaged".to_owned()));
-    let opened = catch_unwind(AssertUnwindSafe(open)).map_err(damaged)?;
-    let mut database = ManuallyDrop::new(opened.map_err(|error| match error {
+    let opened = catch_unwind(AssertUnwindSafe(|| open(&mut builder))).map_err(damaged)?;
+    let database = ManuallyDrop::new(opened.map_err(|error| match error {
         DatabaseError::DatabaseAlreadyOpen => StoreError::InUse {
             path: path.to_owned(),
         },
         other => unreadable(path, other),
     })?);
     // Closing one at which it panicked, it panics once more, and two panics at once end the process: so it is not closed.
-    let read = catch_unwind(AssertUnwindSafe(|| {
-        // Else it would follow any damaged octets, to pages of terabytes. What it can repair is good again.
-        database
-            .check_integrity()
-            .map_err(|error| unreadable(path, error))?;
-        contents(&database, path, identity)
-    }));
+    let read = catch_unwind(AssertUnwindSafe(|| contents(&database, path, identity)));
     let contents = read.map_err(damaged)?;
     let database = ManuallyDrop::into_inner(database);
     match contents {
