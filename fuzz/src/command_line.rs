@@ -15,7 +15,8 @@ const MODES: [Mode; 6] = [
     Mode::Veth,
 ];
 
-/// The first octet of each line of `data` says the mode, the rest is typed.
+/// The first octet of each line of `data` says the mode, and the place where what is offered is looked into; the rest is
+/// typed.
 ///
 /// # Panics
 /// A fault has no place in the line; a word that TAB proposes is not accepted; or `?` knows nothing where something is.
@@ -24,24 +25,29 @@ pub fn command_line(data: &[u8]) {
         let Some((first, rest)) = line.split_first() else {
             continue;
         };
-        let mode = match first {
-            0xF0..=0xF4 => Mode::AccessList(Family::Ipv4),
-            0xF5..=0xF9 => Mode::AccessList(Family::Ipv6),
-            0xFA..=0xFF => Mode::AccessList(Family::Mac),
-            other => *MODES.get(usize::from(*other) % MODES.len()).unwrap_or(&Mode::Exec),
+        let (mode, place) = match usize::from(*first) {
+            list @ 0xF0..=0xF4 => (Mode::AccessList(Family::Ipv4), list - 0xF0),
+            list @ 0xF5..=0xF9 => (Mode::AccessList(Family::Ipv6), list - 0xF5),
+            list @ 0xFA.. => (Mode::AccessList(Family::Mac), list - 0xFA),
+            other => {
+                let mode = MODES.get(other % MODES.len()).unwrap_or(&Mode::Exec);
+                (*mode, other / MODES.len())
+            }
         };
         let text = String::from_utf8_lossy(rest);
-        typed(mode, &text);
+        typed(mode, &text, place);
     }
 }
 
-fn typed(mode: Mode, text: &str) {
+/// What is offered is looked into at one `place` of many, and at the end: at each it would cost as much as the line and its
+/// offers are long, and a fuzzer has lines enough.
+fn typed(mode: Mode, text: &str, place: usize) {
     match understand(mode, text) {
         Ok(Some(understood)) => {
             if is_looking() {
                 accepted(&understood.line, understood.pipes.len());
             }
-            what_is_accepted_is_offered(mode, text);
+            what_is_accepted_is_offered(mode, text, place);
         }
         Ok(None) => mark("remark", "or blank"),
         Err(fault) => {
@@ -57,17 +63,23 @@ fn typed(mode: Mode, text: &str) {
     let (start, words) = complete(mode, text);
     let before = text.get(..start);
     assert!(before.is_some(), "{text:?}: {start}");
-    for word in words {
+    if let Some(word) = nth(&words, place) {
         let completed = format!("{}{word} ", before.unwrap_or_default());
         let goes_on = !help(mode, &completed).is_empty();
         assert!(goes_on, "{mode:?}: TAB proposes {completed:?}, and nothing may follow");
     }
 }
 
-/// At the start of each of its words, and at its end.
-fn what_is_accepted_is_offered(mode: Mode, text: &str) {
+/// The one at `place`, counted around.
+fn nth<T>(all: &[T], place: usize) -> Option<&T> {
+    all.get(place.checked_rem(all.len())?)
+}
+
+/// At the start of one of its words, and at its end.
+fn what_is_accepted_is_offered(mode: Mode, text: &str, place: usize) {
     let starts = text.match_indices([' ', '\t']).map(|(at, _)| at + 1);
-    for at in starts.chain([0, text.len()]) {
+    let starts: Vec<usize> = [0].into_iter().chain(starts).collect();
+    for at in nth(&starts, place).into_iter().copied().chain([text.len()]) {
         let before = text.get(..at).unwrap_or_default();
         if at == text.len() && !before.ends_with([' ', '\t']) {
             let offered = help(mode, &format!("{before} "));
