@@ -9,11 +9,11 @@
 mod lab;
 
 use lab::{Lab, access, broadcast, host, mac, plain, promiscuous, promiscuous_trunk, trunk, veth};
-use niv::{Anomaly, DropReason};
+use niv::{Anomaly, DropReason, Mac};
 use policy::private_vlan::PrivateVlans;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use vis::switch::{ListPlan, list_sets};
+use vis::switch::{ListPlan, Slots, list_sets};
 
 /// Private VLAN 100: 101 is isolated, 102 and 103 are communities.
 const DOMAINS: &[(u16, Option<u16>, &[u16])] = &[(100, Some(101), &[102, 103])];
@@ -267,4 +267,33 @@ fn nobody_of_a_private_vlan_reaches_an_ordinary_one() {
     }
     let heard = heard(&mut lab, |lab| lab.receive(2, &broadcast(9)));
     assert_eq!(heard, BTreeSet::from([TRUNK]));
+}
+
+/// The frames of a host are known under the primary VLAN, whichever VLAN of the domain its line says.
+#[test]
+fn a_secure_address_may_be_said_in_any_vlan_of_the_domain() {
+    for said in ["", " vlan 100", " vlan 101"] {
+        let text = format!(
+            "vlan 100\n  private-vlan primary\n  private-vlan association 101\nvlan 101\n  private-vlan isolated\n\
+             interface ethernet 1\n  device eth0\n  switchport mode private-vlan host\n  \
+             switchport private-vlan host-association 100 101\n  switchport port-security\n  \
+             switchport port-security violation protect\n  \
+             switchport port-security mac-address 0200.0000.0001{said}\n"
+        );
+        let (config, warnings) = vis::config::parse(&text, "t.conf").unwrap();
+        assert!(warnings.is_empty(), "{warnings:?}");
+        let mut slots = Slots::new(10);
+        let mut lab = Lab::new(Vec::new());
+        lab.change(|topology| {
+            let epoch = topology.epoch;
+            *topology = vis::daemon::topology(&config, epoch, &mut slots, |_| true).unwrap();
+        });
+        for source in [2, 1, 2] {
+            lab.receive(0, &broadcast(source));
+        }
+        let learned: Vec<_> = lab.addresses().iter().map(|entry| entry.mac).collect();
+        assert_eq!(learned, [Mac(mac(1))], "said{said}");
+        let violations = lab.port(0).ingress.dropped.get(DropReason::PortSecurity);
+        assert_eq!(violations, 2, "said{said}");
+    }
 }

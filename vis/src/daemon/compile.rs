@@ -50,6 +50,7 @@ pub fn topology(
     private_vlan::vlans(config, &mut topology);
     let private = topology.private.clone();
     let policy = |effective: &Effective| policy(config, effective, private.as_ref());
+    let port_policy = |effective: &Effective| port_policy(config, effective, private.as_deref());
     for (&id, ethernet) in &config.ethernets {
         let (Some(_), Some(effective)) = (&ethernet.device, config.effective_ethernet(id)) else {
             continue;
@@ -71,7 +72,7 @@ pub fn topology(
                 vlan: policy(&effective),
                 state: state(&effective.state),
                 mtu: mtu(&effective),
-                policy: port_policy(config, &effective),
+                policy: port_policy(&effective),
             });
         }
     }
@@ -106,7 +107,7 @@ pub fn topology(
                 own
             },
             mtu: mtu(&effective),
-            policy: port_policy(config, &effective),
+            policy: port_policy(&effective),
         });
     }
     Ok(topology)
@@ -185,14 +186,18 @@ fn policy(
 }
 
 /// What is asked of frames beyond VLANs and length. What is not there to be asked holds the port down.
-fn port_policy(config: &Config, effective: &Effective) -> PortPolicy {
+fn port_policy(
+    config: &Config,
+    effective: &Effective,
+    private: Option<&PrivateVlans>,
+) -> PortPolicy {
     PortPolicy {
         filters: Filters::new(
             filter_lists(config, &effective.filters.inward),
             filter_lists(config, &effective.filters.outward),
         ),
         rates: rates::policy(&effective.rates),
-        guards: super::guards::policy(effective),
+        guards: super::guards::policy(effective, private),
     }
 }
 

@@ -14,9 +14,10 @@ use packet_io::mailbox::WorkerGone;
 use packet_io::worker::Worker;
 use policy::bridge_guard::{Bridging, Evidence};
 use policy::err_disable::{Cause, Recovery};
+use policy::private_vlan::PrivateVlans;
 use policy::security::{Kind, Why};
 use policy::storm::Class;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
@@ -135,15 +136,25 @@ impl GuardKeeper {
 }
 
 /// What is asked of a port, for the switch.
-pub(super) fn policy(effective: &Effective) -> Option<Arc<GuardPolicy>> {
+pub(super) fn policy(
+    effective: &Effective,
+    private: Option<&PrivateVlans>,
+) -> Option<Arc<GuardPolicy>> {
     let guards = &effective.guards;
     if guards.is_off() {
         return None;
     }
-    let security = guards.security.as_ref().map(|secured| SecurePlan {
-        rule: secured.rule,
-        addresses: secured.addresses.clone(),
-        recalled: Recalled::default(),
+    let filtering_id = |vlan| private.map_or(vlan, |private| private.filtering_id(vlan));
+    let security = guards.security.as_ref().map(|secured| {
+        // A line may say any VLAN of a private one, and of the same address several.
+        let addresses = secured.addresses.iter();
+        let addresses = addresses.map(|&(vlan, mac)| (filtering_id(vlan), mac));
+        let addresses: BTreeSet<_> = addresses.collect();
+        SecurePlan {
+            rule: secured.rule,
+            addresses: addresses.into_iter().collect(),
+            recalled: Recalled::default(),
+        }
     });
     Some(Arc::new(GuardPolicy {
         storm: guards.storm,
