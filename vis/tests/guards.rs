@@ -323,6 +323,47 @@ fn a_static_address_is_taken_from_who_learned_it() {
 }
 
 #[test]
+fn a_static_address_goes_to_another_port_in_one_change() {
+    for (from, to) in [(0, 1), (1, 0)] {
+        let mut lab = Lab::new(ports());
+        let mut secure = |statics: [&[u8]; 2]| {
+            lab.change(|all| {
+                for (port, statics) in all.ports.iter_mut().zip(statics) {
+                    let guards = secured(rule(1, Mode::Protect), statics, &[]);
+                    port.policy.guards = Some(Arc::new(guards));
+                }
+            });
+        };
+        let mut statics: [&[u8]; 2] = [&[]; 2];
+        statics[usize::from(from)] = &[1];
+        secure(statics);
+        statics.reverse();
+        secure(statics);
+        send(&mut lab, from, &broadcast(1));
+        assert_eq!(dropped(&lab, from, DropReason::PortSecurity), 1);
+        send(&mut lab, to, &broadcast(1));
+        assert_eq!(flooded(&lab, to), 1);
+    }
+}
+
+#[test]
+fn a_static_address_of_two_ports_is_the_second_ones_once_the_first_lets_go_of_it() {
+    let mut ports = ports();
+    for port in &mut ports[..2] {
+        let guards = secured(rule(1, Mode::Protect), &[1], &[]);
+        port.policy.guards = Some(Arc::new(guards));
+    }
+    let mut lab = Lab::new(ports);
+    send(&mut lab, 1, &broadcast(1));
+    assert_eq!(dropped(&lab, 1, DropReason::PortSecurity), 1);
+    lab.change(|all| all.ports[0].policy.guards = None);
+    send(&mut lab, 0, &broadcast(1));
+    assert_eq!(dropped(&lab, 0, DropReason::PortSecurity), 1);
+    send(&mut lab, 1, &broadcast(1));
+    assert_eq!(flooded(&lab, 1), 1);
+}
+
+#[test]
 fn sticky_addresses_are_told_and_come_back_with_the_port() {
     let sticky = PortSecurity {
         sticky: true,

@@ -70,6 +70,8 @@ pub struct Guards {
     detector: Detector,
     /// By slot index: whose place it is, and by which policy its addresses are judged.
     applied: Vec<Option<Applied>>,
+    /// Static addresses that are not their ports', because others have them: by slot index.
+    refused: Vec<(u16, (VlanId, Mac))>,
     shut: Vec<GuardEvent>,
     events: Vec<GuardEvent>,
     lost: u64,
@@ -96,6 +98,7 @@ impl Guards {
             secure: SecureTable::new(0, seed),
             detector: Detector::new(seed),
             applied: Vec::new(),
+            refused: Vec::new(),
             shut: Vec::new(),
             events: Vec::with_capacity(WAITING),
             lost: 0,
@@ -122,6 +125,14 @@ impl Guards {
         self.shut.reserve(coming.len());
         let before = std::mem::take(&mut self.applied);
         self.release(&before, &coming);
+        // Static addresses that another port had, and those of ports that begin or change.
+        let mut wanted = std::mem::take(&mut self.refused);
+        wanted.retain(|(index, address)| {
+            let applied = coming.get(usize::from(*index)).and_then(Option::as_ref);
+            let plan = applied.and_then(Applied::security);
+            plan.is_some_and(|plan| plan.addresses.contains(address))
+        });
+        let mut began = Vec::new();
         for (index, applied) in (0..).zip(&coming) {
             let Some(plan) = applied.as_ref().and_then(Applied::security) else {
                 continue;
@@ -129,9 +140,22 @@ impl Guards {
             let old = before.get(usize::from(index)).and_then(Option::as_ref);
             let old = old.filter(|old| Some(old.slot) == applied.as_ref().map(|new| new.slot));
             let old = old.and_then(Applied::security);
-            if old != Some(plan) {
-                self.secure_port(index, old, plan, now);
+            if old != Some(plan) && self.secure_port(index, old, plan) {
+                wanted.extend(plan.addresses.iter().map(|&address| (index, address)));
+                if plan.rule.sticky && old.is_none_or(|old| !old.rule.sticky) {
+                    began.push((index, &plan.recalled));
+                }
             }
+        }
+        // An address may go from one port to another: only now has each port let go of what it has no more.
+        for (index, address) in wanted {
+            self.give(index, Kind::Static, address, now);
+        }
+        for (index, recalled) in began {
+            for &address in recalled.0.iter() {
+                self.give(index, Kind::Sticky, address, now);
+            }
+            self.sticky = true;
         }
         self.applied = coming;
     }
@@ -164,13 +188,14 @@ impl Guards {
         }
     }
 
-    /// Where the rule is refused, for want of room, the port has none in force, and nothing it sends passes.
-    fn secure_port(&mut self, index: u16, old: Option<&SecurePlan>, plan: &SecurePlan, now: Time) {
+    /// Puts the rule in force, and lets go of what the port has no more. Where the rule is refused, for want of room, the
+    /// port has none in force, and nothing it sends passes.
+    fn secure_port(&mut self, index: u16, old: Option<&SecurePlan>, plan: &SecurePlan) -> bool {
         if self.secure.is_idle() && self.secure.is_empty() {
             self.secure = SecureTable::new(MAX_SECURE, self.seed);
         }
         if self.secure.configure(index, Some(plan.rule)).is_err() {
-            return;
+            return false;
         }
         if let Some(old) = old {
             if old.rule.sticky && !plan.rule.sticky {
@@ -183,20 +208,12 @@ impl Guards {
                 self.secure.forget(index, gone);
             }
         }
-        for &(vlan, mac) in &plan.addresses {
-            self.give(index, Kind::Static, vlan, mac, now);
-        }
-        if old.is_none_or(|old| !old.rule.sticky) && plan.rule.sticky {
-            for &(vlan, mac) in plan.recalled.0.iter() {
-                self.give(index, Kind::Sticky, vlan, mac, now);
-            }
-            self.sticky = true;
-        }
+        true
     }
 
     /// What is configured is taken from whoever learned it, and from the port's own learned addresses where there is no
     /// room; what was learned before is not.
-    fn give(&mut self, index: u16, kind: Kind, vlan: VlanId, mac: Mac, now: Time) {
+    fn give(&mut self, index: u16, kind: Kind, (vlan, mac): (VlanId, Mac), now: Time) {
         let now = policy::Time::from(now);
         let address = SecureAddress {
             vlan,
@@ -228,8 +245,10 @@ impl Guards {
             }
             Refused::NoRoom { .. } | Refused::NotSecured => return,
         }
-        // Still refused where another port has it by configuration, which the configuration does not allow.
-        let _ = self.secure.add(index, address);
+        // Still refused where another port has it by configuration, for as long as it does.
+        if self.secure.add(index, address).is_err() {
+            self.refused.push((index, (vlan, mac)));
+        }
     }
 
     #[inline(always)]
