@@ -66,6 +66,8 @@ pub struct GuardNews {
 #[derive(Clone, Debug)]
 pub struct Guards {
     seed: Seed,
+    /// For how many secure addresses there is room once a port is secured.
+    room: u32,
     secure: SecureTable,
     detector: Detector,
     /// By slot index: whose place it is, and by which policy its addresses are judged.
@@ -94,6 +96,7 @@ impl Guards {
     pub(super) fn new(seed: Seed) -> Self {
         Self {
             seed,
+            room: MAX_SECURE,
             // Room is made where a port is secured.
             secure: SecureTable::new(0, seed),
             detector: Detector::new(seed),
@@ -104,6 +107,10 @@ impl Guards {
             lost: 0,
             sticky: false,
         }
+    }
+
+    pub(super) const fn set_room(&mut self, addresses: u32) {
+        self.room = addresses;
     }
 
     /// Secures the ports that `snapshot` says, and no others.
@@ -192,7 +199,7 @@ impl Guards {
     /// port has none in force, and nothing it sends passes.
     fn secure_port(&mut self, index: u16, old: Option<&SecurePlan>, plan: &SecurePlan) -> bool {
         if self.secure.is_idle() && self.secure.is_empty() {
-            self.secure = SecureTable::new(MAX_SECURE, self.seed);
+            self.secure = SecureTable::new(self.room, self.seed);
         }
         if self.secure.configure(index, Some(plan.rule)).is_err() {
             return false;

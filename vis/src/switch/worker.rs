@@ -55,6 +55,13 @@ impl Switch {
         }
     }
 
+    /// With room for so many secure addresses, in place of [`MAX_SECURE`](super::MAX_SECURE).
+    #[must_use]
+    pub fn with_room_for_secure(mut self, addresses: u32) -> Self {
+        self.guards.set_room(addresses);
+        self
+    }
+
     /// Receives one frame: counts it, learns from it, and appends its copies to `out`.
     ///
     /// `device` is the device it came in on and `index` its place in the burst; both only for `out`.
