@@ -8,7 +8,7 @@ pub(crate) const MOST: usize = 255;
 pub(crate) fn cleaned(octets: &[u8]) -> String {
     let text = String::from_utf8_lossy(octets);
     let text: String = text.chars().map(harmless).collect();
-    clipped(text.trim()).to_owned()
+    clipped(text.trim()).trim_end().to_owned()
 }
 
 fn harmless(c: char) -> char {
@@ -39,5 +39,11 @@ mod tests {
         assert_eq!(cleaned(&[b'x', 0xFF, 0xFE]), "x\u{FFFD}\u{FFFD}");
         let long = cleaned(&[0xFF; 300]);
         assert!(long.len() <= MOST && long.chars().all(|c| c == '\u{FFFD}'));
+    }
+
+    #[test]
+    fn what_is_cut_at_a_space_ends_before_it() {
+        let text = format!("{} {}", "a".repeat(MOST - 1), "b".repeat(9));
+        assert_eq!(cleaned(text.as_bytes()), "a".repeat(MOST - 1));
     }
 }
