@@ -12,14 +12,16 @@
 )]
 
 use niv::{DropReason, Gather, PortId, Weight};
-use packet_io::{Offload, Outgoing, RxFrame};
+use packet_io::{Edit, Offload, Outgoing, RxFrame};
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Instant;
 use vis::config::{Config, Context, InterfaceId, parse};
 use vis::daemon::topology;
 use vis::shell::understand;
-use vis::switch::{Explanation, Seed, Slots, Snapshot, Switch, Time, Topology};
+use vis::switch::{
+    Explanation, ListPlan, PortState, Seed, Slots, Snapshot, Switch, Time, Topology, list_sets,
+};
 
 const START: &str = "\
 vlan 10,20
@@ -88,6 +90,9 @@ const LINES: &[(&str, &[&str])] = &[
             "switchport private-vlan host-association 100 {101|102}",
             "switchport private-vlan mapping 100 {101|102|101,102}",
             "switchport private-vlan mapping trunk 100 {101|102|101,102}",
+            "switchport private-vlan trunk allowed vlan {10,100|10,20,100-102}",
+            "switchport private-vlan trunk native vlan {10|100}",
+            "switchport trunk allowed vlan {10|10,20|10,20,100-102}",
             "mtu {100|1500}",
             "no mtu",
             "{shutdown|no shutdown|no shutdown|no shutdown}",
@@ -113,8 +118,8 @@ const LINES: &[(&str, &[&str])] = &[
             "no qos set cos",
             "storm-control {broadcast|multicast|unicast} level pps {10|1000}",
             "no storm-control {broadcast|multicast|unicast}",
-            "{switchport port-security|no switchport port-security|no switchport port-security}",
-            "switchport port-security maximum {1|3}",
+            "{switchport port-security|no switchport port-security|no switchport port-security|no switchport port-security}",
+            "switchport port-security maximum {1|3|8|8}",
             "switchport port-security violation {protect|restrict}",
             "spanning-tree bpduguard {enable|disable|disable|disable}",
         ],
@@ -148,6 +153,14 @@ const LINES: &[(&str, &[&str])] = &[
             "no {5|10|20}",
         ],
     ),
+    (
+        "interface veth {1|2|3|4|5}",
+        &["{inherit port-profile p|inherit port-profile q|inherit port-profile r}"],
+    ),
+    (
+        "port-profile {q|r}",
+        &["inherit port-profile p", "no inherit port-profile"],
+    ),
     ("vlan 102", &["private-vlan {isolated|community}"]),
     (
         "vlan 100",
@@ -157,8 +170,43 @@ const LINES: &[(&str, &[&str])] = &[
         "vlan {20|10}",
         &["state {suspend|active|active|active|active}"],
     ),
+    (
+        "",
+        &[
+            "{no vlan 20|vlan 20|vlan 20}",
+            "{no port-profile q|port-profile q|port-profile q}",
+            "{no ip access-list b|ip access-list b|ip access-list b}",
+            "{vlan dot1q tag native|no vlan dot1q tag native}",
+        ],
+    ),
 ];
 
+/// What brings a port that forwards nothing back: else most frames would soon meet none that does.
+const MENDS: &[&str] = &[
+    "no shutdown",
+    "no switchport mode",
+    "no switchport port-security",
+    "switchport access vlan 10",
+];
+
+/// What must become of at least so many frames of ten thousand: else too little was compared.
+const LEAST: &[(&str, u64)] = &[
+    ("copies that leave", 3_000),
+    ("by a list", 300),
+    ("in: acl_in", 50),
+    ("out: acl_out", 40),
+    ("in: policer_in", 20),
+    ("out: policer_out", 50),
+    ("in: storm_control", 2),
+    ("in: port_security", 50),
+    ("in: bpdu_guard", 1),
+    ("out: private_vlan", 5),
+    ("in: vlan_inactive", 10),
+    ("marked otherwise", 100),
+];
+
+/// Lines after which everything is said anew: else all ports would end with policies that let little pass.
+const ANEW: u64 = 64;
 /// Frames between two lines, about.
 const BETWEEN: u64 = 500;
 
@@ -222,7 +270,7 @@ impl Numbers {
             frame.extend([0x89, 0x26]);
             frame.extend(vif.to_be_bytes());
         }
-        if self.one_in(3) {
+        if self.one_in(6) {
             let vid = *self.pick(&[0, 10, 10, 20, 100, 101, 102]);
             frame.extend([0x81, 0]);
             frame.extend((vid | (self.below(8) as u16) << 13).to_be_bytes());
@@ -320,10 +368,21 @@ impl Live {
         }
     }
 
+    /// Everything is as at first.
+    fn begin_anew(&mut self) {
+        self.config = parse(START, "start").unwrap().0;
+        self.publish();
+    }
+
     /// Says a line. `false`: it was refused.
     fn say(&mut self, place: &str, line: &str) -> bool {
-        let enter = understand(Context::Config.mode(), place).unwrap().unwrap();
-        let context = self.config.apply(&Context::Config, enter.line).unwrap();
+        let context = match place {
+            "" => Context::Config,
+            place => {
+                let enter = understand(Context::Config.mode(), place).unwrap().unwrap();
+                self.config.apply(&Context::Config, enter.line).unwrap()
+            }
+        };
         let said = understand(context.mode(), line);
         let said = said.unwrap_or_else(|fault| panic!("{place}: {line}: {fault:?}"));
         let taken = self.config.apply(&context, said.unwrap().line).is_ok();
@@ -338,14 +397,36 @@ impl Live {
         }
     }
 
+    /// Says something that may bring a port back that forwards nothing. `None`: all do.
+    fn mend(&mut self, numbers: &mut Numbers) -> Option<()> {
+        let ports = self.topology.ports.iter();
+        let idle: Vec<_> = ports
+            .filter(|port| port.state != PortState::Forwarding)
+            .map(|port| format!("interface {}", port.name))
+            .collect();
+        let place = idle.get(numbers.below(idle.len().max(1)))?;
+        let line = *numbers.pick(MENDS);
+        self.say(place, line);
+        Some(())
+    }
+
     fn publish(&mut self) {
         let epoch = self.topology.epoch + 1;
         self.topology = topology(&self.config, epoch, &mut self.slots, |_| true).unwrap();
+        let lists = (1u16..).zip(list_sets(&self.topology));
+        self.topology.lists = lists
+            .map(|(id, (device, members))| ListPlan {
+                device,
+                id: id.try_into().unwrap(),
+                members,
+            })
+            .collect();
         self.snapshot = self.topology.compile().unwrap();
         let text = self.config.running_config();
         let (anew, _) = parse(&text, "anew").unwrap_or_else(|faults| panic!("{text}\n{faults:?}"));
         let mut slots = self.slots.clone();
-        let anew = topology(&anew, epoch, &mut slots, |_| true).unwrap();
+        let mut anew = topology(&anew, epoch, &mut slots, |_| true).unwrap();
+        anew.lists = self.topology.lists.clone();
         self.fresh = anew.compile().unwrap();
     }
 }
@@ -360,10 +441,17 @@ const fn complete(bytes: &[u8]) -> RxFrame<'_> {
 }
 
 /// What a copy comes to, but for its place in the burst.
-fn essence<'f>(frame: &RxFrame<'f>, copy: &Outgoing) -> (PortId, u32, Gather, &'f [u8], u8) {
+fn essence<'f>(frame: &RxFrame<'f>, copy: &Outgoing) -> (PortId, u32, Gather, &'f [u8], u8, Edit) {
     let gather = copy.gather;
     let rest = gather.rest(frame.bytes);
-    (copy.port, copy.account, gather, rest, copy.uncounted)
+    (
+        copy.port,
+        copy.account,
+        gather,
+        rest,
+        copy.uncounted,
+        copy.edit,
+    )
 }
 
 /// Frames by what became of them.
@@ -378,8 +466,16 @@ impl Met {
         }
         for copy in &explained.copies {
             match copy.fate {
-                Ok(_) => self.count("copies that leave"),
+                Ok(left) => {
+                    self.count("copies that leave");
+                    if left.edit != Edit::NONE {
+                        self.count("marked otherwise");
+                    }
+                }
                 Err(reason) => self.count(&format!("out: {reason}")),
+            }
+            if copy.list.is_some() {
+                self.count("by a list");
             }
         }
     }
@@ -406,12 +502,29 @@ fn main() {
     for number in 0..frames {
         now += numbers.next() % 2_000_000;
         if number % BETWEEN == BETWEEN - 1 {
-            let (places, lines) = *numbers.pick(LINES);
+            // Most that can be said is said of ports.
+            let about = if numbers.one_in(4) {
+                LINES
+            } else {
+                &LINES[..1]
+            };
+            let (places, lines) = *numbers.pick(about);
             let (place, line) = (numbers.fill(places), numbers.pick(lines));
             let line = numbers.fill(line);
+            if said % ANEW == 0 {
+                live.begin_anew();
+            }
             said += 1;
             refused += u64::from(!live.say(&place, &line));
-            if numbers.one_in(2) {
+            live.mend(&mut numbers);
+            if numbers.one_in(4) {
+                live.say("vlan 10", "state active");
+            }
+            // Guards shut ports too, and what shuts one is not what is looked for.
+            for port in live.topology.ports.iter().filter(|_| numbers.one_in(2)) {
+                switch.open(port.slot);
+            }
+            if numbers.one_in(4) {
                 let veth = (1 + numbers.below(5) as u32).try_into().unwrap();
                 live.replace(InterfaceId::Veth(veth));
             }
@@ -454,4 +567,12 @@ fn main() {
         println!("{count:>10} {what}");
     }
     println!("{:.1} s", begun.elapsed().as_secs_f64());
+    for (what, least) in LEAST {
+        let count = met.0.get(*what).copied().unwrap_or_default();
+        let least = frames / 10_000 * least;
+        assert!(
+            count >= least,
+            "{what}: {count} frames, and {least} at least were to be compared"
+        );
+    }
 }
