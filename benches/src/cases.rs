@@ -1,5 +1,6 @@
 //! What is measured: a round of work on frames in memory, made ready once and repeated.
 
+use crate::policies::{POLICIES, datagram};
 use crate::{
     Exchange, FAR_STATIONS, Host, NEAR, Nowhere, VLAN, WITH_OFFLOAD, WITHOUT_OFFLOAD, burst, down,
     down_to_list, ethernet, lent, mac, oversized, received, tagged, up,
@@ -9,11 +10,9 @@ use niv::{Gather, Mac, PortId, Slot};
 use packet_io::dispatch::Dispatcher;
 use packet_io::{BURST, Capabilities, Outgoing, RxFrame};
 use policy::acl::{AccessList, Family, Line};
-use policy::marking::Marking;
-use policy::rate::{Awareness, BitRate, Configured, PerColor, Policer};
 use std::hint::black_box;
 use std::num::NonZeroU32;
-use vis::switch::{FilterList, RatePolicy, Seed, Table, Time};
+use vis::switch::{FilterList, Seed, Table, Time};
 use vntag::{Frame, FrameMut, VnTag, hidden_tag};
 
 const FIRST_VNIC: Account = Account::Vnic(VnicId(0));
@@ -28,12 +27,16 @@ pub struct Case {
     pub ready: fn() -> Box<dyn FnMut()>,
 }
 
-const fn case(name: &'static str, each: u32, ready: fn() -> Box<dyn FnMut()>) -> Case {
+pub(crate) const fn case(name: &'static str, each: u32, ready: fn() -> Box<dyn FnMut()>) -> Case {
     Case { name, each, ready }
 }
 
 /// What is timed, and counted in instructions for the regression gate.
-pub const CASES: &[Case] = &[
+pub fn gated() -> impl Iterator<Item = &'static Case> {
+    CASES.iter().chain(POLICIES)
+}
+
+const CASES: &[Case] = &[
     case("codec/parse", BURST as u32, parse),
     case("codec/push", BURST as u32, push),
     case("codec/pop", BURST as u32, pop),
@@ -51,14 +54,6 @@ pub const CASES: &[Case] = &[
     case("iv/up and dispatch", BURST as u32, iv_up_and_dispatch),
     case("vis/hairpin", BURST as u32, || {
         vis_passes(|n| u32::from((n + 1) % 64) + 1)
-    }),
-    case("vis/hairpin in a private VLAN", BURST as u32, || {
-        let (mut switch, frames) = passing_in(Exchange::private(64, 64, 1 << 16), |n| {
-            u32::from((n + 1) % 64) + 1
-        });
-        Box::new(move || {
-            assert_eq!(switch.pass(NEAR, black_box(frames)), BURST);
-        })
     }),
     case("vis/host to host", BURST as u32, || {
         vis_passes(|n| FAR_STATIONS + u32::from(n) + 1)
@@ -100,7 +95,7 @@ pub const CASES: &[Case] = &[
     }),
 ];
 
-/// What is timed only: the same code as in [`CASES`], and what is of interest is how far caches reach.
+/// What is timed only: the same code as what is [`gated`], and what is of interest is how far caches reach.
 pub const TIMED_ONLY: &[Case] = &[
     case("codec/hidden tag, vlan and ipv4", BURST as u32, hidden),
     case("codec/push and pop in place", BURST as u32, in_place),
@@ -120,41 +115,7 @@ pub const TIMED_ONLY: &[Case] = &[
     case("vis/flood to 1000 by list, each member", 1000, || {
         vis_floods_by_list(1000)
     }),
-    case("vis/hairpin with a policer each way", BURST as u32, || {
-        vis_with(RatePolicy {
-            police_in: endless(),
-            police_out: endless(),
-            marking: None,
-        })
-    }),
-    case("vis/hairpin with its DSCP rewritten", BURST as u32, || {
-        vis_with(RatePolicy {
-            marking: Some(Marking::untrusted()),
-            ..RatePolicy::default()
-        })
-    }),
-    case(
-        "vis/hairpin with policers and DSCP rewritten",
-        BURST as u32,
-        || {
-            vis_with(RatePolicy {
-                police_in: endless(),
-                police_out: endless(),
-                marking: Some(Marking::untrusted()),
-            })
-        },
-    ),
     case("dispatch/marked frames", BURST as u32, dispatch_marked),
-    case(
-        "vis/hairpin with port security",
-        BURST as u32,
-        crate::guards::hairpin_with_port_security,
-    ),
-    case(
-        "vis/flood with storm control, each dropped",
-        BURST as u32,
-        crate::guards::flood_with_storm_control,
-    ),
     case("table/lookup in 1M", BURST as u32, || table_lookup(1 << 20)),
     case("table/learn a known one in 1k", BURST as u32, || {
         table_learn_known(1 << 10)
@@ -287,15 +248,11 @@ fn vis_passes(to: fn(u16) -> u32) -> Box<dyn FnMut()> {
 }
 
 fn passing(to: fn(u16) -> u32) -> (Exchange, &'static [RxFrame<'static>]) {
-    passing_in(Exchange::new(64, 64, 1 << 16), to)
-}
-
-fn passing_in(switch: Exchange, to: fn(u16) -> u32) -> (Exchange, &'static [RxFrame<'static>]) {
     let frame = |n: u16| {
         let (to, from) = (mac(to(n)), mac(u32::from(n) + 1));
         tagged(up(n + 1), &ethernet(to, from, 60))
     };
-    (switch, leak(burst(frame)))
+    (Exchange::new(64, 64, 1 << 16), leak(burst(frame)))
 }
 
 /// Frames of a round that access lists judge: each line of the longest list is hit once.
@@ -314,12 +271,7 @@ fn vis_filters(lines: u16, hit: fn(u16) -> u16) -> Box<dyn FnMut()> {
     let frame = |n: u16| {
         let from = n % 64;
         let (to, from) = (mac(u32::from((from + 1) % 64) + 1), from + 1);
-        let [high, low] = port(hit(n)).to_be_bytes();
-        let mut frame = [&to.0[..], &mac(from.into()).0, &[8, 0]].concat();
-        frame.extend([0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0]);
-        frame.extend([10, 0, 0, 1, 10, 0, 0, 2, 0, 9, high, low, 0, 8, 0, 0]);
-        frame.resize(60, 0);
-        tagged(up(from), &frame)
+        tagged(up(from), &datagram(to, mac(from.into()), port(hit(n))))
     };
     let frames = leak((0..LINES as u16).map(frame).collect());
     Box::new(move || {
@@ -327,43 +279,6 @@ fn vis_filters(lines: u16, hit: fn(u16) -> u16) -> Box<dyn FnMut()> {
             assert_eq!(switch.pass(NEAR, black_box(burst)), burst.len());
         }
     })
-}
-
-/// Meters with two buckets, and lets everything pass.
-fn endless() -> Option<Policer> {
-    let configured = Configured::SingleRate {
-        committed: BitRate::new(1_000_000_000).ok()?,
-        burst: None,
-        excess: None,
-    };
-    let all = PerColor {
-        green: true,
-        yellow: true,
-        red: true,
-    };
-    Policer::new(configured, Awareness::Blind, all).ok()
-}
-
-/// Hairpin from 64 ports that all have these rates.
-fn vis_with(rates: RatePolicy) -> Box<dyn FnMut()> {
-    let mut switch = Exchange::with_rates(64, 1 << 16, rates);
-    let frame = |n: u16| {
-        let (to, from) = (mac(u32::from((n + 1) % 64) + 1), mac(u32::from(n) + 1));
-        tagged(up(n + 1), &expedited(to, from))
-    };
-    let frames = leak(burst(frame));
-    Box::new(move || {
-        assert_eq!(switch.pass(NEAR, black_box(frames)), BURST);
-    })
-}
-
-/// A frame of 60 octets with an IPv4 header whose DSCP is 46.
-fn expedited(to: Mac, from: Mac) -> Vec<u8> {
-    let mut frame = ethernet(to, from, 60);
-    if let Some(class) = frame.get_mut(15) {
-        *class = 46 << 2;
-    }
-    frame
 }
 
 fn vis_floods(members: u16) -> Box<dyn FnMut()> {
@@ -451,7 +366,7 @@ fn copies(frames: &[RxFrame<'_>]) -> Vec<Outgoing> {
 }
 
 fn dispatch_marked() -> Box<dyn FnMut()> {
-    let frames = leak(burst(|_| expedited(mac(2), mac(1))));
+    let frames = leak(burst(|_| datagram(mac(2), mac(1), 9)));
     let mut copies = copies(frames);
     for copy in &mut copies {
         copy.edit.rewrite = Some(niv::Rewrite {

@@ -6,7 +6,7 @@
 )]
 
 pub mod cases;
-mod guards;
+mod policies;
 mod traffic;
 
 pub use traffic::traffic;
@@ -20,7 +20,6 @@ use packet_io::{
     BURST, Capabilities, Checksum, Offload, Outgoing, Refusal, RxFrame, Segmentation,
     SegmentationKind, Transmit, TxFrame,
 };
-use policy::private_vlan::{Domain, PrivatePort, PrivateVlans};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,8 +27,8 @@ use std::time::{Duration, Instant};
 use vic::Uuid;
 use vis::store::blocks::{Blocks, layout};
 use vis::switch::{
-    FilterList, Filters, LinkKind, LinkPlan, ListPlan, PortPlan, PortPolicy, PortState,
-    PrivatePolicy, RatePolicy, Seed, Snapshot, Switch, Time, Topology, VlanPolicy, list_sets,
+    FilterList, Filters, LinkKind, LinkPlan, ListPlan, PortPlan, PortPolicy, PortState, Seed,
+    Snapshot, Switch, Time, Topology, VlanPolicy, list_sets,
 };
 
 /// The first device of a [`Exchange`]: a NIV port.
@@ -296,37 +295,6 @@ impl Exchange {
         Self::with(&topology, near, far, addresses)
     }
 
-    /// The same, and every vEth on [`NEAR`] has these rates.
-    pub fn with_rates(near: u16, addresses: u32, rates: RatePolicy) -> Self {
-        let mut topology = topology(near, 0);
-        let rates = Arc::new(rates);
-        for port in topology.ports.iter_mut().filter(|port| port.vif.is_some()) {
-            port.policy.rates = Some(Arc::clone(&rates));
-        }
-        Self::with(&topology, near, 0, addresses)
-    }
-
-    /// The same, and all are hosts of one community of a private VLAN.
-    pub fn private(near: u16, far: u16, addresses: u32) -> Self {
-        let mut topology = topology(near, far);
-        let primary = VlanId::try_from(VLAN.get() + 1).unwrap();
-        let domain = Domain {
-            primary,
-            isolated: None,
-            communities: vec![VLAN],
-        };
-        let vlans = Arc::new(PrivateVlans::new(&[domain]).unwrap());
-        for port in &mut topology.ports {
-            port.vlan = VlanPolicy::Private(Arc::new(PrivatePolicy {
-                port: PrivatePort::Host(VLAN),
-                vlans: Arc::clone(&vlans),
-            }));
-        }
-        topology.vlans.insert(primary);
-        topology.private = Some(vlans);
-        Self::with(&topology, near, far, addresses)
-    }
-
     /// With those of `topology`.
     pub fn with(topology: &Topology, near: u16, far: u16, addresses: u32) -> Self {
         let mut made = Self {
@@ -375,6 +343,11 @@ impl Exchange {
             self.switch.sent(copy.account, Weight::one(60));
         }
         self.out.len()
+    }
+
+    /// A millisecond passes.
+    pub fn wait(&mut self) {
+        self.now = Time::from_millis(self.now.as_millis() + 1);
     }
 
     /// Has what changed kept, as at the end of a round.

@@ -68,13 +68,19 @@ impl RxFrame<'_> {
     ///
     /// # Errors
     /// The frame does not bear out its metadata.
-    #[inline]
+    // Always: as all that is on the way of a frame.
+    #[inline(always)]
     pub fn weight(&self, uncounted: u8) -> Result<Weight, BadOffload> {
         let vlan = if self.vlan.is_some() { 4 } else { 0 };
         let length = (self.original_length as usize + vlan).saturating_sub(usize::from(uncounted));
         if self.offload.is_none() {
             return Ok(Weight::one(length));
         }
+        self.weight_of_unfinished(uncounted, length)
+    }
+
+    #[inline(never)]
+    fn weight_of_unfinished(&self, uncounted: u8, length: usize) -> Result<Weight, BadOffload> {
         let layout = Layout::parse(self.bytes, 12 + usize::from(uncounted))?;
         layout.check(self.bytes, self.original_length as usize, &self.offload)?;
         Ok(layout.weight(self.original_length as usize, length, &self.offload))

@@ -79,8 +79,9 @@ impl Offload {
     }
 
     /// Nothing is left to do.
-    pub fn is_none(&self) -> bool {
-        *self == Self::NONE
+    #[inline]
+    pub const fn is_none(&self) -> bool {
+        self.checksum.is_none() && self.segmentation.is_none()
     }
 }
 

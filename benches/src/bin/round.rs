@@ -2,20 +2,20 @@
 //! the cases, each with what a round's cost is to be divided by.
 #![allow(clippy::print_stdout, reason = "it is what the program is for")]
 
-use benches::cases::CASES;
+use benches::cases::gated;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     match words.as_slice() {
         [] => {
-            for case in CASES {
+            for case in gated() {
                 println!("{}\t{}", case.each, case.name);
             }
             ExitCode::SUCCESS
         }
         [name, rounds] => {
-            let case = CASES.iter().find(|case| case.name == name);
+            let case = gated().find(|case| case.name == name);
             let (Some(case), Ok(rounds)) = (case, rounds.parse::<u32>()) else {
                 eprintln!(
                     "there is no case `{name}`, or `{rounds}` is no number; `round` lists the cases"

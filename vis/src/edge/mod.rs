@@ -108,7 +108,7 @@ pub fn arrive<'a>(link: Option<&Link>, received: &RxFrame<'a>) -> Arrival<'a> {
 ///
 /// # Errors
 /// The frame is shorter than its own addresses, which [`arrive`] has ruled out.
-#[inline]
+#[inline(always)]
 pub fn depart(
     frame: &Frame<'_>,
     from: Home,
@@ -138,7 +138,7 @@ pub fn depart_to_list(
     write(frame, Some(niv_link::list_mark(list, from, device)), tag)
 }
 
-#[inline]
+#[inline(always)]
 fn write(
     frame: &Frame<'_>,
     mark: Option<VnTag>,

@@ -8,7 +8,8 @@ use vntag::{ETHERTYPE_AT, Inner, hidden_tag};
 
 /// Reads a frame whose first EtherType, link marks apart, stands at `at`. `hidden` is the reason given
 /// when it carries a NIV tag there or behind its VLAN tags (design.md section 5.2).
-#[inline]
+// Always: as all that is on the way of a frame.
+#[inline(always)]
 pub(super) fn open<'a>(
     received: &RxFrame<'a>,
     at: usize,

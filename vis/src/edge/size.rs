@@ -18,7 +18,7 @@ impl Size {
     ///
     /// # Errors
     /// The work the sender left undone does not fit the frame.
-    #[inline]
+    #[inline(always)]
     pub(super) fn of(received: &RxFrame<'_>, uncounted: u8) -> Result<Self, BadOffload> {
         let weight = received.weight(uncounted)?;
         let length = on_the_wire(received, received.bytes.len(), uncounted);

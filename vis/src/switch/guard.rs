@@ -159,10 +159,8 @@ pub(super) fn source(
     let guards = from.policy.guards.as_ref();
     let secured = guards.is_some_and(|guards| guards.security.is_some());
     let admission = trail.admit(from.slot.index, vlan, mac, now);
-    if admission == Admission::NotSecured && !secured {
-        return Ok(());
-    }
     let result = match admission {
+        Admission::NotSecured if !secured => return Ok(()),
         Admission::Known | Admission::Learned(_) => Ok(()),
         // Its rule is not in force.
         Admission::NotSecured => Err(DropReason::PortSecurity),

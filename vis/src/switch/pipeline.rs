@@ -72,11 +72,19 @@ pub(super) fn judge<'a, T: Trail>(
     let vlan = vlan.map_err(|reason| inactive(snapshot, from, frame, reason));
     trail.step(Step::Classify(vlan));
     let vlan = vlan?;
-    guard::source(trail, now, from, snapshot.filtering_id(vlan), frame.source)?;
+    let filtering_id = snapshot.filtering_id(vlan);
+    guard::source(trail, now, from, filtering_id, frame.source)?;
     filters::inward(trail, from, frame)?;
     rate::ingress(trail, now, from, frame)?;
     learn(trail, snapshot, vlan, frame.source, from, now);
-    let verdict = direct(trail, snapshot, vlan, frame.destination, from, now)?;
+    let verdict = direct(
+        trail,
+        snapshot,
+        (vlan, filtering_id),
+        frame.destination,
+        from,
+        now,
+    )?;
     guard::storm(trail, now, from, frame, &verdict)?;
     Ok(verdict)
 }
@@ -170,7 +178,7 @@ fn learn(
 fn direct<'a>(
     trail: &mut impl Trail,
     snapshot: &'a Snapshot,
-    vlan: VlanId,
+    (vlan, filtering_id): (VlanId, VlanId),
     destination: Mac,
     from: &BridgePort,
     now: Time,
@@ -179,7 +187,7 @@ fn direct<'a>(
         trail.step(Step::Group);
         return Ok(Verdict::Flood(vlan));
     }
-    let known = trail.lookup(snapshot.filtering_id(vlan), destination, now);
+    let known = trail.lookup(filtering_id, destination, now);
     let holder = known.and_then(|slot| snapshot.holder(slot));
     trail.step(Step::Lookup(holder.map(|to| to.slot.index)));
     match holder {
@@ -234,11 +242,8 @@ fn inactive(
     frame: &Frame<'_>,
     reason: DropReason,
 ) -> DropReason {
-    let is_inactive = || {
-        let all = snapshot.defined().union(snapshot.inactive());
-        from.vlan.classify(frame.tag, &all).is_ok()
-    };
-    if reason == DropReason::VlanUndefined && is_inactive() {
+    let is_there = || from.vlan.classify(frame.tag, snapshot.all_vlans()).is_ok();
+    if reason == DropReason::VlanUndefined && is_there() {
         DropReason::VlanInactive
     } else {
         reason

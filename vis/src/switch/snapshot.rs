@@ -19,7 +19,7 @@ pub struct Snapshot {
     pub(super) floods: Floods,
     /// The access lists that ports are asked by, by name.
     pub(super) filters: Box<[FilterList]>,
-    pub(super) inactive: VlanSet,
+    pub(super) all_vlans: VlanSet,
     pub(super) private: Option<Arc<PrivateVlans>>,
     pub(super) table: TableParameters,
 }
@@ -64,9 +64,9 @@ impl Snapshot {
         &self.floods.defined
     }
 
-    /// The VLANs that are defined, and carry nothing.
-    pub const fn inactive(&self) -> &VlanSet {
-        &self.inactive
+    /// The VLANs that are there, those that carry nothing too.
+    pub(super) const fn all_vlans(&self) -> &VlanSet {
+        &self.all_vlans
     }
 
     /// The private VLANs; `None`: there are none.

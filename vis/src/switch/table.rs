@@ -423,6 +423,7 @@ impl Table {
         })
     }
 
+    #[inline(always)]
     fn is_live(&self, record: &Record, now: Time) -> bool {
         record.key != 0 && !self.is_aged(record, now) && self.has_owner(record)
     }
@@ -630,7 +631,8 @@ impl Table {
 
     /// Where the key is, or the gap where the search for it ended. There always is a gap: the array is
     /// longer than the capacity.
-    #[inline]
+    // Always: it would else be called, for the way of a frame is compiled twice.
+    #[inline(always)]
     fn find(&self, key: u64) -> Result<usize, usize> {
         let mut at = self.home(key);
         loop {

@@ -203,7 +203,7 @@ impl Topology {
             epoch: self.epoch,
             floods: self.floods(&ports),
             filters: filters.lists().collect(),
-            inactive: self.inactive.clone(),
+            all_vlans: self.vlans.union(&self.inactive),
             private: self.private.clone(),
             ports: ports.into(),
             links: links.into(),

@@ -41,7 +41,7 @@ impl VlanPolicy {
     /// # Errors
     /// `service_tag`: the tag is not an 802.1Q one. `vlan_not_allowed`: this port may not use that VLAN,
     /// or has none for untagged frames. `vlan_undefined`: it may, but the VLAN is not in `defined`.
-    #[inline]
+    #[inline(always)]
     pub fn classify(&self, tag: Option<VlanTag>, defined: &VlanSet) -> Result<VlanId, DropReason> {
         let vid = match tag {
             None => 0,

@@ -288,21 +288,21 @@ pub(super) fn pass<T: Trail>(
     frame: &RxFrame<'_>,
     out: &mut Vec<Outgoing>,
 ) {
-    let arrival = edge::arrive(snapshot.link(device), frame);
+    let mut arrival = edge::arrive(snapshot.link(device), frame);
     let from = arrival.owner.and_then(|owner| snapshot.port(owner));
     for anomaly in arrival.odd.iter() {
         trail.step(Step::Odd(anomaly));
         counters_of(trail, device, from).anomalies.add(anomaly);
     }
-    match (arrival.content, from) {
-        (Content::Frame(mut frame), Some(from)) => {
+    match (&mut arrival.content, from) {
+        (Content::Frame(frame), Some(from)) => {
             trail.step(Step::Arrival(arrival.owner, Ok(())));
-            forward(trail, snapshot, now, from, index, &mut frame, out);
+            forward(trail, snapshot, now, from, index, frame, out);
         }
         (content, from) => {
             let refused = match content {
                 Content::Frame(_) => DropReason::Shut,
-                Content::Refused(reason) => reason,
+                Content::Refused(reason) => *reason,
                 Content::Control => {
                     trail.step(Step::Control);
                     counters_of(trail, device, from).consume(arrival.weight);
