@@ -3,7 +3,7 @@
 use crate::device::Device;
 use crate::input::{Input, Received};
 use crate::marks::{mark, mark_variant};
-use niv::{DropReason, Gather, PortId, VlanTag, Weight};
+use niv::{DropReason, Gather, PortId, Weight};
 use packet_io::dispatch::Dispatcher;
 use packet_io::long::{LONGEST_PLAIN, admit};
 use packet_io::{Capabilities, Outgoing, RxFrame};
@@ -31,11 +31,6 @@ pub fn long_frames(data: &[u8]) {
         return;
     }
     let weight = frame.weight(stripped);
-    // The kernel names no other tag, and a port that got one would refuse it: a link never carries it on.
-    let is_tag = |tag: VlanTag| VlanTag::from_bytes(tag.to_bytes()).is_some();
-    if !frame.vlan.is_none_or(is_tag) {
-        return;
-    }
     let Ok(gather) = Gather::new(frame.bytes, 18, None, frame.vlan) else {
         return;
     };
