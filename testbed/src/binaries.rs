@@ -32,7 +32,15 @@ impl Binaries {
                 .doing(format!("find {}", folder.display()))?;
             return Ok(Self { folder });
         }
-        build_release(&["iv", "vis", "round", "churn", "verdicts", "package"])?;
+        build_release(&[
+            "iv",
+            "vis",
+            "round",
+            "churn",
+            "verdicts",
+            "access_lists",
+            "package",
+        ])?;
         let testbed = crate::sandbox::this_program()?;
         let folder = testbed.parent().map(Path::to_owned).unwrap_or_default();
         Ok(Self { folder })

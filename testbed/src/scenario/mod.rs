@@ -174,6 +174,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         run: Run::Own(access_lists::access_lists),
     },
     Scenario {
+        name: "access-lists-naive",
+        about: "10,000,000 frames judged by compiled access lists: each as line after line says",
+        needs: &[],
+        demo: false,
+        run: Run::Own(verdicts::access_lists),
+    },
+    Scenario {
         name: "bench-smoke",
         about: "the bench's generator and sink notice every fault, and our switch commits none between them",
         needs: &[Need::Root, Need::Tool("ethtool")],

@@ -1,4 +1,4 @@
-//! What is kept made ready decides as what is made anew.
+//! What is made ready decides as what it is made from.
 
 use super::churn::in_memory;
 use crate::binaries::Binaries;
@@ -10,4 +10,9 @@ const FRAMES: u64 = 10_000_000;
 /// Ten million frames while the policy changes.
 pub(super) fn verdicts(binaries: &Binaries, report: &Report) -> Result<()> {
     in_memory(binaries, report, "verdicts", FRAMES)
+}
+
+/// Ten million frames, judged by compiled lists and line after line.
+pub(super) fn access_lists(binaries: &Binaries, report: &Report) -> Result<()> {
+    in_memory(binaries, report, "access_lists", FRAMES)
 }
