@@ -116,7 +116,7 @@ const JUDGES: &[Judge] = &[
     Judge {
         package: "nftables",
         program: "nft",
-        used_by: "doctor: the commands that findings name",
+        used_by: "judge-nftables: access lists; doctor: the commands that findings name",
         way: Way::Install,
     },
     Judge {
@@ -420,6 +420,7 @@ mod tests {
             include_str!("scenario/lldp.rs"),
             include_str!("scenario/lldpd.rs"),
             include_str!("scenario/packages.rs"),
+            include_str!("scenario/nftables.rs"),
             include_str!("instructions.rs"),
         ]
         .concat();

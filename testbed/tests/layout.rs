@@ -56,7 +56,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("packaging", &["interface-virtualizer", "vis"]),
-    ("testbed", &["vntag", "niv", "packet-io", "topology"]),
+    (
+        "testbed",
+        &["vntag", "niv", "policy", "packet-io", "topology"],
+    ),
     (
         "fuzz",
         &[

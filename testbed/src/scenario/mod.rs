@@ -19,6 +19,9 @@ mod live_change;
 mod lldp;
 mod lldpd;
 mod lost_interfaces;
+mod nftables;
+mod nftables_drawn;
+mod nftables_words;
 mod packages;
 mod plain_user;
 mod police;
@@ -429,6 +432,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[Need::Tool("tshark")],
         demo: false,
         run: Run::BoundByHand(qos::judged),
+    },
+    Scenario {
+        name: "judge-nftables",
+        about: "nftables lets pass and counts what our access lists do, on rule sets and frames drawn at random",
+        needs: &[Need::Tool("nft")],
+        demo: false,
+        run: Run::Own(nftables::judged),
     },
     Scenario {
         name: "judge-lldp",
