@@ -22,6 +22,9 @@
 //! - a TCP fragment at offset 1, which could overwrite the flags of a first fragment that has passed (RFC 1858
 //!   section 4), is unreadable, and so is every IPv6 fragment at offset 1, since what it says it carries is not what
 //!   is put together (RFC 8200 section 4.5);
+//! - an IPv6 fragment with an extension header behind its fragment header is unreadable: ports and flags stand behind that
+//!   one, at whatever offset its sender likes, where a later fragment could overwrite them. A packet that says it is a
+//!   fragment and is whole (RFC 6946) is not meant;
 //! - later fragments of what such lines permit pass by a line of their own: `permit udp any any fragments`, or one that
 //!   asks for addresses and protocol only. Other switches let them pass by the line that asks for ports; ours do not.
 //!

@@ -1,7 +1,7 @@
 //! What lists ask of a frame, read from it once.
 
 use super::rule::protocol;
-use niv::Mac;
+use niv::{Mac, Rewrite};
 use vntag::{MAX_VLAN_TAGS, ethertype};
 
 const IPV4: u16 = 0x0800;
@@ -115,7 +115,8 @@ pub enum Unreadable {
     HeaderLength,
     /// A fragment that would overwrite the flags of the first one, or end behind octet 65,535.
     Fragment,
-    /// More IPv6 extension headers than are looked behind, or one where it cannot be.
+    /// More IPv6 extension headers than are looked behind, or one where it cannot be, or in the part of a packet that is
+    /// in fragments.
     Extensions,
     /// More VLAN tags than are looked behind.
     TooManyTags,
@@ -159,6 +160,41 @@ impl View {
             network,
         }
     }
+
+    /// As the frame is with `rewrite` written: what lists for the way out are asked about.
+    ///
+    /// ```
+    /// use policy::acl::{Network, Subject, View};
+    ///
+    /// let mut bytes = [0; 34];
+    /// bytes[12..18].copy_from_slice(&[0x08, 0x00, 0x45, 0, 0, 20]);
+    /// let destination = niv::Mac::BROADCAST;
+    /// let view = View::of(&Subject { destination, source: destination, bytes: &bytes, ethertype_at: 12 });
+    /// let ef = niv::Rewrite { at: 14, start: [0x45, 46 << 2], checksum: None };
+    /// assert!(matches!(view.rewritten(ef).network, Network::Ipv4(packet) if packet.dscp == 46));
+    /// ```
+    #[must_use]
+    pub const fn rewritten(mut self, rewrite: Rewrite) -> Self {
+        let [first, second] = rewrite.start;
+        match &mut self.network {
+            Network::Ipv4(packet) => packet.dscp = dscp_of_ipv4(second),
+            Network::Ipv6(packet) => packet.dscp = dscp_of_ipv6(first, second),
+            Network::Other | Network::BadIpv4(_) | Network::BadIpv6(_) | Network::Hidden(_) => {}
+        }
+        self
+    }
+}
+
+/// Where an IPv4 header has it: its second octet.
+#[inline]
+const fn dscp_of_ipv4(second: u8) -> u8 {
+    second >> 2
+}
+
+/// Where an IPv6 header has it: its first two octets.
+#[inline]
+const fn dscp_of_ipv6(first: u8, second: u8) -> u8 {
+    (first << 2 | second >> 6) & 0x3F
 }
 
 /// The EtherType that counts, and what is behind it.
@@ -236,7 +272,7 @@ fn ipv4(packet: &[u8]) -> Result<Packet<4>, Unreadable> {
         source,
         destination,
         protocol: carried,
-        dscp: services >> 2,
+        dscp: dscp_of_ipv4(services),
         later_fragment: offset != 0,
         transport,
     })
@@ -282,7 +318,7 @@ fn ipv6(packet: &[u8]) -> Result<Packet<16>, Unreadable> {
         source,
         destination,
         protocol: behind.protocol,
-        dscp: (v0 << 2 | v1 >> 6) & 0x3F,
+        dscp: dscp_of_ipv6(*v0, *v1),
         later_fragment: behind.later_fragment,
         transport,
     })
@@ -361,7 +397,13 @@ fn chain(first: u8, whole: &[u8]) -> Result<Behind<'_>, Unreadable> {
         let behind = payload.get(octets..).ok_or(Unreadable::Truncated)?;
         if next == extension::FRAGMENT {
             fragmented = true;
-            let offset = u16::from_be_bytes([f0, f1]) >> 3;
+            let field = u16::from_be_bytes([f0, f1]);
+            let (offset, more) = (field >> 3, field & 1 == 1);
+            // What lists ask of would stand deeper in the packet that is put together than any offset says, where another
+            // fragment can overwrite it.
+            if is_extension(follows) && (offset != 0 || more) {
+                return Err(Unreadable::Extensions);
+            }
             if offset != 0 {
                 later_fragment(offset, behind.len(), true)?;
                 return Ok(Behind {

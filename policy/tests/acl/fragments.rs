@@ -229,8 +229,32 @@ fn ports_are_found_behind_extension_headers() {
         assert_eq!(unreadable(&frame), expected, "{count} headers");
     }
     // RFC 7112: the whole chain is in the first fragment.
-    let cut = ipv6(44, &[60, 0, 0, 1, 0, 0, 0, 1, 17, 1, 0, 0, 0, 0, 0, 0]);
+    let cut = ipv6(44, &[60, 0, 0, 0, 0, 0, 0, 1, 17, 1, 0, 0, 0, 0, 0, 0]);
     assert_eq!(unreadable(&cut), Some(Unreadable::Truncated));
+}
+
+/// A first fragment with options before its TCP header, and a later one that would write other flags over that.
+#[test]
+fn no_fragment_has_an_extension_header_behind_that_which_says_so() {
+    let lines = ["permit tcp any any established", "permit ipv6 any any"];
+    let why = (Action::Deny, By::Unreadable(Unreadable::Extensions));
+    let options = [6, 0, 1, 4, 0, 0, 0, 0];
+    let fragment = |next: u8, field: u8, payload: &[u8]| {
+        let header = [next, 0, 0, field, 0, 0, 0, 1];
+        ipv6(44, &[&header, payload].concat())
+    };
+    let ack = tcp(80, 0x10);
+    let hides_tcp = [&options[..], &ack].concat();
+    assert_eq!(says("ipv6", &lines, &fragment(60, 1, &hides_tcp)), why);
+    for next in [0, 43, 44, 51, 60, 135, 139, 140] {
+        for offset in [1, 2, 3, 20] {
+            let later = fragment(next, offset << 3 | 1, &tcp(22, 2));
+            assert_eq!(says("ipv6", &lines, &later), why, "{next} at {offset}");
+        }
+    }
+    // Whole (RFC 6946), and one whose TCP header is the first that is in fragments.
+    assert!(passes("ipv6", &lines[..1], &fragment(60, 0, &hides_tcp)));
+    assert!(passes("ipv6", &lines[..1], &fragment(6, 1, &ack)));
 }
 
 #[test]
