@@ -261,11 +261,42 @@ impl Marking {
 /// yellow when it is drop eligible (IEEE 802.1Q clause 6.9.3), else green.
 pub fn color_of(tag: Option<VlanTag>, bytes: &[u8], skip: u16) -> Color {
     let ip = IpHeader::find(bytes, skip, tag.is_some());
+    color(ip, tag.is_some_and(VlanTag::drop_eligible))
+}
+
+/// The colour it leaves with, by the same rules: `rewrite` is written by then, and it is drop eligible or not as marking
+/// made it, not as it came.
+///
+/// ```
+/// use policy::marking::{color_leaving, color_of};
+/// use policy::rate::Color;
+///
+/// let mut frame = [0; 34];
+/// frame[12..16].copy_from_slice(&[0x08, 0x00, 0x45, 10 << 2]);
+/// assert_eq!(color_of(None, &frame, 12), Color::Green);
+/// let af12 = niv::Rewrite { at: 14, start: [0x45, 12 << 2], checksum: None };
+/// assert_eq!(color_leaving(false, &frame, 12, Some(af12), false), Color::Yellow);
+/// ```
+pub fn color_leaving(
+    has_tag: bool,
+    bytes: &[u8],
+    skip: u16,
+    rewrite: Option<Rewrite>,
+    drop_eligible: bool,
+) -> Color {
+    let ip = IpHeader::find(bytes, skip, has_tag).map(|ip| IpHeader {
+        start: rewrite.map_or(ip.start, |rewrite| rewrite.start),
+        ..ip
+    });
+    color(ip, drop_eligible)
+}
+
+fn color(ip: Option<IpHeader>, drop_eligible: bool) -> Color {
     match ip.and_then(|ip| ip.dscp().assured()) {
         Some((_, 1)) => Color::Green,
         Some((_, 2)) => Color::Yellow,
         Some(_) => Color::Red,
-        None if tag.is_some_and(VlanTag::drop_eligible) => Color::Yellow,
+        None if drop_eligible => Color::Yellow,
         None => Color::Green,
     }
 }

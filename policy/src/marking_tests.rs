@@ -165,6 +165,25 @@ fn colours_come_from_drop_precedence_and_then_from_the_drop_bit() {
 }
 
 #[test]
+fn on_the_way_out_the_colour_is_that_of_what_leaves() {
+    let (af11, af12, other) = (ipv6(10 << 2, 0), ipv6(12 << 2, 0), ipv6(46 << 2, 0));
+    let rewrite = |frame: &[u8], dscp| set(dscp).mark(None, frame, 12, Color::Green).rewrite;
+    for (frame, dscp, color) in [
+        (&af11, 12, Color::Yellow),
+        (&af11, 14, Color::Red),
+        (&af12, 10, Color::Green),
+        (&af12, 0, Color::Green),
+        (&other, 12, Color::Yellow),
+    ] {
+        let rewrite = rewrite(frame, dscp);
+        assert!(rewrite.is_some());
+        assert_eq!(color_leaving(false, frame, 12, rewrite, false), color);
+    }
+    assert_eq!(color_leaving(false, &other, 12, None, true), Color::Yellow);
+    assert_eq!(color_leaving(false, &other, 12, None, false), Color::Green);
+}
+
+#[test]
 fn a_header_that_is_cut_short_or_of_another_version_is_left_alone() {
     let whole = ipv4(0, 0, &[0; 20], &[]);
     for length in 0..whole.len() {

@@ -22,8 +22,10 @@ use niv::{DropReason, Mac, PortId};
 use policy::acl::{
     AccessList, Action, Decision, Family, ListName, Network, Subject, View, first_match,
 };
+use policy::marking::{DscpRule, Marking};
+use std::sync::Arc;
 use vis::switch::{
-    Explanation, FilterList, FilterStep, Filters, ListPlan, PortPolicy, Step, list_sets,
+    Explanation, FilterList, FilterStep, Filters, ListPlan, PortPolicy, RatePolicy, Step, list_sets,
 };
 
 const FAMILIES: [Family; 3] = [Family::Ipv4, Family::Ipv6, Family::Mac];
@@ -103,6 +105,40 @@ fn acl_out() {
     assert_eq!(lab.port(3).egress.sent.frames, 3);
     assert_eq!(lab.port(0).ingress.flooded, 3);
     assert_eq!(hits(&lab, "web"), [1, 1, 1]);
+}
+
+/// On the way in as it came, and on the way out as it leaves: marking stands between.
+#[test]
+fn a_dscp_is_judged_as_it_stands_where_the_list_does() {
+    let ef = "ip access-list ef\n10 permit udp any any dscp ef\n";
+    let others = "ip access-list others\n10 deny udp any any dscp ef\n20 permit ip any any\n";
+    for (from, device, vif) in [(0, 0, Some(5)), (2, 2, None)] {
+        let mut lab = lab();
+        lab.change(|topology| {
+            let marked = RatePolicy {
+                marking: Some(Marking {
+                    dscp: DscpRule::Set(46u8.try_into().unwrap()),
+                    ..Marking::default()
+                }),
+                ..RatePolicy::default()
+            };
+            topology.ports[from].policy = PortPolicy {
+                rates: Some(Arc::new(marked)),
+                ..inward(ready(others))
+            };
+            topology.ports[1].policy = outward(ready(others));
+            topology.ports[3].policy = outward(ready(ef));
+        });
+        let frame = udp([0xFF; 6], 1, 80);
+        lab.receive(
+            device,
+            &vif.map_or(frame.clone(), |vif| uplink(vif, &frame)),
+        );
+        assert_eq!(lab.port(from as u16).ingress.flooded, 1);
+        assert_eq!(lab.port(1).egress.dropped.get(DropReason::AclOut), 1);
+        assert_eq!(lab.port(3).egress.sent.frames, 1);
+        assert_eq!(hits(&lab, "ef"), [1, 0]);
+    }
 }
 
 #[test]

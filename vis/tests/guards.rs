@@ -9,13 +9,14 @@ mod lab;
 
 use lab::{Lab, broadcast, ethernet, mac, plain, veth, vlan};
 use niv::{DropReason, Mac, PortId};
-use packet_io::{Offload, RxFrame};
+use packet_io::{Checksum, Offload, RxFrame, Segmentation, SegmentationKind};
 use policy::bridge_guard::{BpduGuard, Evidence};
 use policy::err_disable::Cause;
+use policy::rate::{Awareness, BitRate, Burst, Configured, PerColor, Policer};
 use policy::security::{Ageing, Kind, Mode, PortSecurity, Why};
 use policy::storm::{Action, Class, Level, StormControl};
 use std::sync::Arc;
-use vis::switch::{GuardEvent, GuardPolicy, PortPlan, PortState, Recalled, SecurePlan};
+use vis::switch::{GuardEvent, GuardPolicy, PortPlan, PortState, RatePolicy, Recalled, SecurePlan};
 
 /// Two vEths on one link, one on another, and two plain ports, all in VLAN 10.
 fn ports() -> Vec<PortPlan> {
@@ -128,6 +129,69 @@ fn storm_control() {
             assert_eq!(events(&mut lab), [GuardEvent::Storm { slot, class }]);
         }
     }
+}
+
+/// IPv4 and TCP to an address that nobody has, in segments of 500 octets.
+fn oversized(segments: u16) -> (Vec<u8>, Offload) {
+    let mut bytes = ethernet(NOBODY, mac(1), &[8, 0], 40 + 500 * usize::from(segments));
+    bytes[14..54].fill(0);
+    bytes[14] = 0x45;
+    bytes[16..18].copy_from_slice(&(40 + 500 * segments).to_be_bytes());
+    bytes[23] = 6;
+    bytes[46] = 0x50;
+    let offload = Offload {
+        checksum: Some(Checksum {
+            start: 34,
+            offset: 16,
+        }),
+        segmentation: (segments > 1).then_some(Segmentation {
+            kind: SegmentationKind::Tcp4,
+            size: 500,
+            ecn: false,
+        }),
+    };
+    (bytes, offload)
+}
+
+/// What its sender's offload makes of a storm is all the same.
+#[test]
+fn of_an_oversized_flood_as_many_segments_pass_as_would_one_by_one() {
+    for together in [1, 5] {
+        let mut lab = guarded(3, storm(Class::UnknownUnicast, 30, Action::Drop));
+        let (bytes, offload) = oversized(together);
+        for _ in 0..10 / together {
+            lab.receive_with(2, &bytes, offload);
+        }
+        assert_eq!(flooded(&lab, 3), 3);
+        assert_eq!(dropped(&lab, 3, DropReason::StormControl), 7);
+        let copies = lab.port(4).egress.sent;
+        assert_eq!(copies.frames, 3, "{together} together");
+        lab.wait(1_000);
+        lab.receive_with(2, &bytes, offload);
+        assert_eq!(flooded(&lab, 3), 3 + u64::from(together.min(3)));
+    }
+}
+
+#[test]
+fn what_a_policer_left_of_an_oversized_flood_is_what_storm_control_judges() {
+    let mut lab = guarded(3, storm(Class::UnknownUnicast, 30, Action::Drop));
+    lab.change(|topology| {
+        let configured = Configured::Plain {
+            rate: BitRate::new(8_000).unwrap(),
+            burst: Some(Burst::new(4 * 554).unwrap()),
+        };
+        let policer = Policer::new(configured, Awareness::Blind, PerColor::DROP_RED);
+        let rates = RatePolicy {
+            police_in: Some(policer.unwrap()),
+            ..RatePolicy::default()
+        };
+        topology.ports[3].policy.rates = Some(Arc::new(rates));
+    });
+    let (bytes, offload) = oversized(5);
+    lab.receive_with(2, &bytes, offload);
+    assert_eq!(flooded(&lab, 3), 3);
+    assert_eq!(dropped(&lab, 3, DropReason::StormControl), 1);
+    assert_eq!(dropped(&lab, 3, DropReason::PolicerIn), 1);
 }
 
 #[test]

@@ -151,6 +151,27 @@ fn octets_on_the_way_out_are_those_that_leave() {
     }
 }
 
+/// The tag of a primary VLAN too, whatever secondary one a frame travels in.
+#[test]
+fn a_promiscuous_trunk_is_policed_by_the_octets_that_leave() {
+    let vlans = lab::private_vlans(&[(100, Some(101), &[])]);
+    for (burst, passes) in [(208, 2), (207, 1)] {
+        let mut lab = lab();
+        lab.change(|topology| {
+            topology.vlans = "100,101".parse().unwrap();
+            topology.private = Some(Arc::clone(&vlans));
+            topology.ports[5].vlan = lab::host(&vlans, 101);
+            topology.ports[4].vlan = lab::promiscuous_trunk(&vlans, "100", None, "101");
+            set(topology, 4, output(burst));
+        });
+        for _ in 0..3 {
+            lab.receive(3, &lab::ethernet(mac(9), mac(8), &[8, 0], 86));
+        }
+        assert_eq!(lab.sent.len(), passes, "{burst}");
+        assert!(lab.sent.iter().all(|(_, octets)| octets.len() == 104));
+    }
+}
+
 #[test]
 fn who_is_policed_on_the_way_out_is_in_no_list() {
     let mut lab = lab();
@@ -399,6 +420,70 @@ fn what_exceeds_the_committed_rate_is_marked_down() {
         .collect();
     assert_eq!(sent, [(0, 10), (1, 12)]);
     assert_eq!(lab.port(4).ingress.dropped.get(DropReason::PolicerIn), 1);
+}
+
+/// A meter that believes frames takes for yellow what was marked so on the way in, and for green what was marked so.
+#[test]
+fn colours_on_the_way_out_are_those_that_leave() {
+    let believing = {
+        let configured = Configured::SingleRate {
+            committed: BitRate::new(8_000_000).unwrap(),
+            burst: None,
+            excess: None,
+        };
+        let drops = PerColor {
+            yellow: false,
+            ..PerColor::DROP_RED
+        };
+        Policer::new(configured, Awareness::Aware, drops).unwrap()
+    };
+    let spent = {
+        let configured = Configured::SingleRate {
+            committed: BitRate::new(8).unwrap(),
+            burst: Some(Burst::new(1).unwrap()),
+            excess: Some(Burst::new(1_000).unwrap()),
+        };
+        Policer::new(configured, Awareness::Blind, PerColor::DROP_RED).unwrap()
+    };
+    let marked_down = RatePolicy {
+        police_in: Some(spent),
+        marking: Some(Marking {
+            markdown: Some(Markdown::default()),
+            ..Marking::default()
+        }),
+        police_out: None,
+    };
+    let af11 = marking(Marking {
+        dscp: DscpRule::Set(10u8.try_into().unwrap()),
+        ..Marking::default()
+    });
+    // AF11 and best effort marked down, AF12 made AF11, and AF12 as it came.
+    for (inward, dscp, passes) in [
+        (marked_down.clone(), 10, false),
+        (marked_down, 0, false),
+        (af11, 12, true),
+        (RatePolicy::default(), 12, false),
+    ] {
+        for (slot, device, vif) in PARITY {
+            let mut lab = lab();
+            lab.receive(3, &broadcast(9));
+            lab.change(|topology| {
+                set(topology, slot, inward.clone());
+                let police_out = Some(believing);
+                set(
+                    topology,
+                    5,
+                    RatePolicy {
+                        police_out,
+                        ..RatePolicy::default()
+                    },
+                );
+            });
+            lab.sent.clear();
+            lab.receive(device, &arriving(vif, &ipv4(9, dscp)));
+            assert_eq!(lab.sent.len(), usize::from(passes), "{inward:?} {dscp}");
+        }
+    }
 }
 
 #[test]

@@ -166,6 +166,11 @@ impl Lists {
             bytes: frame.bytes,
             ethertype_at: frame.skip.into(),
         });
+        // Marking stands before the lists for the way out: they judge what leaves.
+        let view = match frame.edit.rewrite {
+            None => view,
+            Some(rewrite) => view.rewritten(rewrite),
+        };
         let decision = self.filter.judge_view(&view);
         trail.step(Step::Filter(FilterStep { outward, decision }));
         trail.decided(&Decided {

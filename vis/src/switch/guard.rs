@@ -9,19 +9,15 @@
 use super::Time;
 use super::guarded::GuardEvent;
 use super::pipeline::{Frame, Verdict};
+use super::rate::shorten;
 use super::snapshot::BridgePort;
 use super::trail::{Step, Trail};
 use niv::{DropReason, Mac, Slot, VlanId};
 use policy::bridge_guard::{Bpdu, BpduGuard, Guarded};
 use policy::err_disable::Cause;
-use policy::rate::Train;
 use policy::security::{Admission, PortSecurity, Violation};
 use policy::storm::{Class, StormControl};
 use std::sync::Arc;
-
-/// Octets of a frame before its payload, its outer VLAN tag left out.
-const HEADER: u32 = 14;
-const VLAN_TAG: u32 = 4;
 
 /// What guards ask of one bridge port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -201,7 +197,7 @@ pub(super) fn storm(
     trail: &mut impl Trail,
     now: Time,
     from: &BridgePort,
-    frame: &Frame<'_>,
+    frame: &mut Frame<'_>,
     verdict: &Verdict<'_>,
 ) -> Result<(), DropReason> {
     match (&from.policy.guards, verdict) {
@@ -212,25 +208,20 @@ pub(super) fn storm(
     }
 }
 
-/// An oversized frame passes as a whole or not at all: it is not cut here.
+/// Of an oversized frame the first so many segments pass, as they would have if they had come one by one.
 fn judge_flood(
     trail: &mut impl Trail,
     now: Time,
     from: &BridgePort,
-    frame: &Frame<'_>,
+    frame: &mut Frame<'_>,
     control: &StormControl,
 ) -> Result<(), DropReason> {
     let class = Class::of(frame.destination);
-    let tag = frame.tag.map_or(0, |_| VLAN_TAG);
-    let longest = frame.payload.saturating_add(HEADER + tag);
-    let train = Train::of(frame.weight, longest);
+    let train = frame.arrived();
     let state = &mut trail.kept(from.slot.index).storm;
     let judged = control.judge(state, now.into(), class, train);
-    let result = if judged.pass == train.segments() {
-        Ok(())
-    } else {
-        Err(DropReason::StormControl)
-    };
+    let passing = (train, judged.pass);
+    let result = shorten(trail, from, frame, passing, DropReason::StormControl);
     if judged.begins {
         let slot = from.slot;
         let event = GuardEvent::Storm { slot, class };

@@ -11,7 +11,7 @@ use super::trail::{Step, Trail};
 use super::{Membership, Time};
 use niv::{DropReason, VlanTag, Weight};
 use packet_io::Edit;
-use policy::marking::{CosRule, Marked, Marking, color_of};
+use policy::marking::{CosRule, Marked, Marking, color_leaving, color_of};
 use policy::rate::{Color, Policed, Policer, PolicerState, Train};
 use std::num::NonZeroU16;
 
@@ -82,7 +82,29 @@ impl RateStep {
 /// Addresses and EtherType.
 const HEADER: u32 = 14;
 
+/// In the upper four bits of a VLAN tag: drop eligible (IEEE 802.1Q clause 9.6).
+const DROP_ELIGIBLE: u16 = 0x1000;
+
 impl Frame<'_> {
+    /// The wire frames it stands for, as they came.
+    #[inline]
+    pub(super) fn arrived(&self) -> Train {
+        self.train(self.tag.is_some())
+    }
+
+    /// What marking has made of it so far.
+    fn color_leaving(&self) -> Color {
+        let drop_eligible = self.priority & DROP_ELIGIBLE != 0;
+        let has_tag = self.tag.is_some();
+        color_leaving(
+            has_tag,
+            self.bytes,
+            self.skip,
+            self.edit.rewrite,
+            drop_eligible,
+        )
+    }
+
     /// The wire frames it stands for, as long as they are with or without an outer VLAN tag.
     #[inline]
     fn train(&self, tagged: bool) -> Train {
@@ -118,15 +140,39 @@ fn police(
     policer: &Policer,
     state: &mut PolicerState,
     now: Time,
-    frame: &Frame<'_>,
     train: Train,
+    color: impl FnOnce() -> Color,
 ) -> Policed {
     let came = if policer.is_color_aware() {
-        color_of(frame.tag, frame.bytes, frame.skip)
+        color()
     } else {
         Color::Green
     };
     policer.police(state, now.into(), train, came)
+}
+
+/// Of an oversized frame the first `pass` segments go on, and the others end here for `reason`: `frame` says so from here on.
+#[inline]
+pub(super) fn shorten(
+    trail: &mut impl Trail,
+    from: &BridgePort,
+    frame: &mut Frame<'_>,
+    (train, pass): (Train, u32),
+    reason: DropReason,
+) -> Result<(), DropReason> {
+    let segments = first(train, pass).ok_or(reason)?;
+    if segments.is_some() {
+        let passed = train.first(pass);
+        let rest = Weight {
+            frames: frame.weight.frames.saturating_sub(passed.frames),
+            octets: frame.weight.octets.saturating_sub(passed.octets),
+        };
+        let counters = trail.troubled(from.slot.index);
+        counters.drop_received(reason, rest);
+        frame.weight = passed;
+        frame.edit.segments = segments;
+    }
+    Ok(())
 }
 
 #[inline]
@@ -165,22 +211,13 @@ fn arriving(
 ) -> Result<(), DropReason> {
     let mut color = Color::Green;
     if let Some(policer) = &rates.police_in {
-        let train = frame.train(frame.tag.is_some());
+        let train = frame.arrived();
         let state = &mut trail.kept(from.slot.index).police_in;
-        let verdict = police(policer, state, now, frame, train);
+        let came = || color_of(frame.tag, frame.bytes, frame.skip);
+        let verdict = police(policer, state, now, train, came);
         trail.step(policed(Way::In, verdict, train));
-        let segments = first(train, verdict.pass).ok_or(DropReason::PolicerIn)?;
-        if segments.is_some() {
-            let passed = train.first(verdict.pass);
-            let rest = Weight {
-                frames: frame.weight.frames.saturating_sub(passed.frames),
-                octets: frame.weight.octets.saturating_sub(passed.octets),
-            };
-            let counters = trail.troubled(from.slot.index);
-            counters.drop_received(DropReason::PolicerIn, rest);
-            frame.weight = passed;
-            frame.edit.segments = segments;
-        }
+        let passing = (train, verdict.pass);
+        shorten(trail, from, frame, passing, DropReason::PolicerIn)?;
         color = verdict.color;
     }
     if let Some(marking) = &rates.marking {
@@ -217,9 +254,10 @@ fn leaving(
     membership: Membership,
     frame: &Frame<'_>,
 ) -> Result<Edit, DropReason> {
-    let train = frame.train(membership == Membership::Tagged);
+    let tagged = matches!(membership, Membership::Tagged | Membership::TaggedAs(_));
+    let train = frame.train(tagged);
     let state = &mut trail.kept(to.slot.index).police_out;
-    let verdict = police(policer, state, now, frame, train);
+    let verdict = police(policer, state, now, train, || frame.color_leaving());
     trail.step(policed(Way::Out, verdict, train));
     let segments = first(train, verdict.pass).ok_or(DropReason::PolicerOut)?;
     if segments.is_none() {
