@@ -179,7 +179,9 @@ fn policy(
         Membership::Trunk { native, allowed } => {
             private_vlan::trunk(*native, allowed, config.tag_native)
         }
-        Membership::Private(membership) => private_vlan::policy(membership, private),
+        Membership::Private(membership) => {
+            private_vlan::policy(membership, config.tag_native, private)
+        }
         // Refused by the configuration for a vEth, and no bridge port for an ethernet.
         Membership::Vntag => private_vlan::nothing(),
     }

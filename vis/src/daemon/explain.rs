@@ -10,7 +10,7 @@ use super::forward::complete;
 use super::private_vlan;
 use super::run::Daemon;
 use super::view::LookError;
-use crate::config::{self, About, InterfaceId, OriginatedLine, State};
+use crate::config::{self, About, InterfaceId, OriginatedLine, PrivateMembership, State};
 use crate::control::explain::{
     ExplainRequest, ExplainedCopy, ExplainedVlanTag, ExplainedVnTag, FrameOctets, Hex, MAX_COPIES,
     Reason, ShowExplain, Stage, Verdict,
@@ -357,7 +357,13 @@ impl Words<'_> {
     fn vlan_lines(&self, of: Option<InterfaceId>) -> Vec<OriginatedLine> {
         let mut lines = self.lines(of, VLANS);
         let config = &self.daemon.config;
-        let is_trunk = matches!(self.membership(of), Some(config::Membership::Trunk { .. }));
+        let is_trunk = match self.membership(of) {
+            Some(config::Membership::Trunk { .. }) => true,
+            Some(config::Membership::Private(private)) => {
+                matches!(private, PrivateMembership::Trunk { .. })
+            }
+            _ => false,
+        };
         lines.extend(config.tag_native_origin().filter(|_| is_trunk));
         lines
     }

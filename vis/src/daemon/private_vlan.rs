@@ -23,6 +23,7 @@ pub(super) fn vlans(config: &Config, topology: &mut Topology) {
 /// What a port does that has a part in private VLANs.
 pub(super) fn policy(
     membership: &PrivateMembership,
+    tag_native: bool,
     vlans: Option<&Arc<PrivateVlans>>,
 ) -> VlanPolicy {
     let port = match membership {
@@ -43,9 +44,12 @@ pub(super) fn policy(
                 mapped = mapped.union(&mapping.secondaries);
             }
             PrivatePort::PromiscuousTrunk {
-                vlans: TrunkVlans {
-                    allowed: Arc::new(carried),
-                    native: *native,
+                vlans: match native {
+                    Some(native) => trunk_vlans(*native, carried, tag_native),
+                    None => TrunkVlans {
+                        allowed: Arc::new(carried),
+                        native: None,
+                    },
                 },
                 mapped: Arc::new(mapped),
             }
@@ -69,13 +73,18 @@ pub(super) fn nothing() -> VlanPolicy {
     }
 }
 
-/// With `vlan dot1q tag native` a trunk tags its native VLAN as any other, and takes nothing untagged.
+/// An ordinary trunk.
 pub(super) fn trunk(native: VlanId, allowed: &VlanSet, tag_native: bool) -> VlanPolicy {
-    let mut allowed = allowed.clone();
+    let TrunkVlans { allowed, native } = trunk_vlans(native, allowed.clone(), tag_native);
+    VlanPolicy::Trunk { allowed, native }
+}
+
+/// With `vlan dot1q tag native` a trunk tags its native VLAN as any other, and takes nothing untagged.
+fn trunk_vlans(native: VlanId, mut allowed: VlanSet, tag_native: bool) -> TrunkVlans {
     if tag_native {
         allowed.insert(native);
     }
-    VlanPolicy::Trunk {
+    TrunkVlans {
         allowed: Arc::new(allowed),
         native: (!tag_native).then_some(native),
     }
@@ -241,4 +250,36 @@ pub(super) fn role_words(membership: &Membership) -> Option<String> {
             format!("a promiscuous trunk in private VLAN {}", each.join(", "))
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+    use crate::daemon::compile;
+    use crate::switch::{Membership, Slots};
+
+    #[test]
+    fn with_tag_native_every_trunk_tags_its_native_vlan_and_takes_nothing_untagged() {
+        let text = "vlan 7\nvlan 101\n  private-vlan isolated\nvlan 100\n  private-vlan primary\n  \
+            private-vlan association 101\ninterface ethernet 1\n  device a\n  \
+            switchport mode private-vlan trunk promiscuous\n  \
+            switchport private-vlan mapping trunk 100 101\n  \
+            switchport private-vlan trunk native vlan 7\ninterface ethernet 2\n  device b\n  \
+            switchport mode trunk\n  switchport trunk native vlan 7\n";
+        let native = VlanId::try_from(7).unwrap();
+        for (before, takes_untagged, leaves) in [
+            ("", true, Membership::Untagged),
+            ("vlan dot1q tag native\n", false, Membership::Tagged),
+        ] {
+            let (config, _) = parse(&[before, text].concat(), "t").unwrap();
+            let topology = compile::topology(&config, 0, &mut Slots::new(9), |_| true).unwrap();
+            assert_eq!(topology.ports.len(), 2);
+            for port in &topology.ports {
+                let untagged = port.vlan.classify(None, &topology.vlans);
+                assert_eq!(untagged.is_ok(), takes_untagged, "{}", port.name);
+                assert_eq!(port.vlan.membership(native), leaves, "{}", port.name);
+            }
+        }
+    }
 }
