@@ -230,6 +230,70 @@ fn an_address_of_a_promiscuous_port_stays_there() {
     assert_eq!(lab.addresses()[0].slot.index, A[0]);
 }
 
+fn owner(lab: &Lab) -> u16 {
+    let [known] = lab.addresses()[..] else {
+        unreachable!("{:?}", lab.addresses())
+    };
+    known.slot.index
+}
+
+/// A gateway that takes over from another, at once and as often as an address may move.
+#[test]
+fn an_address_moves_between_promiscuous_ports_as_any() {
+    let (mut lab, _) = lab();
+    send(&mut lab, PROMISCUOUS, &broadcast(50));
+    for holder in [TRUNK, PROMISCUOUS, TRUNK] {
+        send(&mut lab, holder, &broadcast(50));
+        assert_eq!(owner(&lab), holder);
+        send(&mut lab, A[0], &broadcast(50));
+        assert_eq!(owner(&lab), holder);
+    }
+    send(&mut lab, PROMISCUOUS, &broadcast(50));
+    assert_eq!(owner(&lab), TRUNK);
+    assert_eq!(
+        lab.port(PROMISCUOUS).anomalies.get(Anomaly::MoveDamped),
+        1,
+        "the fourth move of a second"
+    );
+}
+
+/// Hosts that had it before, and passed it to and fro until it was held, keep it no longer than until the gateway speaks.
+#[test]
+fn a_promiscuous_port_has_its_address_at_once_whatever_hosts_do() {
+    for gateway in [PROMISCUOUS, TRUNK] {
+        let (mut lab, _) = lab();
+        for _ in 0..5 {
+            for host in A {
+                send(&mut lab, host, &broadcast(50));
+            }
+        }
+        assert!(lab.port(A[0]).anomalies.get(Anomaly::MoveDamped) > 0);
+        send(&mut lab, gateway, &broadcast(50));
+        assert_eq!(owner(&lab), gateway);
+        for host in A {
+            send(&mut lab, host, &broadcast(50));
+            assert_eq!(owner(&lab), gateway);
+        }
+        let frame = lab::ethernet(mac(50), mac(60), &[0x08, 0], 46);
+        let heard = heard(&mut lab, |lab| send(lab, B[0], &frame));
+        assert_eq!(heard, BTreeSet::from([gateway]));
+    }
+}
+
+/// What a trunk says is in the primary VLAN is from a promiscuous port of another switch.
+#[test]
+fn a_promiscuous_port_behind_another_switch_has_its_address_at_once() {
+    let (mut lab, _) = lab();
+    lab.change(|topology| topology.ports[usize::from(TRUNK)].vlan = trunk("100-103", None));
+    send(&mut lab, A[0], &broadcast(50));
+    send(&mut lab, TRUNK, &broadcast(50));
+    assert_eq!(owner(&lab), TRUNK);
+    // In a secondary one it is a host's.
+    send(&mut lab, PROMISCUOUS, &broadcast(50));
+    lab.receive_tagged(3, 0x8100, 102, &broadcast(50));
+    assert_eq!(owner(&lab), PROMISCUOUS);
+}
+
 #[test]
 fn a_role_changes_live() {
     let (mut lab, vlans) = lab();

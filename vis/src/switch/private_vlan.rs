@@ -6,9 +6,9 @@
 
 use super::snapshot::{BridgePort, Snapshot};
 use super::trail::Trail;
-use super::{Learned, Membership, Time};
+use super::{Learned, Membership, Time, VlanPolicy};
 use niv::{DropReason, Mac, VlanId, VlanSet, VlanTag};
-use policy::private_vlan::{Leave, PrivatePort, PrivateVlans};
+use policy::private_vlan::{Leave, PrivatePort, PrivateVlans, Role};
 use std::sync::Arc;
 
 /// What a bridge port is in private VLANs.
@@ -46,6 +46,10 @@ impl PrivatePolicy {
     fn holds_addresses(&self, vlan: VlanId) -> bool {
         self.vlans.holds_addresses(&self.port, vlan)
     }
+
+    const fn is_host(&self) -> bool {
+        matches!(self.port, PrivatePort::Host(_))
+    }
 }
 
 fn membership(leave: Leave, vlan: VlanId) -> Membership {
@@ -57,8 +61,9 @@ fn membership(leave: Leave, vlan: VlanId) -> Membership {
     }
 }
 
-/// Learns under the domain's filtering id; but an address that a promiscuous port has stays there, or a host could take
-/// the gateway's.
+/// Learns under the domain's filtering id. A promiscuous port's address stays there when a host sends from it, or a host could
+/// take the gateway's; and a host's is a promiscuous port's as soon as that sends from it, whatever hosts did to keep it. Between
+/// promiscuous ports it moves as any, so that one gateway can follow another.
 pub(super) fn learn(
     trail: &mut impl Trail,
     snapshot: &Snapshot,
@@ -68,20 +73,25 @@ pub(super) fn learn(
     from: &BridgePort,
     now: Time,
 ) -> Learned {
-    let Some((primary, _)) = private.part(vlan) else {
+    let Some((primary, role)) = private.part(vlan) else {
         return trail.learn(vlan, source, from.slot, now);
     };
     let holder = trail.lookup(primary, source, now);
     let holder = holder.filter(|&slot| slot != from.slot);
-    let stays = holder
-        .and_then(|slot| snapshot.holder(slot))
-        .is_some_and(|port| match &port.vlan {
-            super::VlanPolicy::Private(policy) => policy.holds_addresses(vlan),
-            _ => false,
-        });
-    if stays {
-        Learned::AtPromiscuous
-    } else {
-        trail.learn(primary, source, from.slot, now)
+    let holder = match holder.and_then(|slot| snapshot.holder(slot)) {
+        Some(port) => match &port.vlan {
+            VlanPolicy::Private(policy) => Some(policy),
+            VlanPolicy::Access(_) | VlanPolicy::Trunk { .. } => None,
+        },
+        None => None,
+    };
+    match (role, holder) {
+        (Role::Promiscuous, Some(holder)) if holder.is_host() => {
+            trail.claim(primary, source, from.slot, now)
+        }
+        (Role::Isolated | Role::Community(_), Some(holder)) if holder.holds_addresses(vlan) => {
+            Learned::AtPromiscuous
+        }
+        _ => trail.learn(primary, source, from.slot, now),
     }
 }

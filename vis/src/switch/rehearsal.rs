@@ -67,6 +67,15 @@ impl Trail for Rehearsal<'_> {
         foresight.learned
     }
 
+    fn claim(&mut self, vlan: VlanId, mac: Mac, slot: Slot, now: Time) -> Learned {
+        let mut foresight = self.table.foresee(vlan, mac, slot, now);
+        if foresight.learned == Learned::Held {
+            foresight.learned = Learned::Moved;
+        }
+        self.learned = Some((vlan, mac, foresight, slot));
+        foresight.learned
+    }
+
     fn lookup(&self, vlan: VlanId, mac: Mac, now: Time) -> Option<Slot> {
         if let Some((learned_in, learned, foresight, slot)) = self.learned {
             let is_here = !matches!(foresight.learned, Learned::Held | Learned::NotOpen);

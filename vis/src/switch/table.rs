@@ -322,6 +322,15 @@ impl Table {
         self.insert(key, slot.index, now)
     }
 
+    /// As [`Table::learn`] for a slot whose the address is: how often it moved before, and that it is held elsewhere, does not
+    /// count.
+    pub fn claim(&mut self, vlan: VlanId, mac: Mac, slot: Slot, now: Time) -> Learned {
+        if let Ok(at) = self.find(key(vlan, mac)) {
+            self.records[at].moves = 0;
+        }
+        self.learn(vlan, mac, slot, now)
+    }
+
     /// Where the address was that [`Table::learn`] last said of that it moved or is held.
     pub const fn away(&self) -> Away {
         self.away

@@ -61,6 +61,8 @@ pub enum Step {
 pub(super) trait Trail {
     /// `mac` has just sent from `slot`.
     fn learn(&mut self, vlan: VlanId, mac: Mac, slot: Slot, now: Time) -> Learned;
+    /// The same, of a slot whose the address is, wherever it was learned and held before.
+    fn claim(&mut self, vlan: VlanId, mac: Mac, slot: Slot, now: Time) -> Learned;
     /// The bridge port behind which `mac` is.
     fn lookup(&self, vlan: VlanId, mac: Mac, now: Time) -> Option<Slot>;
     /// A bridge port's counters, for frames that pass.

@@ -228,6 +228,11 @@ impl Trail for Switch {
         self.table.learn(vlan, mac, slot, now)
     }
 
+    #[cold]
+    fn claim(&mut self, vlan: VlanId, mac: Mac, slot: Slot, now: Time) -> Learned {
+        self.table.claim(vlan, mac, slot, now)
+    }
+
     #[inline(always)]
     fn lookup(&self, vlan: VlanId, mac: Mac, now: Time) -> Option<Slot> {
         self.table.lookup(vlan, mac, now)

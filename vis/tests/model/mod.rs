@@ -25,6 +25,13 @@ fn open(state: PortState) -> bool {
     matches!(state, PortState::Forwarding | PortState::Opening)
 }
 
+/// What a port is in a private VLAN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Host,
+    Promiscuous,
+}
+
 /// Whose counters: a bridge port, by the slot it has, or a device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Whose {
@@ -240,9 +247,18 @@ impl Model {
         };
         let whole = domain(vlan).unwrap_or(vlan);
         let address: [u8; 6] = octets[6..12].try_into().unwrap();
-        if self.is_promiscuous(topology, vlan, address, source) {
+        let is_whole = domain(vlan) == Some(vlan);
+        let part = self.part_of_holder(topology, vlan, address, source);
+        if !is_whole && part == Some(Part::Promiscuous) {
             self.count(source, "promiscuous_address", 1);
         } else {
+            if is_whole && part == Some(Part::Host) {
+                for known in &mut self.table {
+                    if (known.vlan, known.mac) == (whole, address) {
+                        (known.window, known.held_until) = (None, 0);
+                    }
+                }
+            }
             self.learn(topology, now, whole, address, source, gone);
         }
 
@@ -305,26 +321,29 @@ impl Model {
         copies
     }
 
-    /// An address that a promiscuous port has in the private VLAN of `vlan` is not another's.
-    fn is_promiscuous(&self, topology: &Topology, vlan: u16, mac: [u8; 6], from: Whose) -> bool {
-        let Some(whole) = domain(vlan) else {
-            return false;
-        };
+    /// What the port is, other than `from`, that has an address in the private VLAN of `vlan`; `None`: nothing in it.
+    fn part_of_holder(
+        &self,
+        topology: &Topology,
+        vlan: u16,
+        mac: [u8; 6],
+        from: Whose,
+    ) -> Option<Part> {
+        let whole = domain(vlan)?;
         let known = self
             .table
             .iter()
             .find(|known| (known.vlan, known.mac) == (whole, mac));
-        let holder = known.filter(|known| known.owner != from);
-        holder.is_some_and(|known| {
-            let mut ports = topology
-                .ports
-                .iter()
-                .filter(|port| whose(port) == known.owner);
-            ports.any(|port| match &port.vlan {
-                VlanPolicy::Private(policy) => !matches!(policy.port, PrivatePort::Host(_)),
-                _ => false,
-            })
-        })
+        let holder = known.filter(|known| known.owner != from)?;
+        let mut ports = topology.ports.iter();
+        let port = ports.find(|port| whose(port) == holder.owner)?;
+        match &port.vlan {
+            VlanPolicy::Private(policy) => Some(match policy.port {
+                PrivatePort::Host(_) => Part::Host,
+                _ => Part::Promiscuous,
+            }),
+            _ => None,
+        }
     }
 
     /// Of the copies last decided so many were not made, because several were one.
