@@ -113,13 +113,29 @@ impl<'a> Read<'a> {
         for copy in copies {
             let gather = &copy.gather;
             let wire = [gather.head.as_bytes(), gather.rest(self.frame.bytes)].concat();
+            let view = self.leaving(copy);
             for to in self.receivers(topology, copy, &wire) {
                 assert_ne!(to.slot, self.from.slot, "back to its sender");
                 assert!(reached.insert(to.slot), "a port got it twice");
-                assert!(chosen_for(chosen, to).lets_out(&self.view), "{:?}", self.view);
+                assert!(chosen_for(chosen, to).lets_out(&view), "{view:?}");
                 self.judge_copy(to, copy, &wire);
             }
         }
+    }
+
+    /// What lists for the way out are to be asked: the frame with what marking wrote into it.
+    fn leaving(&self, copy: &Outgoing) -> View {
+        let Some(rewrite) = copy.edit.rewrite else {
+            return self.view;
+        };
+        let mut bytes = self.frame.bytes.to_vec();
+        assert_eq!(rewrite.apply(&mut bytes, 0), Some(()), "written behind the frame");
+        View::of(&Subject {
+            destination: self.view.destination,
+            source: self.view.source,
+            bytes: &bytes,
+            ethertype_at: bytes.len() - self.rest.len(),
+        })
     }
 
     /// Who gets `copy`, as its device and its tag say.
