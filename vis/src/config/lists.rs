@@ -110,8 +110,9 @@ impl AccessLists {
 
     fn remove(&mut self, family: Family, name: &ListName) -> Result<(), Conflict> {
         if let Some(list) = self.get(name) {
-            self.lines -= list.len();
+            let lines = list.len();
             self.enter(family, name)?;
+            self.lines -= lines;
             self.lists.remove(name);
         }
         Ok(())
@@ -411,6 +412,15 @@ ipv6 access-list web6
         let (config, _) = parse(&text, "t").unwrap();
         assert_eq!(config.running_config(), "ip access-list web\n");
         assert_eq!(config.lists.lines, 0);
+    }
+
+    #[test]
+    fn a_list_of_another_family_is_not_taken_away_nor_its_lines_forgotten() {
+        let (mut config, _) = parse(TEXT, "t").unwrap();
+        let (list, before) = ("web".parse().unwrap(), config.clone());
+        let line = Line::List(ListLine::Remove(Family::Mac, list));
+        assert!(config.apply(&Context::Config, line).is_err());
+        assert_eq!(config, before);
     }
 
     #[test]
