@@ -9,7 +9,6 @@
 #[allow(
     dead_code,
     unused_imports,
-    clippy::unwrap_used,
     reason = "the lists and frames of the crate that judges; each test program uses its own part"
 )]
 #[path = "../../policy/tests/acl/generate/mod.rs"]
