@@ -55,6 +55,10 @@ interface ethernet 5
   device p5
   switchport mode private-vlan trunk promiscuous
   switchport private-vlan mapping trunk 100 101-103
+interface ethernet 6
+  device p6
+  switchport mode trunk
+  switchport trunk allowed vlan 100-103
 ";
 
 /// The primary VLAN, and all of the private VLAN.
@@ -84,6 +88,14 @@ const ENDPOINTS: [(&str, Option<&str>, Part); 10] = [
 ];
 /// On a promiscuous trunk.
 const TRUNK: &str = "tr";
+/// On an ordinary trunk, which is for another switch: stations behind that, by the VLAN their frames travel in.
+const SWITCH: &str = "sw";
+const BEHIND_SWITCH: [(&str, u16, Part); 4] = [
+    ("sw-pr", PRIMARY, Part::Promiscuous),
+    ("sw-i", 101, Part::Isolated),
+    ("sw-a", 102, Part::Community('a')),
+    ("sw-b", 103, Part::Community('b')),
+];
 
 /// An address that nobody has.
 const NOBODY: Mac = Mac([0x02, 0xEE, 0, 0, 0, 1]);
@@ -100,10 +112,22 @@ fn may(from: Part, to: Part) -> bool {
     }
 }
 
+/// The VLAN that frames of a part travel in: what a trunk between switches says.
+const fn travels_in(part: Part) -> u16 {
+    match part {
+        Part::Promiscuous => PRIMARY,
+        Part::Isolated => 101,
+        Part::Community('a') => 102,
+        Part::Community(_) => 103,
+    }
+}
+
 /// One who sends and listens.
 struct Endpoint {
     name: &'static str,
     part: Part,
+    /// It is behind the other switch, and hears what that trunk says of its VLAN.
+    behind_switch: bool,
     source: Source,
     /// What it says the VLAN is; `None`: nothing.
     tag: Option<u16>,
@@ -125,10 +149,34 @@ impl Endpoint {
         Ok(Self {
             name,
             part,
+            behind_switch: false,
             source: Source::open(netns, DEVICE)?,
             tag,
             watches,
         })
+    }
+
+    /// One of several behind the other switch, each with an address of its own.
+    fn behind_switch(lab: &Lab, name: &'static str, part: Part, vid: u16) -> Result<Self> {
+        let mut one = Self::open(lab, SWITCH, part, Some(vid))?;
+        let [high, low] = vid.to_be_bytes();
+        one.source.mac = Mac([0x02, 0xEE, 0, 1, high, low]);
+        // What the trunk carries in other VLANs is for others behind it; without a tag it is for nobody.
+        one.watches.retain(|&(seen, _)| seen == vid || seen == 0);
+        Ok(Self {
+            name,
+            behind_switch: true,
+            ..one
+        })
+    }
+
+    /// Whether it is to have what `from` sends to all.
+    fn hears(&self, from: &Self) -> bool {
+        match (from.behind_switch, self.behind_switch) {
+            (true, true) => false,
+            (false, true) => self.tag == Some(travels_in(from.part)),
+            (_, false) => from.name != self.name && may(from.part, self.part),
+        }
     }
 
     fn send(&mut self, to: Mac, number: u32) -> Result<()> {
@@ -190,9 +238,8 @@ impl<'a> Round<'a> {
     fn flood(&mut self, to: Mac) -> Result<()> {
         for from in 0..self.all.len() {
             let others = |sender: &Endpoint| {
-                let others = self.all.iter().filter(|one| one.name != sender.name);
-                let may = others.filter(|one| may(sender.part, one.part));
-                may.map(|one| one.name).collect()
+                let all = self.all.iter().filter(|one| one.hears(sender));
+                all.map(|one| one.name).collect()
             };
             let expected = self.all.get(from).map(others).unwrap_or_default();
             self.send(from, to, expected)?;
@@ -202,19 +249,22 @@ impl<'a> Round<'a> {
 
     /// From everybody to everybody else, by address.
     fn known(&mut self) -> Result<()> {
-        let to: Vec<_> = self
-            .all
-            .iter()
-            .map(|one| (one.name, one.part, one.source.mac))
-            .collect();
-        for from in 0..self.all.len() {
-            for &(name, part, mac) in &to {
-                let Some(sender) = self.all.get(from).filter(|sender| sender.name != name) else {
-                    continue;
-                };
-                let expected = Some(name).filter(|_| may(sender.part, part));
-                self.send(from, mac, expected.into_iter().collect())?;
+        let all = self.all.len();
+        for (from, to) in (0..all).flat_map(|from| (0..all).map(move |to| (from, to))) {
+            let (Some(sender), Some(one)) = (self.all.get(from), self.all.get(to)) else {
+                continue;
+            };
+            if sender.name == one.name {
+                continue;
             }
+            // A frame for anybody behind the other switch goes there in the VLAN it travels in.
+            let by_trunk = |other: &&Endpoint| {
+                let same = other.behind_switch && one.behind_switch;
+                (same || other.name == one.name) && other.hears(sender)
+            };
+            let expected = self.all.iter().filter(by_trunk);
+            let expected = expected.map(|one| one.name).collect();
+            self.send(from, one.source.mac, expected)?;
         }
         Ok(())
     }
@@ -263,7 +313,7 @@ impl<'a> Round<'a> {
 /// Everybody to everybody, by broadcast, to an unknown address and by address; hairpin and across; then parts change live.
 pub(super) fn matrix(binaries: &Binaries, report: &Report) -> Result<()> {
     let mut lab = Lab::new(binaries);
-    for name in ["vis", "h1", "h2", TRUNK] {
+    for name in ["vis", "h1", "h2", TRUNK, SWITCH] {
         lab.add_host(name)?;
     }
     for (name, ..) in ENDPOINTS {
@@ -271,7 +321,8 @@ pub(super) fn matrix(binaries: &Binaries, report: &Report) -> Result<()> {
     }
     lab.cable(("h1", "eth1"), ("vis", "niv1"))?;
     lab.cable(("h2", "eth1"), ("vis", "niv2"))?;
-    for (endpoint, port) in [("gw", "p3"), ("ip", "p4"), (TRUNK, "p5")] {
+    let plain = [("gw", "p3"), ("ip", "p4"), (TRUNK, "p5"), (SWITCH, "p6")];
+    for (endpoint, port) in plain {
         lab.cable((endpoint, DEVICE), ("vis", port))?;
         lab.host(endpoint)?.silence(DEVICE)?;
         lab.host(endpoint)?.up(DEVICE)?;
@@ -310,6 +361,9 @@ pub(super) fn matrix(binaries: &Binaries, report: &Report) -> Result<()> {
         Part::Promiscuous,
         Some(PRIMARY),
     )?);
+    for (name, vid, part) in BEHIND_SWITCH {
+        all.push(Endpoint::behind_switch(&lab, name, part, vid)?);
+    }
 
     let mut first = 1;
     until(&mut lab, "floods go by lists", |lab| {
@@ -437,25 +491,40 @@ fn live(
         })?;
     }
 
-    // An address of the gateway stays with the gateway.
+    // An address of the gateway stays with the gateway, whatever a host sends; and with the one that sent last.
     let gateway = mac("gw").unwrap_or(NOBODY);
-    if let Some(thief) = all.iter_mut().find(|one| one.name == "i1") {
-        let own = std::mem::replace(&mut thief.source.mac, gateway);
-        thief.send(Mac::BROADCAST, 0)?;
-        thief.source.mac = own;
+    let vethernet = format!("Veth{}", number("pr"));
+    for (sender, holder) in [
+        ("i1", "Eth3"),
+        ("pr", vethernet.as_str()),
+        ("i1", vethernet.as_str()),
+        ("sw-i", vethernet.as_str()),
+        ("gw", "Eth3"),
+    ] {
+        if let Some(one) = all.iter_mut().find(|one| one.name == sender) {
+            let own = std::mem::replace(&mut one.source.mac, gateway);
+            one.send(Mac::BROADCAST, 0)?;
+            one.source.mac = own;
+        }
+        std::thread::sleep(QUIET);
+        let table = say(&["show mac address-table"])?;
+        let is_there = table.lines().any(|line| {
+            let dotted = gateway.to_string().replace(':', "");
+            line.replace('.', "").contains(&dotted) && line.contains(holder)
+        });
+        check(is_there, || {
+            format!(
+                "{sender} sent from the address of the gateway, and it is not at {holder}:\n{table}"
+            )
+        })?;
     }
-    std::thread::sleep(QUIET);
-    let table = say(&["show mac address-table"])?;
-    let stays = table.lines().any(|line| {
-        let dotted = gateway.to_string().replace(':', "");
-        line.replace('.', "").contains(&dotted) && line.contains("Eth3")
-    });
-    check(stays, || {
-        format!("a host took the address of the gateway:\n{table}")
-    })?;
     report.figure(
-        "the address of the gateway, sent by a host",
+        "the address of the gateway, sent by hosts",
         "stays where it is",
+    );
+    report.figure(
+        "the address of the gateway, sent by another promiscuous port",
+        "is there at once",
     );
     drain(all)?;
 
