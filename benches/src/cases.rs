@@ -1,5 +1,6 @@
 //! What is measured: a round of work on frames in memory, made ready once and repeated.
 
+use crate::access_lists::{self, LINES};
 use crate::policies::{POLICIES, datagram};
 use crate::{
     Exchange, FAR_STATIONS, Host, NEAR, Nowhere, VLAN, WITH_OFFLOAD, WITHOUT_OFFLOAD, burst, down,
@@ -9,10 +10,10 @@ use interface_virtualizer::core::{Account, VnicId};
 use niv::{Gather, Mac, PortId, Slot};
 use packet_io::dispatch::Dispatcher;
 use packet_io::{BURST, Capabilities, Outgoing, RxFrame};
-use policy::acl::{AccessList, Family, Line};
+use policy::acl::Family;
 use std::hint::black_box;
 use std::num::NonZeroU32;
-use vis::switch::{FilterList, Seed, Table, Time};
+use vis::switch::{Seed, Table, Time};
 use vntag::{Frame, FrameMut, VnTag, hidden_tag};
 
 const FIRST_VNIC: Account = Account::Vnic(VnicId(0));
@@ -65,17 +66,47 @@ const CASES: &[Case] = &[
         vis_passes_and_keeps,
     ),
     case("vis/hairpin with an access list of 1 line", LINES, || {
-        vis_filters(1, |_| 0)
+        access_lists::hairpin(Family::Ipv4, 1, |_| 0)
     }),
     case(
         "vis/hairpin with an access list of 256 lines",
         LINES,
-        || vis_filters(256, |n| n),
+        || access_lists::hairpin(Family::Ipv4, 256, |n| n),
     ),
     case(
         "vis/hairpin with an access list of 256 lines, by its last",
         LINES,
-        || vis_filters(256, |_| 255),
+        || access_lists::hairpin(Family::Ipv4, 256, |_| 255),
+    ),
+    case(
+        "vis/hairpin with an IPv6 access list of 1 line",
+        LINES,
+        || access_lists::hairpin(Family::Ipv6, 1, |_| 0),
+    ),
+    case(
+        "vis/hairpin with an IPv6 access list of 256 lines",
+        LINES,
+        || access_lists::hairpin(Family::Ipv6, 256, |n| n),
+    ),
+    case(
+        "vis/hairpin with an IPv6 access list of 256 lines, by its last",
+        LINES,
+        || access_lists::hairpin(Family::Ipv6, 256, |_| 255),
+    ),
+    case(
+        "vis/hairpin with a MAC access list of 1 line",
+        LINES,
+        || access_lists::hairpin(Family::Mac, 1, |_| 0),
+    ),
+    case(
+        "vis/hairpin with a MAC access list of 256 lines",
+        LINES,
+        || access_lists::hairpin(Family::Mac, 256, |n| n),
+    ),
+    case(
+        "vis/hairpin with a MAC access list of 256 lines, by its last",
+        LINES,
+        || access_lists::hairpin(Family::Mac, 256, |_| 255),
     ),
     case("vis/flood to 16, each copy", 16, || vis_floods(16)),
     case("vis/flood to 1000, each copy", 1000, || vis_floods(1000)),
@@ -253,32 +284,6 @@ fn passing(to: fn(u16) -> u32) -> (Exchange, &'static [RxFrame<'static>]) {
         tagged(up(n + 1), &ethernet(to, from, 60))
     };
     (Exchange::new(64, 64, 1 << 16), leak(burst(frame)))
-}
-
-/// Frames of a round that access lists judge: each line of the longest list is hit once.
-const LINES: u32 = 256;
-
-/// A list of so many lines is asked of each frame; frame `n` of a round hits the line that `hit` says.
-fn vis_filters(lines: u16, hit: fn(u16) -> u16) -> Box<dyn FnMut()> {
-    let port = |line: u16| 1000 + 3 * line;
-    let mut list = AccessList::new(Family::Ipv4, "measured".parse().unwrap());
-    for line in 0..lines {
-        let text = format!("permit udp any 10.0.0.0/8 eq {}", port(line));
-        list.add(Line::parse(Family::Ipv4, &text).unwrap()).unwrap();
-    }
-    let list = FilterList::new(list);
-    let mut switch = Exchange::with_access_list(64, 64, 1 << 16, &list);
-    let frame = |n: u16| {
-        let from = n % 64;
-        let (to, from) = (mac(u32::from((from + 1) % 64) + 1), from + 1);
-        tagged(up(from), &datagram(to, mac(from.into()), port(hit(n))))
-    };
-    let frames = leak((0..LINES as u16).map(frame).collect());
-    Box::new(move || {
-        for burst in frames.chunks(BURST) {
-            assert_eq!(switch.pass(NEAR, black_box(burst)), burst.len());
-        }
-    })
 }
 
 fn vis_floods(members: u16) -> Box<dyn FnMut()> {

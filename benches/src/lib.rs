@@ -5,6 +5,7 @@
     reason = "a measurement that meets what it does not expect is to stop there"
 )]
 
+mod access_lists;
 pub mod cases;
 mod policies;
 mod traffic;

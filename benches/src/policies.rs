@@ -3,11 +3,12 @@
 //! The frames are the same in all cases, UDP over IPv4, so that what one attribute costs is what its case takes more than
 //! `policy/none`.
 
+use crate::access_lists::{list, port};
 use crate::cases::{Case, case, leak};
 use crate::{Exchange, NEAR, VLAN, burst, mac, tagged, topology, up};
 use niv::{Mac, VlanId};
 use packet_io::BURST;
-use policy::acl::{AccessList, Family, Line};
+use policy::acl::Family;
 use policy::bridge_guard::BpduGuard;
 use policy::marking::Marking;
 use policy::private_vlan::{Domain, PrivatePort, PrivateVlans};
@@ -17,8 +18,8 @@ use policy::storm::{Action, Class, Level, StormControl};
 use std::hint::black_box;
 use std::sync::Arc;
 use vis::switch::{
-    FilterList, Filters, GuardPolicy, PortPlan, PortPolicy, PrivatePolicy, RatePolicy, SecurePlan,
-    Topology, VlanPolicy,
+    Filters, GuardPolicy, PortPlan, PortPolicy, PrivatePolicy, RatePolicy, SecurePlan, Topology,
+    VlanPolicy,
 };
 
 /// Lines of each access list.
@@ -31,7 +32,7 @@ pub(crate) const POLICIES: &[Case] = &[
     case("policy/none", BURST as u32, || hairpin(|_| ())),
     case("policy/access list in", BURST as u32, || {
         hairpin(|topology| {
-            let list = list();
+            let list = list(Family::Ipv4, LINES);
             each(topology, |policy| {
                 policy.filters = Filters::new([list.clone()], []);
             });
@@ -39,7 +40,7 @@ pub(crate) const POLICIES: &[Case] = &[
     }),
     case("policy/access list out", BURST as u32, || {
         hairpin(|topology| {
-            let list = list();
+            let list = list(Family::Ipv4, LINES);
             each(topology, |policy| {
                 policy.filters = Filters::new([], [list.clone()]);
             });
@@ -106,7 +107,7 @@ pub(crate) const POLICIES: &[Case] = &[
 
 /// Every attribute there is, on every vEth.
 fn all(topology: &mut Topology) {
-    let list = list();
+    let list = list(Family::Ipv4, LINES);
     each(topology, |policy| {
         policy.filters = Filters::new([list.clone()], [list.clone()]);
     });
@@ -162,19 +163,6 @@ pub(crate) fn private(topology: &mut Topology) {
     }
     topology.vlans.insert(primary);
     topology.private = Some(vlans);
-}
-
-fn list() -> FilterList {
-    let mut list = AccessList::new(Family::Ipv4, "measured".parse().unwrap());
-    for line in 0..LINES {
-        let text = format!("permit udp any 10.0.0.0/8 eq {}", port(line));
-        list.add(Line::parse(Family::Ipv4, &text).unwrap()).unwrap();
-    }
-    FilterList::new(list)
-}
-
-const fn port(line: u16) -> u16 {
-    1000 + 3 * line
 }
 
 fn rate(bits_per_second: u64) -> BitRate {

@@ -4,6 +4,7 @@
 //! `valgrind --tool=callgrind` counts a program that does so many rounds of a case, and one that does twice as
 //! many; the difference is what the rounds cost, without the start.
 
+use crate::acl_stage;
 use crate::binaries::{build_release, said, workspace};
 use crate::error::{Doing, LabError, Result, check};
 use crate::need::{Need, command};
@@ -87,6 +88,9 @@ pub(crate) fn check_instructions() -> Result<Outcome> {
             before.unwrap_or_default()
         );
     }
+    let (stage, keeps) = acl_stage::judged(&measured);
+    text.push_str(&stage);
+    holds &= keeps;
     if !holds {
         text.push_str(
             "make it cheaper; or, with a reason, `cargo lab instructions --write REASON` in the same commit\n",

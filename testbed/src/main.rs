@@ -1,5 +1,6 @@
 //! `testbed`, run as `cargo lab`: labs in network namespaces, scenarios and third-party judges.
 
+mod acl_stage;
 mod bench;
 mod binaries;
 mod daemon;
