@@ -202,6 +202,7 @@ fn guard_line() -> impl Strategy<Value = GuardLine> {
         (class, maybe(level)).prop_map(|(class, level)| GuardLine::Storm(class, level)),
         maybe(Just(StormAction::Shutdown)).prop_map(GuardLine::StormAction),
         maybe(any::<bool>()).prop_map(GuardLine::BpduGuard),
+        maybe(any::<bool>()).prop_map(GuardLine::BpduFilter),
         maybe(Just(BridgeGuard::Alarm)).prop_map(GuardLine::BridgeGuard),
         any::<bool>().prop_map(GuardLine::Security),
         maybe(number(1..=1025)).prop_map(GuardLine::Maximum),

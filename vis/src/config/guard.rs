@@ -31,6 +31,8 @@ pub struct GuardLines {
     pub storm_action: Option<StormAction>,
     /// `spanning-tree bpduguard enable|disable`
     pub bpdu_guard: Option<bool>,
+    /// `spanning-tree bpdufilter enable|disable`
+    pub bpdu_filter: Option<bool>,
     /// `bridge-guard ...`
     pub bridge_guard: Option<BridgeGuard>,
     /// `switchport port-security`
@@ -58,6 +60,8 @@ pub enum GuardLine {
     StormAction(Option<StormAction>),
     /// `spanning-tree bpduguard ...`
     BpduGuard(Option<bool>),
+    /// `spanning-tree bpdufilter ...`
+    BpduFilter(Option<bool>),
     /// `bridge-guard ...`
     BridgeGuard(Option<BridgeGuard>),
     /// `switchport port-security`
@@ -82,6 +86,7 @@ impl GuardLines {
             GuardLine::Storm(class, level) => *self.level_mut(class) = level,
             GuardLine::StormAction(action) => self.storm_action = action,
             GuardLine::BpduGuard(on) => self.bpdu_guard = on,
+            GuardLine::BpduFilter(on) => self.bpdu_filter = on,
             GuardLine::BridgeGuard(what) => self.bridge_guard = what,
             GuardLine::Security(on) => self.security = on,
             GuardLine::Maximum(maximum) => self.maximum = maximum,
@@ -123,9 +128,14 @@ impl GuardLines {
         if let Some(action) = self.storm_action {
             writeln!(out, "  storm-control action {}", action.as_str())?;
         }
-        if let Some(on) = self.bpdu_guard {
-            let on = if on { "enable" } else { "disable" };
-            writeln!(out, "  spanning-tree bpduguard {on}")?;
+        for (what, on) in [
+            ("bpduguard", self.bpdu_guard),
+            ("bpdufilter", self.bpdu_filter),
+        ] {
+            if let Some(on) = on {
+                let on = if on { "enable" } else { "disable" };
+                writeln!(out, "  spanning-tree {what} {on}")?;
+            }
         }
         if let Some(what) = self.bridge_guard {
             writeln!(out, "  bridge-guard {}", what.as_str())?;
@@ -242,9 +252,12 @@ pub(super) fn resolve(
             storm = storm.with(class, level);
         }
     }
-    let bpdu = match nearest(levels, |lines| lines.bpdu_guard) {
-        Some(true) => BpduGuard::Shut,
-        Some(false) | None => BpduGuard::Off,
+    let is_guarded = nearest(levels, |lines| lines.bpdu_guard) == Some(true);
+    let is_filtered = nearest(levels, |lines| lines.bpdu_filter) == Some(true);
+    let bpdu = match (is_guarded, is_filtered) {
+        (true, _) => BpduGuard::Shut,
+        (false, true) => BpduGuard::Filter,
+        (false, false) => BpduGuard::Off,
     };
     let bridges = nearest(levels, |lines| lines.bridge_guard);
     let mut guards = Guards {
@@ -298,7 +311,7 @@ fn level(level: StormLevel) -> Option<Level> {
 pub enum AboutGuard {
     /// `storm-control`
     Storm,
-    /// `spanning-tree bpduguard`
+    /// `spanning-tree bpduguard` and `bpdufilter`
     Bpdu,
     /// `bridge-guard`
     Bridge,
@@ -328,6 +341,10 @@ const LINES: &[(AboutGuard, Pick)] = &[
     }),
     (AboutGuard::Bpdu, |all| GuardLines {
         bpdu_guard: all.bpdu_guard,
+        ..GuardLines::default()
+    }),
+    (AboutGuard::Bpdu, |all| GuardLines {
+        bpdu_filter: all.bpdu_filter,
         ..GuardLines::default()
     }),
     (AboutGuard::Bridge, |all| GuardLines {

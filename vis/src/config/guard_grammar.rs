@@ -92,21 +92,34 @@ fn packets(class: Class, values: &mut Values) -> Option<Line> {
     guard(GuardLine::Storm(class, Some(level)))
 }
 
+const NO_BPDU_FILTER: Build = |_| guard(GuardLine::BpduFilter(None));
 const NO_BPDU_GUARD: Build = |_| guard(GuardLine::BpduGuard(None));
 pub(super) const SPANNING_TREE: Node = word(
     "spanning-tree",
     "Spanning tree, which the switch does not run",
 )
-.then(&[word("bpduguard", "A BPDU from this port shuts it")
-    .no(NO_BPDU_GUARD)
-    .then(&[
-        word("disable", "It does not")
-            .line(|_| guard(GuardLine::BpduGuard(Some(false))))
-            .no(NO_BPDU_GUARD),
-        word("enable", "It does")
-            .line(|_| guard(GuardLine::BpduGuard(Some(true))))
-            .no(NO_BPDU_GUARD),
-    ])]);
+.then(&[
+    word("bpdufilter", "BPDUs from this port are dropped")
+        .no(NO_BPDU_FILTER)
+        .then(&[
+            word("disable", "They are not")
+                .line(|_| guard(GuardLine::BpduFilter(Some(false))))
+                .no(NO_BPDU_FILTER),
+            word("enable", "They are")
+                .line(|_| guard(GuardLine::BpduFilter(Some(true))))
+                .no(NO_BPDU_FILTER),
+        ]),
+    word("bpduguard", "A BPDU from this port shuts it")
+        .no(NO_BPDU_GUARD)
+        .then(&[
+            word("disable", "It does not")
+                .line(|_| guard(GuardLine::BpduGuard(Some(false))))
+                .no(NO_BPDU_GUARD),
+            word("enable", "It does")
+                .line(|_| guard(GuardLine::BpduGuard(Some(true))))
+                .no(NO_BPDU_GUARD),
+        ]),
+]);
 
 const NO_BRIDGE_GUARD: Build = |_| guard(GuardLine::BridgeGuard(None));
 pub(super) const BRIDGE_GUARD: Node = word(

@@ -37,6 +37,26 @@ fn guards(config: &Config) -> Guards {
 }
 
 #[test]
+fn bpdus_are_dropped_where_a_filter_is_and_shut_the_port_where_a_guard_is_too() {
+    for (lines, expected) in [
+        ("", BpduGuard::Off),
+        ("  spanning-tree bpdufilter enable\n", BpduGuard::Filter),
+        ("  spanning-tree bpdufilter disable\n", BpduGuard::Off),
+        (
+            "  spanning-tree bpdufilter enable\n  spanning-tree bpduguard enable\n",
+            BpduGuard::Shut,
+        ),
+        (
+            "  spanning-tree bpduguard disable\n  spanning-tree bpdufilter enable\n",
+            BpduGuard::Filter,
+        ),
+    ] {
+        let text = format!("interface veth 1\n{lines}");
+        assert_eq!(guards(&config(&text)).bpdu, expected, "{lines}");
+    }
+}
+
+#[test]
 fn of_each_line_the_nearest_is_in_force() {
     let config = config(TEXT);
     let guards = guards(&config);
