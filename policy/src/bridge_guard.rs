@@ -5,8 +5,12 @@
 //! captures; what is concluded from them and from addresses is ours.
 
 mod bridging;
+mod crossing;
+mod fingerprint;
+mod watched;
 
-pub use bridging::{Bridging, Detector, Evidence, Sighting};
+pub use bridging::{Blame, Bridging, Detector, Evidence, Sighting};
+pub use fingerprint::Fingerprint;
 
 use crate::err_disable::Cause;
 use niv::Mac;

@@ -564,13 +564,28 @@ fn not_member() {
 
 #[test]
 fn destination_shut() {
-    for state in [PortState::Shut, PortState::ProfileIncomplete] {
+    let mut lab = lab();
+    lab.receive(2, &broadcast(9));
+    lab.sent.clear();
+    lab.change(|topology| topology.ports[4].state = PortState::ProfileIncomplete);
+    lab.receive(3, &ethernet(9, 1, 50));
+    dropped_on_the_way_out(&lab, 4, DropReason::DestinationShut);
+}
+
+#[test]
+fn a_port_that_is_shut_has_no_addresses() {
+    for state in [PortState::Shut, PortState::ErrDisabled] {
         let mut lab = lab();
         lab.receive(2, &broadcast(9));
-        lab.sent.clear();
         lab.change(|topology| topology.ports[4].state = state);
+        assert_eq!(lab.addresses(), []);
+        // Whoever is looked for there may be elsewhere by now.
         lab.receive(3, &ethernet(9, 1, 50));
-        dropped_on_the_way_out(&lab, 4, DropReason::DestinationShut);
+        assert_eq!(lab.port(5).ingress.flooded, 1);
+        // And it learns again when it is open.
+        lab.change(|topology| topology.ports[4].state = PortState::Forwarding);
+        lab.receive(2, &broadcast(9));
+        assert_eq!(lab.addresses().len(), 2);
     }
 }
 
@@ -718,13 +733,14 @@ fn only_frames_that_passed_policy_are_learned_from() {
 #[test]
 fn an_address_that_moves_too_often_stays_and_is_counted() {
     let mut lab = lab();
-    for device in [2, 3, 2, 3, 2] {
+    for device in [2, 3, 2, 3, 2, 3] {
         lab.receive(device, &broadcast(9));
     }
-    assert_eq!(lab.addresses()[0].slot.index, 5);
-    assert_eq!(lab.port(4).anomalies.get(Anomaly::MoveDamped), 1);
+    // At home.
+    assert_eq!(lab.addresses()[0].slot.index, 4);
+    assert_eq!(lab.port(5).anomalies.get(Anomaly::MoveDamped), 1);
     // The frame goes its way all the same.
-    assert_eq!(lab.port(4).ingress.flooded, 3);
+    assert_eq!(lab.port(5).ingress.flooded, 3);
 }
 
 #[test]

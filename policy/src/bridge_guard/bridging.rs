@@ -1,33 +1,36 @@
 //! A guest that bridges two ports, named by what is seen behind both.
 //!
 //! A frame that is flooded to both ports of such a guest comes back by the other one: its source is seen where it
-//! is not at home, now behind the one, now behind the other. At home is where it was sent from before any of that; a
-//! sighting there says nothing. An address seen behind one foreign port only is no bridge but two with one address, or a
-//! forger, and is told as that. A bridge that speaks spanning tree is named by its id, seen behind two ports.
+//! is not at home, now behind the one, now behind the other. At home is where it was sent from before any of that. A
+//! frame of the guest's own goes round between its two ports, at home behind one of them: the same frame comes by the other
+//! again and again. An address that is seen behind one foreign port and at home, and is no such frame, is two with one address,
+//! or a forger, and is told as that. A bridge that speaks spanning tree is named by its id, seen behind two ports of a VLAN.
+//! A guest that joins two VLANs is named by addresses that cross both ways ([`super::crossing`]).
 //!
-//! An attacker with two ports of his own who knows when a quiet neighbour will speak can make that one look like a
-//! third. So what is found is told, and ports are shut for it only where somebody configured that.
+//! Who can be framed is not blamed ([`Blame`]): whoever has one port can send again what others send, and BPDUs with another's id, so
+//! for those only the port is to be shut by which they came later. An attacker with two ports of his own who knows when
+//! a quiet neighbour will speak can make that one look like a third. So what is found is told, and ports are shut for it
+//! only where somebody configured that.
 //!
-//! Fed only with what the forwarding table found odd (a move, or one it held back) and with BPDUs: a frame that is
-//! where it was costs nothing. Memory is fixed; a newer address takes an older one's place.
+//! Fed only with what the forwarding table found odd (a move, one it held back, or an address new in its VLAN) and with BPDUs: a
+//! frame that is where it was costs nothing. Memory is fixed; a newer address takes an older one's place.
 
+use super::Fingerprint;
+use super::crossing::Crossings;
+use super::watched::Watched;
 use crate::{Seed, Time};
 use niv::{Mac, VlanId};
 
-/// Sightings further apart than this say nothing together.
-const WINDOW: u64 = Time::SECOND;
-/// For so long where an address is at home is remembered: for longer than [`QUIET_SECONDS`], so that the place a loop
-/// left it at is not taken for its home.
-const HOME_KEPT: u64 = 4 * Time::SECOND;
-/// An address whose last frame at its old place is older than this moved there and was not copied there.
-const QUIET_SECONDS: u32 = 2;
-/// Sightings behind the same one foreign port, each after one at home, that make a conflict.
-const RETURNS: u8 = 3;
+/// A bridge says hello every 2 seconds, and may miss some.
+const HELLO_KEPT: u64 = 3 * 2 * Time::SECOND;
 /// A pair of ports is told again after this.
 const TOLD_FOR: u64 = 10 * Time::SECOND;
-/// Addresses watched at a time, and pairs remembered as told.
+/// A pair that was told keeps its place from others for so long. So no more than [`TOLD`] pairs are told in a second.
+const TOLD_ALONE: u64 = Time::SECOND;
+/// Addresses and bridges watched at a time, and pairs remembered as told.
 const WATCHED: usize = 256;
-const TOLD: usize = 16;
+const BRIDGES: usize = 64;
+const TOLD: usize = 64;
 
 /// A source address that the forwarding table found elsewhere than it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,15 +45,19 @@ pub struct Sighting {
     pub idle_seconds: u32,
     /// Slot index of where it was seen.
     pub seen_at: u16,
+    /// Of a frame to a group; `None`: to one station.
+    pub flooded: Option<Fingerprint>,
 }
 
 /// Two ports that something is behind of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bridging {
-    /// Slot indices, ascending.
+    /// Slot indices: that of its home first; where it is at home behind neither, ascending.
     pub ports: (u16, u16),
     /// What says so.
     pub evidence: Evidence,
+    /// Which of them may be shut for it.
+    pub blame: Blame,
 }
 
 /// What says that something is behind two ports.
@@ -58,46 +65,48 @@ pub struct Bridging {
 pub enum Evidence {
     /// An address of a third came back by both: a bridge.
     Address(VlanId, Mac),
+    /// A frame of an address that is at home behind the first comes by the second again and again: a loop.
+    Echo(VlanId, Mac),
     /// BPDUs of one bridge came by both.
     BridgeId(u64),
     /// The address is at home behind one and was sent from behind the other: two with one address, a forger, or a bridge.
     Conflict(VlanId, Mac),
+    /// Addresses of the one VLAN came by the first into it from the other, and by the second the other way: the VLANs the
+    /// first and the second port have them in.
+    Vlans(VlanId, VlanId),
+}
+
+/// Which of two ports is to be shut, where that is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blame {
+    /// Both: neither is the home of what came by them.
+    Both,
+    /// The one it came by later. That breaks a loop, and a forger hits himself.
+    Second,
+    /// None: it need not be a bridge, or is no loop.
+    Nobody,
 }
 
 /// No port.
-const NOBODY: u16 = u16::MAX;
+pub(super) const NOBODY: u16 = u16::MAX;
 
+/// A bridge that says hello.
 #[derive(Clone, Copy, Debug)]
-struct Watched {
-    /// VLAN above, address below; or a bridge id. 0: nothing.
-    key: u64,
-    is_bridge: bool,
+struct Hello {
+    vlan: Option<VlanId>,
+    bridge: u64,
     home: u16,
-    /// Foreign ports it was seen behind, the later one second.
-    foreign: [u16; 2],
+    /// When it was seen there.
     last: Time,
-    /// Since the window began, in which it was seen at the second foreign port and then at the first again.
-    alternations: u8,
-    returns: u8,
-    at_home: bool,
 }
-
-const NOTHING: Watched = Watched {
-    key: 0,
-    is_bridge: false,
-    home: NOBODY,
-    foreign: [NOBODY; 2],
-    last: Time::from_nanos(0),
-    alternations: 0,
-    returns: 0,
-    at_home: true,
-};
 
 /// Finds guests that bridge. One for each worker that owns a forwarding table.
 #[derive(Clone, Debug)]
 pub struct Detector {
     seed: Seed,
     watched: Box<[Watched; WATCHED]>,
+    bridges: [Option<Hello>; BRIDGES],
+    crossings: Crossings,
     told: [Option<(Bridging, Time)>; TOLD],
 }
 
@@ -106,132 +115,98 @@ impl Detector {
     pub fn new(seed: Seed) -> Self {
         Self {
             seed,
-            watched: Box::new([NOTHING; WATCHED]),
+            watched: Box::new([Watched::NOTHING; WATCHED]),
+            bridges: [None; BRIDGES],
+            crossings: Crossings::new(),
             told: [None; TOLD],
         }
     }
 
     /// An address was seen elsewhere. Returns the ports it gives away, each pair at most once in ten seconds.
     pub fn sighted(&mut self, sighting: Sighting, now: Time) -> Option<Bridging> {
-        let Sighting {
-            vlan,
-            mac,
-            held_by,
-            idle_seconds,
-            seen_at,
-        } = sighting;
-        let watched = self.watch(u64::from(vlan.get()) << 48 | mac.to_u64(), false, now);
-        if watched.home == NOBODY {
-            watched.home = if idle_seconds >= QUIET_SECONDS {
-                seen_at
-            } else {
-                held_by
-            };
-        }
-        if now.nanos_since(watched.last) > WINDOW {
-            *watched = Watched {
-                key: watched.key,
-                home: watched.home,
-                ..NOTHING
-            };
-        }
-        watched.last = now;
-        if seen_at == watched.home {
-            watched.at_home = true;
-            return None;
-        }
-        let returned = std::mem::replace(&mut watched.at_home, false);
-        let other = match watched.foreign {
-            [first, second] if second == seen_at => {
-                watched.returns = watched.returns.saturating_add(u8::from(returned));
-                first
-            }
-            [_, second] => {
-                watched.foreign = [second, seen_at];
-                watched.alternations = watched
-                    .alternations
-                    .saturating_add(u8::from(second != NOBODY));
-                watched.returns = 1;
-                second
-            }
-        };
-        let found = if watched.alternations >= 2 && other != NOBODY {
-            Bridging {
-                ports: ascending(other, seen_at),
-                evidence: Evidence::Address(vlan, mac),
-            }
-        } else if watched.alternations == 0 && watched.returns >= RETURNS {
-            Bridging {
-                ports: ascending(watched.home, seen_at),
-                evidence: Evidence::Conflict(vlan, mac),
-            }
-        } else {
-            return None;
-        };
-        self.tell(found, now)
-    }
-
-    /// A BPDU of `bridge` was seen at slot index `seen_at`.
-    pub fn bpdu(&mut self, bridge: u64, seen_at: u16, now: Time) -> Option<Bridging> {
-        let watched = self.watch(bridge, true, now);
-        watched.last = now;
-        let other = std::mem::replace(&mut watched.home, seen_at);
-        if other == NOBODY || other == seen_at {
-            return None;
-        }
-        let found = Bridging {
-            ports: ascending(other, seen_at),
-            evidence: Evidence::BridgeId(bridge),
-        };
-        self.tell(found, now)
-    }
-
-    /// The place of `key`, emptied when it was another's or is long past.
-    fn watch(&mut self, key: u64, is_bridge: bool, now: Time) -> &mut Watched {
+        let key = u64::from(sighting.vlan.get()) << 48 | sighting.mac.to_u64();
         let place = self.seed.scatter(key) as usize % WATCHED;
-        // A bridge says hello every 2 seconds, and may miss some.
-        let window = if is_bridge {
-            3 * 2 * Time::SECOND
-        } else {
-            HOME_KEPT
-        };
-        #[expect(
-            clippy::indexing_slicing,
-            reason = "the place is less than the number of places"
-        )]
-        let watched = &mut self.watched[place];
-        let is_past = now.nanos_since(watched.last) > window;
-        if watched.key != key || watched.is_bridge != is_bridge || is_past {
-            *watched = Watched {
-                key,
-                is_bridge,
-                ..NOTHING
-            };
+        let watched = self.watched.get_mut(place)?;
+        if watched.is_free_for(key, now) {
+            *watched = Watched::of(key);
         }
-        watched
+        let found = watched.sighted(&sighting, now)?;
+        self.tell(found, now)
+    }
+
+    /// A BPDU of `bridge` was seen at slot index `seen_at`, in the VLAN of filtering id `vlan`; `None`: the port takes no such frames.
+    pub fn bpdu(
+        &mut self,
+        vlan: Option<VlanId>,
+        bridge: u64,
+        seen_at: u16,
+        now: Time,
+    ) -> Option<Bridging> {
+        let at = vlan.map_or(0, |vlan| u64::from(vlan.get()) << 48);
+        let place = self.seed.scatter(bridge ^ at) as usize % BRIDGES;
+        let hello = self.bridges.get_mut(place)?;
+        let known = hello.filter(|known| {
+            (known.vlan, known.bridge) == (vlan, bridge)
+                && now.nanos_since(known.last) <= HELLO_KEPT
+        });
+        match known {
+            Some(Hello { home, .. }) if home != seen_at => {
+                let found = Bridging {
+                    ports: (home, seen_at),
+                    evidence: Evidence::BridgeId(bridge),
+                    blame: Blame::Second,
+                };
+                self.tell(found, now)
+            }
+            _ => {
+                *hello = Some(Hello {
+                    vlan,
+                    bridge,
+                    home: seen_at,
+                    last: now,
+                });
+                None
+            }
+        }
+    }
+
+    /// `mac` is new in the VLAN of filtering id `vlan`, behind slot index `seen_at`. `holder` says behind which the forwarding table
+    /// has an address.
+    pub fn arrived(
+        &mut self,
+        (vlan, mac): (VlanId, Mac),
+        seen_at: u16,
+        now: Time,
+        holder: impl FnOnce(VlanId, Mac) -> Option<u16>,
+    ) -> Option<Bridging> {
+        let seed = self.seed;
+        let found = self
+            .crossings
+            .arrived(seed, (vlan, mac), seen_at, now, holder)?;
+        self.tell(found, now)
     }
 
     fn tell(&mut self, found: Bridging, now: Time) -> Option<Bridging> {
-        let is_same = |told: &Bridging| {
-            let is_conflict = |evidence| matches!(evidence, Evidence::Conflict(..));
-            told.ports == found.ports && is_conflict(told.evidence) == is_conflict(found.evidence)
-        };
-        let is_fresh = |at: Time| now.nanos_since(at) < TOLD_FOR;
-        let mut told = self.told.iter().flatten();
-        if told.any(|(told, at)| is_same(told) && is_fresh(*at)) {
-            return None;
+        let (a, b) = pair(&found);
+        let key = u64::from(a) << 24 | u64::from(b) << 8 | found.blame as u64;
+        let place = self.seed.scatter(key) as usize % TOLD;
+        let told = self.told.get_mut(place)?;
+        if let Some((before, at)) = told {
+            let is_same = pair(before) == (a, b) && before.blame == found.blame;
+            let quiet = if is_same { TOLD_FOR } else { TOLD_ALONE };
+            if now.nanos_since(*at) < quiet {
+                return None;
+            }
         }
-        let oldest = self
-            .told
-            .iter_mut()
-            .min_by_key(|told| told.map(|(_, at)| at))?;
-        *oldest = Some((found, now));
+        *told = Some((found, now));
         Some(found)
     }
 }
 
-const fn ascending(a: u16, b: u16) -> (u16, u16) {
-    if a < b { (a, b) } else { (b, a) }
+/// Its ports, ascending.
+fn pair(found: &Bridging) -> (u16, u16) {
+    let (a, b) = found.ports;
+    (a.min(b), a.max(b))
 }
 
 #[cfg(test)]

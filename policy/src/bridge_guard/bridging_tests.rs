@@ -44,6 +44,7 @@ impl Table {
                     held_by: *held_by,
                     idle_seconds: (now.nanos_since(*seen) / Time::SECOND) as u32,
                     seen_at: port,
+                    flooded: None,
                 };
                 if !self.holds {
                     (*held_by, *seen) = (port, now);
@@ -53,6 +54,7 @@ impl Table {
         }
     }
 
+    /// Each pair, and whether it is a conflict.
     fn named(&self) -> Vec<((u16, u16), bool)> {
         let is_conflict = |evidence| matches!(evidence, Evidence::Conflict(..));
         self.found
@@ -101,40 +103,237 @@ fn only_the_two_ports_are_named_when_many_talk() {
     assert_eq!(table.named(), [((V1, V2), false)]);
 }
 
+const VLAN: Option<VlanId> = Some(VlanId::DEFAULT);
+
+fn named(bridge: u64, ports: (u16, u16)) -> Option<Bridging> {
+    Some(Bridging {
+        ports,
+        evidence: Evidence::BridgeId(bridge),
+        blame: Blame::Second,
+    })
+}
+
 #[test]
-fn a_bridge_is_named_by_its_bpdus_behind_two_ports() {
+fn a_bridge_is_named_by_its_bpdus_behind_two_ports_and_the_later_one_is_blamed() {
     let mut detector = Detector::new(Seed(3, 4));
-    assert_eq!(detector.bpdu(77, V1, at(0)), None);
-    assert_eq!(detector.bpdu(78, V2, at(0)), None);
-    let found = Bridging {
-        ports: (V1, V2),
-        evidence: Evidence::BridgeId(77),
-    };
-    assert_eq!(detector.bpdu(77, V2, at(0)), Some(found));
-    assert_eq!(detector.bpdu(77, V1, at(2_000)), None);
-    assert_eq!(detector.bpdu(77, V2, at(12_000)), None);
-    assert_eq!(detector.bpdu(77, V1, at(14_000)), Some(found));
+    assert_eq!(detector.bpdu(VLAN, 77, V1, at(0)), None);
+    assert_eq!(detector.bpdu(VLAN, 78, V2, at(0)), None);
+    assert_eq!(detector.bpdu(VLAN, 77, V2, at(0)), named(77, (V1, V2)));
+    for hello in 1..6 {
+        assert_eq!(detector.bpdu(VLAN, 77, V1, at(hello * 2_000)), None);
+        let again = detector.bpdu(VLAN, 77, V2, at(hello * 2_000));
+        assert_eq!(again, (hello == 5).then(|| named(77, (V1, V2))).flatten());
+    }
+}
+
+#[test]
+fn who_forges_the_bpdus_of_a_bridge_is_blamed_and_the_bridge_is_not() {
+    let mut detector = Detector::new(Seed(3, 4));
+    for n in 0..40 {
+        assert_eq!(detector.bpdu(VLAN, 77, HOME, at(n * 2_000)), None);
+        if let Some(found) = detector.bpdu(VLAN, 77, V1, at(n * 2_000 + 1_000)) {
+            assert_eq!(Some(found), named(77, (HOME, V1)));
+        }
+    }
+}
+
+#[test]
+fn one_bridge_in_two_vlans_is_behind_two_ports_of_neither() {
+    let mut detector = Detector::new(Seed(3, 4));
+    for n in 0..10 {
+        assert_eq!(detector.bpdu(VLAN, 77, V1, at(n)), None);
+        let other = Some(20.try_into().unwrap());
+        assert_eq!(detector.bpdu(other, 77, V2, at(n)), None);
+    }
 }
 
 #[test]
 fn a_bridge_that_moves_to_another_port_is_not_behind_two() {
     let mut detector = Detector::new(Seed(3, 4));
-    assert_eq!(detector.bpdu(77, V1, at(0)), None);
-    assert_eq!(detector.bpdu(77, V2, at(6_001)), None);
+    assert_eq!(detector.bpdu(VLAN, 77, V1, at(0)), None);
+    for n in 0..10 {
+        let now = at(6_001 + n * 2_000);
+        assert_eq!(detector.bpdu(VLAN, 77, V2, now), None);
+    }
+}
+
+#[test]
+fn a_storm_of_bpdus_from_many_ports_is_told_a_bounded_number_of_times() {
+    let mut detector = Detector::new(Seed(3, 4));
+    let mut found = 0;
+    for n in 0..300_000u64 {
+        let port = (n * 7 % 10) as u16;
+        // One id, and ids of its own.
+        for bridge in [9, 1_000 + n / 20] {
+            let told = detector.bpdu(VLAN, bridge, port, at(n / 60));
+            found += usize::from(told.is_some());
+        }
+    }
+    // Five seconds, and 64 places.
+    assert!(found <= 6 * TOLD, "{found}");
+    // Of another pair something is told within a second or two.
+    let mut told = None;
+    for n in 0..2_000u64 {
+        for bridge in [9, 9_000_000 + n / 20] {
+            detector.bpdu(VLAN, bridge, (n * 7 % 10) as u16, at(5_000 + n));
+        }
+        detector.bpdu(VLAN, 77, 40, at(5_000 + n));
+        told = told.or(detector.bpdu(VLAN, 77, 41, at(5_000 + n)));
+    }
+    assert_eq!(told, named(77, (40, 41)));
 }
 
 #[test]
 fn an_address_that_moves_once_is_no_bridge() {
-    for holds in [false, true] {
-        for idle in [10, 5_000] {
-            let mut table = Table::new(holds);
-            table.frame(mac(1), HOME, at(0));
-            for n in 0..100 {
-                table.frame(mac(1), V1, at(idle + n * 10));
-            }
-            assert_eq!(table.named(), []);
+    for idle in [10, 5_000] {
+        let mut table = Table::new(false);
+        table.frame(mac(1), HOME, at(0));
+        for n in 0..100 {
+            table.frame(mac(1), V1, at(idle + n * 10));
+        }
+        assert_eq!(table.named(), []);
+    }
+}
+
+fn flooded(held_by: u16, seen_at: u16, frame: &[u8]) -> Sighting {
+    Sighting {
+        vlan: VlanId::DEFAULT,
+        mac: mac(1),
+        held_by,
+        idle_seconds: 0,
+        seen_at,
+        flooded: Some(Fingerprint::of(frame)),
+    }
+}
+
+#[test]
+fn a_frame_of_a_guests_own_that_goes_round_is_named_and_the_port_it_comes_back_by_is_blamed() {
+    // At first the address moves, and then the table keeps it at home, whichever the detector thinks that is.
+    for (first, second) in [(V1, V2), (V2, V1)] {
+        let mut detector = Detector::new(Seed(3, 4));
+        let mut found = Vec::new();
+        let mut see = |held_by, seen_at, millis, frame: &[u8]| {
+            let seen = flooded(held_by, seen_at, frame);
+            found.extend(detector.sighted(seen, at(millis)));
+        };
+        see(first, second, 0, b"who has");
+        see(second, first, 0, b"who has");
+        see(first, second, 0, b"who has");
+        // Several frames go round together.
+        for n in 0..40 {
+            see(
+                first,
+                second,
+                1 + n,
+                if n % 3 == 0 { b"who has" } else { b"join" },
+            );
+        }
+        let expected = Bridging {
+            ports: (first, second),
+            evidence: Evidence::Echo(VlanId::DEFAULT, mac(1)),
+            blame: Blame::Second,
+        };
+        assert_eq!(found.first(), Some(&expected));
+        assert_eq!(found.len(), 1);
+    }
+}
+
+#[test]
+fn what_two_stations_with_one_address_say_does_not_go_round() {
+    let mut detector = Detector::new(Seed(3, 4));
+    let mut found = Vec::new();
+    for n in 0..1_000u32 {
+        // A stream of multicasts, each another frame; and the same five times in a second.
+        let mut see = |frame: &[u8], millis| {
+            found.extend(detector.sighted(flooded(HOME, V1, frame), at(millis)));
+        };
+        see(&n.to_be_bytes(), u64::from(n));
+        if n % 200 == 0 {
+            (0..5).for_each(|k| see(b"took over", u64::from(n) + k));
         }
     }
+    // A thousand of what is to one station go nowhere either.
+    for n in 0..1_000 {
+        let single = Sighting {
+            flooded: None,
+            ..flooded(HOME, V1, b"")
+        };
+        found.extend(detector.sighted(single, at(1_000 + n)));
+    }
+    assert!(
+        found.iter().all(|one| one.blame == Blame::Nobody),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn who_sends_from_an_address_that_is_held_at_home_is_told_as_a_conflict() {
+    let mut table = Table::new(true);
+    for n in 0..20 {
+        table.frame(mac(1), HOME, at(n * 100));
+        table.frame(mac(1), V1, at(n * 100 + 50));
+    }
+    assert_eq!(table.named(), [((HOME, V1), true)]);
+}
+
+/// Two VLANs, and where the table has what is in them.
+struct Joined {
+    detector: Detector,
+    place: Vec<(VlanId, Mac, u16)>,
+}
+
+impl Joined {
+    fn new() -> Self {
+        Self {
+            detector: Detector::new(Seed(3, 4)),
+            place: Vec::new(),
+        }
+    }
+
+    fn arrives(&mut self, vlan: u16, station: u8, port: u16, millis: u64) -> Option<Bridging> {
+        let vlan = VlanId::try_from(vlan).unwrap();
+        let place = &self.place;
+        let holder = |vlan, mac| {
+            let held = place.iter().find(|one| (one.0, one.1) == (vlan, mac));
+            held.map(|one| one.2)
+        };
+        let found = self
+            .detector
+            .arrived((vlan, mac(station)), port, at(millis), holder);
+        self.place.push((vlan, mac(station), port));
+        found
+    }
+}
+
+#[test]
+fn a_guest_that_joins_two_vlans_is_told_by_what_crosses_both_ways_and_nobody_is_blamed() {
+    let mut joined = Joined::new();
+    // At home, an hour ago.
+    assert_eq!(joined.arrives(10, 1, HOME, 0), None);
+    assert_eq!(joined.arrives(20, 2, HOME + 1, 0), None);
+    let hour = 3_600_000;
+    assert_eq!(joined.arrives(20, 1, V2, hour), None);
+    let found = Bridging {
+        ports: (V1, V2),
+        evidence: Evidence::Vlans(10.try_into().unwrap(), 20.try_into().unwrap()),
+        blame: Blame::Nobody,
+    };
+    assert_eq!(joined.arrives(10, 2, V1, hour + 900), Some(found));
+}
+
+#[test]
+fn one_address_in_two_vlans_joins_none() {
+    // A station with a leg in each, and one on a trunk.
+    let mut joined = Joined::new();
+    for millis in [0, 5_000] {
+        assert_eq!(joined.arrives(10, 1, V1, millis), None);
+        assert_eq!(joined.arrives(20, 1, V2, millis), None);
+        assert_eq!(joined.arrives(10, 2, HOME, millis), None);
+        assert_eq!(joined.arrives(20, 2, HOME, millis), None);
+    }
+    // One way now and the other an hour later.
+    assert_eq!(joined.arrives(20, 3, V2, 10_000), None);
+    assert_eq!(joined.arrives(10, 3, V1, 3_600_000), None);
 }
 
 #[test]
@@ -195,9 +394,9 @@ proptest! {
         for (n, held_by, seen_at, idle_seconds, gap) in sightings {
             now = now.plus_nanos(gap * MILLI);
             ports.extend([held_by, seen_at]);
-            let sighting = Sighting { vlan: VlanId::DEFAULT, mac: mac(n), held_by, idle_seconds, seen_at };
+            let flooded = (gap % 3 == 0).then(|| Fingerprint::of(&[n]));
+            let sighting = Sighting { vlan: VlanId::DEFAULT, mac: mac(n), held_by, idle_seconds, seen_at, flooded };
             if let Some(found) = detector.sighted(sighting, now) {
-                prop_assert!(found.ports.0 < found.ports.1);
                 prop_assert!(ports.contains(&found.ports.0) && ports.contains(&found.ports.1));
             }
         }

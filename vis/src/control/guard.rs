@@ -54,7 +54,7 @@ pub struct ShowBridges {
 pub struct Bridged {
     /// Both.
     pub interfaces: [InterfaceId; 2],
-    /// What says so: `address`, `bridge_id` or `conflict`.
+    /// What says so: `address`, `echo`, `bridge_id`, `conflict` or `vlans`.
     pub evidence: String,
     /// The same as a sentence.
     pub says: String,

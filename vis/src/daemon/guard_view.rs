@@ -81,8 +81,10 @@ impl Daemon {
             interfaces: found.interfaces,
             evidence: match found.evidence {
                 Evidence::Address(..) => "address",
+                Evidence::Echo(..) => "echo",
                 Evidence::BridgeId(_) => "bridge_id",
                 Evidence::Conflict(..) => "conflict",
+                Evidence::Vlans(..) => "vlans",
             }
             .to_owned(),
             says: found.words(),

@@ -12,7 +12,7 @@ use crate::veth::{Repeats, Say};
 use niv::Slot;
 use packet_io::mailbox::WorkerGone;
 use packet_io::worker::Worker;
-use policy::bridge_guard::{Bridging, Evidence};
+use policy::bridge_guard::{Blame, Bridging, Evidence};
 use policy::err_disable::{Cause, Recovery};
 use policy::private_vlan::PrivateVlans;
 use policy::security::{Kind, Why};
@@ -41,6 +41,7 @@ pub(super) struct GuardKeeper {
     sticky_due: Option<Duration>,
     recovery: Recovery,
     repeats: Repeats<(InterfaceId, Told)>,
+    bridges: Repeats<InterfaceId>,
 }
 
 /// A port that a guard has shut.
@@ -56,6 +57,7 @@ pub(super) struct Held {
 pub(super) struct Found {
     pub(super) interfaces: [InterfaceId; 2],
     pub(super) evidence: Evidence,
+    pub(super) blame: Blame,
     pub(super) at: Duration,
 }
 
@@ -76,7 +78,41 @@ impl GuardKeeper {
             sticky_due: None,
             recovery: Recovery::default(),
             repeats: Repeats::default(),
+            bridges: Repeats::default(),
         }
+    }
+
+    /// Remembers what was found: of one address or bridge, and of one pair of interfaces, the last time. Where there is no
+    /// room it takes the place of something of the same interfaces, so that one guest cannot have what others do forgotten.
+    fn remember(&mut self, found: Found) {
+        let is_same = |one: &Found| {
+            one.evidence == found.evidence
+                || one.interfaces == found.interfaces && one.blame == found.blame
+        };
+        self.found.retain(|one| !is_same(one));
+        if self.found.len() >= FOUND {
+            let shares = |one: &Found| {
+                found
+                    .interfaces
+                    .iter()
+                    .any(|of| one.interfaces.contains(of))
+            };
+            let oldest = self.found.iter().rposition(shares);
+            self.found.remove(oldest.unwrap_or(FOUND - 1));
+        }
+        self.found.push_front(found);
+    }
+
+    /// What to say of interfaces that something is behind of: whatever is behind how many, of each at first and then ever
+    /// more rarely.
+    fn say_bridged(&mut self, interfaces: [InterfaceId; 2], now: Duration) -> Option<u64> {
+        let said = interfaces.map(|one| self.bridges.happened(now, &one, 1));
+        let times = |say: &Say| match *say {
+            Say::First => Some(0),
+            Say::Again(times) => Some(times),
+            Say::Nothing | Say::Full => None,
+        };
+        said.iter().filter_map(times).max()
     }
 
     /// When [`Daemon::attend_guards`] has something to do.
@@ -216,10 +252,11 @@ impl Daemon {
                         self.tell_of(interface, Told::Violation, &says, now);
                     }
                 }
-                GuardEvent::Bridging(Bridging { ports, evidence }) => {
+                GuardEvent::Bridging(found) => {
+                    let ports = found.ports;
                     let both = (interfaces.get(&ports.0), interfaces.get(&ports.1));
                     if let (Some(&first), Some(&second)) = both {
-                        self.bridged([first, second], evidence, now)?;
+                        self.bridged([first, second], found, now)?;
                     }
                 }
             }
@@ -241,26 +278,36 @@ impl Daemon {
         }
     }
 
-    /// Names the guest, and shuts those of its ports that are to be shut for it. Two with one address are none.
+    /// Names the guest, and shuts those of its ports that may be shut for it and are to be.
     fn bridged(
         &mut self,
         ports: [(Slot, InterfaceId); 2],
-        evidence: Evidence,
+        Bridging {
+            evidence, blame, ..
+        }: Bridging,
         now: Duration,
     ) -> Result<(), WorkerGone> {
-        let interfaces = ports.map(|(_, interface)| interface);
         let found = Found {
-            interfaces,
+            interfaces: ports.map(|(_, interface)| interface),
             evidence,
+            blame,
             at: now,
         };
-        warn!("{}", found.words());
-        self.guards.found.truncate(FOUND - 1);
-        self.guards.found.push_front(found);
-        if let Evidence::Conflict(..) = evidence {
-            return Ok(());
+        self.guards.remember(found);
+        match self.guards.say_bridged(found.interfaces, now) {
+            Some(0) => warn!("{}", found.words()),
+            Some(times) => warn!(
+                "{}; {times} more such things were found since",
+                found.words()
+            ),
+            None => {}
         }
-        for (slot, interface) in ports {
+        let blamed = match blame {
+            Blame::Both => ports.get(..),
+            Blame::Second => ports.get(1..),
+            Blame::Nobody => None,
+        };
+        for &(slot, interface) in blamed.unwrap_or_default() {
             let effective = self.effective(interface);
             if effective.is_some_and(|effective| effective.guards.shuts_bridges) {
                 let cause = Cause::BridgedPorts;
@@ -354,6 +401,9 @@ impl Daemon {
         for ((interface, _), times) in self.guards.repeats.quiet(now) {
             info!("{interface}: its guards had nothing more to drop; told of {times} times in all");
         }
+        for (interface, times) in self.guards.bridges.quiet(now) {
+            info!("{interface}: nothing more is found behind it and another; {times} times in all");
+        }
         if self.guards.sticky_due.is_some_and(|due| due <= now) {
             self.guards.sticky_due = None;
             self.keep_sticky().await?;
@@ -424,11 +474,19 @@ impl Found {
             Evidence::Address(vlan, mac) => format!(
                 "a guest bridges {first} and {second}: frames of {mac} in VLAN {vlan}, which is elsewhere, come back by both"
             ),
+            Evidence::Echo(vlan, mac) => format!(
+                "a guest bridges {first} and {second}: the same frame of {mac} in VLAN {vlan}, which is behind {first}, comes \
+                 by {second} again and again"
+            ),
             Evidence::BridgeId(bridge) => format!(
-                "a guest bridges {first} and {second}: both send spanning tree BPDUs of bridge {bridge:016x}"
+                "a guest bridges {first} and {second}: spanning tree BPDUs of bridge {bridge:016x} come by {second} too"
             ),
             Evidence::Conflict(vlan, mac) => format!(
                 "{first} and {second} both send from {mac} in VLAN {vlan}: two guests with one address, a forger, or a bridge"
+            ),
+            Evidence::Vlans(one, other) => format!(
+                "{first} and {second} join VLANs {one} and {other}: addresses of each come by them into the other; a guest \
+                 that bridges, or two with a leg in both"
             ),
         }
     }
@@ -441,3 +499,7 @@ const fn storm_words(class: Class) -> &'static str {
         Class::UnknownUnicast => "unicasts to whom nobody knows",
     }
 }
+
+#[cfg(test)]
+#[path = "guards_tests.rs"]
+mod tests;

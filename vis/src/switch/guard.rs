@@ -6,14 +6,14 @@
 //! [`PortState::ErrDisabled`](super::PortState). What the port still gets in those milliseconds is what it got before, which
 //! harms nobody.
 
-use super::Time;
 use super::guarded::GuardEvent;
 use super::pipeline::{Frame, Verdict};
 use super::rate::shorten;
-use super::snapshot::BridgePort;
+use super::snapshot::{BridgePort, Snapshot};
 use super::trail::{Step, Trail};
-use niv::{DropReason, Mac, Slot, VlanId};
-use policy::bridge_guard::{Bpdu, BpduGuard, Guarded};
+use super::{Learned, Time};
+use niv::{DropReason, Mac, Slot, VlanId, VlanTag};
+use policy::bridge_guard::{Bpdu, BpduGuard, Fingerprint, Guarded};
 use policy::err_disable::Cause;
 use policy::security::{Admission, PortSecurity, Violation};
 use policy::storm::{Class, StormControl};
@@ -81,9 +81,22 @@ pub(super) enum Noticed {
         mac: Mac,
         /// Where it was seen now.
         slot: Slot,
+        /// The promiscuous port that keeps it; `None`: the table moved it, or held it back.
+        keeper: Option<Slot>,
+        /// Of a frame to a group.
+        flooded: Option<Fingerprint>,
     },
-    /// It is a BPDU of this bridge.
-    Bridge(u64, Slot),
+    /// Its source is new in its VLAN.
+    New {
+        /// The filtering id.
+        vlan: VlanId,
+        /// The source.
+        mac: Mac,
+        /// Where it was seen.
+        slot: Slot,
+    },
+    /// It is a BPDU of this bridge, in the VLAN of that filtering id, if it is in one.
+    Bridge(u64, Option<VlanId>, Slot),
     /// A guard has something to tell.
     Event(GuardEvent),
 }
@@ -107,6 +120,7 @@ pub(super) fn standing(trail: &mut impl Trail, from: &BridgePort) -> Result<(), 
 #[inline(always)]
 pub(super) fn bpdu(
     trail: &mut impl Trail,
+    snapshot: &Snapshot,
     now: Time,
     from: &BridgePort,
     frame: &Frame<'_>,
@@ -114,19 +128,23 @@ pub(super) fn bpdu(
     let has_tag = frame.tag.is_some();
     match Bpdu::find(frame.destination, frame.bytes, frame.skip, has_tag) {
         None => Ok(()),
-        Some(bpdu) => judge_bpdu(trail, now, from, bpdu),
+        Some(bpdu) => judge_bpdu(trail, snapshot, now, from, frame.tag, bpdu),
     }
 }
 
 #[cold]
 fn judge_bpdu(
     trail: &mut impl Trail,
+    snapshot: &Snapshot,
     now: Time,
     from: &BridgePort,
+    tag: Option<VlanTag>,
     bpdu: Bpdu,
 ) -> Result<(), DropReason> {
     if let Some(bridge) = bpdu.bridge {
-        trail.notice(Noticed::Bridge(bridge, from.slot), now);
+        let vlan = from.vlan.classify(tag, snapshot.defined()).ok();
+        let vlan = vlan.map(|vlan| snapshot.filtering_id(vlan));
+        trail.notice(Noticed::Bridge(bridge, vlan, from.slot), now);
     }
     let guard = from.policy.guards.as_ref();
     let guard = guard.map_or(BpduGuard::Off, |guards| guards.bpdu);
@@ -141,6 +159,39 @@ fn judge_bpdu(
     };
     trail.step(Step::Guard(GuardStep::Bpdu(result)));
     result
+}
+
+/// What was learned of a source that was not known where it is.
+#[cold]
+pub(super) fn learned(
+    trail: &mut impl Trail,
+    snapshot: &Snapshot,
+    learned: Learned,
+    vlan: VlanId,
+    frame: &Frame<'_>,
+    from: &BridgePort,
+    now: Time,
+) {
+    let vlan = snapshot.filtering_id(vlan);
+    let (mac, slot) = (frame.source, from.slot);
+    let noticed = match learned {
+        Learned::Known | Learned::NotOpen => return,
+        Learned::New | Learned::NewForAnother => Noticed::New { vlan, mac, slot },
+        Learned::Moved | Learned::Held | Learned::AtPromiscuous => {
+            let stays = learned == Learned::AtPromiscuous;
+            let keeper = stays.then(|| trail.lookup(vlan, mac, now)).flatten();
+            let rest = frame.bytes.get(usize::from(frame.skip)..);
+            let is_group = frame.destination.is_group();
+            Noticed::Elsewhere {
+                vlan,
+                mac,
+                slot,
+                keeper,
+                flooded: rest.filter(|_| is_group).map(Fingerprint::of),
+            }
+        }
+    };
+    trail.notice(noticed, now);
 }
 
 /// Whether the port may send from this address.

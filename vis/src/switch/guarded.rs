@@ -3,7 +3,7 @@
 use super::Time;
 use super::guard::{GuardPolicy, Noticed, SecurePlan};
 use super::snapshot::Snapshot;
-use super::table::Away;
+use super::table::{Away, Table};
 use niv::{Mac, Slot, VlanId};
 use policy::Seed;
 use policy::bridge_guard::{Bridging, Detector, Sighting};
@@ -277,20 +277,43 @@ impl Guards {
         self.secure.foresee(index, vlan, mac, now.into())
     }
 
-    pub(super) fn notice(&mut self, noticed: Noticed, away: Away, now: Time) {
-        let now = policy::Time::from(now);
+    pub(super) fn notice(&mut self, noticed: Noticed, table: &Table, now: Time) {
+        let seen = policy::Time::from(now);
         let found = match noticed {
-            Noticed::Elsewhere { vlan, mac, slot } => {
+            Noticed::Elsewhere {
+                vlan,
+                mac,
+                slot,
+                keeper,
+                flooded,
+            } => {
+                let Away {
+                    held_by,
+                    idle_seconds,
+                } = match keeper {
+                    Some(keeper) => Away {
+                        held_by: keeper.index,
+                        idle_seconds: 0,
+                    },
+                    None => table.away(),
+                };
                 let sighting = Sighting {
                     vlan,
                     mac,
-                    held_by: away.held_by,
-                    idle_seconds: away.idle_seconds,
+                    held_by,
+                    idle_seconds,
                     seen_at: slot.index,
+                    flooded,
                 };
-                self.detector.sighted(sighting, now)
+                self.detector.sighted(sighting, seen)
             }
-            Noticed::Bridge(bridge, slot) => self.detector.bpdu(bridge, slot.index, now),
+            Noticed::New { vlan, mac, slot } => {
+                let holder = |vlan, mac| Some(table.lookup(vlan, mac, now)?.index);
+                self.detector.arrived((vlan, mac), slot.index, seen, holder)
+            }
+            Noticed::Bridge(bridge, vlan, slot) => {
+                self.detector.bpdu(vlan, bridge, slot.index, seen)
+            }
             Noticed::Event(event) => {
                 self.tell(event);
                 None

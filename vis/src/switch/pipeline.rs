@@ -62,7 +62,7 @@ pub(super) fn judge<'a, T: Trail>(
     let addresses = addresses(frame);
     trail.step(Step::Addresses(addresses));
     addresses?;
-    guard::bpdu(trail, now, from, frame)?;
+    guard::bpdu(trail, snapshot, now, from, frame)?;
     let is_link_local = frame.destination.is_link_local();
     trail.step(Step::LinkLocal(is_link_local));
     if is_link_local {
@@ -76,7 +76,7 @@ pub(super) fn judge<'a, T: Trail>(
     guard::source(trail, now, from, filtering_id, frame.source)?;
     filters::inward(trail, from, frame)?;
     rate::ingress(trail, now, from, frame)?;
-    learn(trail, snapshot, vlan, frame.source, from, now);
+    learn(trail, snapshot, vlan, frame, from, now);
     let verdict = direct(
         trail,
         snapshot,
@@ -150,19 +150,18 @@ fn learn(
     trail: &mut impl Trail,
     snapshot: &Snapshot,
     vlan: VlanId,
-    source: Mac,
+    frame: &Frame<'_>,
     from: &BridgePort,
     now: Time,
 ) {
+    let source = frame.source;
     let learned = match snapshot.private() {
         None => trail.learn(vlan, source, from.slot, now),
         Some(private) => private_vlan::learn(trail, snapshot, private, vlan, source, from, now),
     };
     trail.step(Step::Learn(learned));
-    if let Learned::Moved | Learned::Held = learned {
-        let slot = from.slot;
-        let mac = source;
-        trail.notice(guard::Noticed::Elsewhere { vlan, mac, slot }, now);
+    if learned != Learned::Known {
+        guard::learned(trail, snapshot, learned, vlan, frame, from, now);
     }
     let odd = match learned {
         Learned::Held => Anomaly::MoveDamped,

@@ -53,7 +53,7 @@ struct Rehearsal<'a> {
     /// What policy would keep by now, of the bridge ports it was asked about.
     changed: BTreeMap<u16, policy::PortState>,
     /// What the table would know by now.
-    learned: Option<(VlanId, Mac, Foresight, Slot)>,
+    learned: Option<(VlanId, Mac, Foresight)>,
     counters: Counters,
     steps: Vec<Step>,
     /// By copy, in order: why it is dropped.
@@ -63,7 +63,7 @@ struct Rehearsal<'a> {
 impl Trail for Rehearsal<'_> {
     fn learn(&mut self, vlan: VlanId, mac: Mac, slot: Slot, now: Time) -> Learned {
         let foresight = self.table.foresee(vlan, mac, slot, now);
-        self.learned = Some((vlan, mac, foresight, slot));
+        self.learned = Some((vlan, mac, foresight));
         foresight.learned
     }
 
@@ -77,10 +77,9 @@ impl Trail for Rehearsal<'_> {
     }
 
     fn lookup(&self, vlan: VlanId, mac: Mac, now: Time) -> Option<Slot> {
-        if let Some((learned_in, learned, foresight, slot)) = self.learned {
-            let is_here = !matches!(foresight.learned, Learned::Held | Learned::NotOpen);
-            if (learned_in, learned) == (vlan, mac) && is_here {
-                return Some(slot);
+        if let Some((learned_in, learned, foresight)) = self.learned {
+            if (learned_in, learned) == (vlan, mac) {
+                return foresight.holder;
             }
             if foresight.given_up == Some((vlan, mac)) {
                 return None;

@@ -86,7 +86,7 @@ pub enum Learned {
     NewForAnother,
     /// It moved here from another bridge port.
     Moved,
-    /// It is another's, and stays there: it moved too often.
+    /// It moved too often, and is another's: its home's, from before it began to.
     Held,
     /// It is a promiscuous port's of the same private VLAN, and stays there. The table does not say so itself.
     AtPromiscuous,
@@ -101,6 +101,8 @@ pub struct Foresight {
     pub learned: Learned,
     /// The address that would be given up for it.
     pub given_up: Option<(VlanId, Mac)>,
+    /// The bridge port that would have the address then.
+    pub holder: Option<Slot>,
 }
 
 /// Where an address was when it was last seen elsewhere.
@@ -120,7 +122,7 @@ enum Move {
     First,
     /// It moves, and had moved before in that second.
     Further,
-    /// It is held from now on.
+    /// It is held from now on: at home.
     OneTooMany,
 }
 
@@ -135,10 +137,16 @@ struct Record {
     /// When the first of `moves`, or the hold, began.
     since: u32,
     /// Of the owner; once the place has another, the record is dead.
-    tenure: u32,
+    tenure: u16,
     owner: u16,
+    /// Who had it before the first of `moves`, and the lower half of that one's tenure: asked for within a second, in which no
+    /// place has 256 holders.
+    home: u16,
+    home_tenure: u8,
     moves: u8,
 }
+
+const _: () = assert!(size_of::<Record>() == 40);
 
 const EMPTY: Record = Record {
     key: 0,
@@ -148,6 +156,8 @@ const EMPTY: Record = Record {
     since: 0,
     tenure: 0,
     owner: 0,
+    home: 0,
+    home_tenure: 0,
     moves: 0,
 };
 
@@ -181,8 +191,8 @@ impl Ends {
 #[derive(Clone, Copy, Debug)]
 struct Owner {
     slot: Option<Slot>,
-    /// How many holders there have been.
-    tenure: u32,
+    /// How many holders there have been. Where it begins anew nothing dead is left.
+    tenure: u16,
     entries: Ends,
 }
 
@@ -261,12 +271,30 @@ impl Table {
         let Some(owner) = self.owners.get_mut(usize::from(index)) else {
             return;
         };
-        owner.slot = None;
-        owner.tenure = owner.tenure.wrapping_add(1);
-        let entries = std::mem::replace(&mut owner.entries, Ends::EMPTY);
-        if entries.newest == NONE {
+        if owner.slot.take().is_none() {
             return;
         }
+        owner.tenure = owner.tenure.wrapping_add(1);
+        let is_anew = owner.tenure == 0;
+        let entries = std::mem::replace(&mut owner.entries, Ends::EMPTY);
+        if entries.newest != NONE {
+            self.bury(index, entries);
+        }
+        while is_anew && self.ownerless.oldest != NONE {
+            self.remove(self.ownerless.oldest as usize);
+        }
+    }
+
+    /// What `slot` owns is forgotten at once, in constant time; it may go on learning.
+    pub fn forget_all_of(&mut self, slot: Slot) {
+        let owner = self.owners.get(usize::from(slot.index));
+        if owner.is_some_and(|owner| owner.slot == Some(slot)) {
+            self.close(slot.index);
+            self.open(slot);
+        }
+    }
+
+    fn bury(&mut self, index: u16, entries: Ends) {
         self.ranking.clear(index);
         // In front of the dead there are already.
         let first = self.ownerless.newest;
@@ -338,29 +366,36 @@ impl Table {
 
     /// What [`Table::learn`] would do, without doing it.
     pub fn foresee(&self, vlan: VlanId, mac: Mac, slot: Slot, now: Time) -> Foresight {
-        let certain = |learned| Foresight {
+        let certain = |learned, holder| Foresight {
             learned,
             given_up: None,
+            holder,
         };
         match self.owners.get(usize::from(slot.index)) {
             Some(owner) if owner.slot == Some(slot) => {}
-            _ => return certain(Learned::NotOpen),
+            _ => return certain(Learned::NotOpen, self.lookup(vlan, mac, now)),
         }
+        let here = Some(slot);
         if let Ok(at) = self.find(key(vlan, mac)) {
             let record = &self.records[at];
-            return certain(if !self.is_live(record, now) {
-                Learned::New
+            let slot_of = |place: u16| self.owners[usize::from(place)].slot;
+            return if !self.is_live(record, now) {
+                certain(Learned::New, here)
             } else if record.owner == slot.index {
-                Learned::Known
+                certain(Learned::Known, here)
             } else {
                 match self.judge_move(record, now) {
-                    Move::Held | Move::OneTooMany => Learned::Held,
-                    Move::First | Move::Further => Learned::Moved,
+                    Move::Held => certain(Learned::Held, slot_of(record.owner)),
+                    Move::OneTooMany => match self.home_of(record) {
+                        home if home == slot.index => certain(Learned::Moved, here),
+                        home => certain(Learned::Held, slot_of(home)),
+                    },
+                    Move::First | Move::Further => certain(Learned::Moved, here),
                 }
-            });
+            };
         }
         if self.stored < self.capacity || self.oldest_gone(now).is_some() {
-            return certain(Learned::New);
+            return certain(Learned::New, here);
         }
         let richest = self.ranking.richest(slot.index);
         let oldest = richest.map(|place| self.owners[usize::from(place)].entries.oldest as usize);
@@ -368,6 +403,7 @@ impl Table {
         Foresight {
             learned: Learned::NewForAnother,
             given_up: given_up.map(|entry| (entry.vlan, entry.mac)),
+            holder: here,
         }
     }
 
@@ -470,20 +506,49 @@ impl Table {
             held_by: self.records[at].owner,
             idle_seconds: now.seconds().saturating_sub(self.records[at].seen),
         };
+        let home = self.home_of(&self.records[at]);
         let record = &mut self.records[at];
-        match judged {
+        let holder = match judged {
             Move::Held => return Learned::Held,
             Move::First => {
                 record.moves = 1;
                 record.since = now.low_millis();
+                record.home = record.owner;
+                record.home_tenure = record.tenure as u8;
+                to
             }
-            Move::Further => record.moves += 1,
+            Move::Further => {
+                record.moves += 1;
+                to
+            }
             Move::OneTooMany => {
                 record.moves = HELD;
                 record.since = now.low_millis();
-                return Learned::Held;
+                home
             }
+        };
+        if holder != record.owner {
+            self.give(at, holder, now);
         }
+        if holder == to {
+            Learned::Moved
+        } else {
+            Learned::Held
+        }
+    }
+
+    /// Who had it before it began to move; if that one is gone, who has it.
+    fn home_of(&self, record: &Record) -> u16 {
+        let home = &self.owners[usize::from(record.home)];
+        if home.slot.is_some() && home.tenure as u8 == record.home_tenure {
+            record.home
+        } else {
+            record.owner
+        }
+    }
+
+    fn give(&mut self, at: usize, to: u16, now: Time) {
+        let record = &mut self.records[at];
         let from = std::mem::replace(&mut record.owner, to);
         record.tenure = self.owners[usize::from(to)].tenure;
         record.seen = now.seconds();
@@ -493,7 +558,6 @@ impl Table {
         self.link(at, List::All);
         self.link(at, List::Of(to));
         self.ranking.grow(to);
-        Learned::Moved
     }
 
     fn touch(&mut self, at: usize, owner: u16, now: Time) {

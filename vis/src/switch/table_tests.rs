@@ -80,10 +80,77 @@ fn three_moves_a_second_are_taken_and_then_the_owner_keeps_the_address_for_the_h
     for (index, millis) in [(1, 100), (0, 200), (1, 300)] {
         assert_eq!(learn(&mut table, index, millis), Learned::Moved);
     }
-    assert_eq!(learn(&mut table, 0, 1099), Learned::Held);
-    assert_eq!(learn(&mut table, 1, 1100), Learned::Known);
-    assert_eq!(learn(&mut table, 0, 11_098), Learned::Held);
-    assert_eq!(learn(&mut table, 0, 11_099), Learned::Moved);
+    // The fourth move is home, by who is there.
+    assert_eq!(learn(&mut table, 0, 1099), Learned::Moved);
+    assert_eq!(learn(&mut table, 0, 1100), Learned::Known);
+    assert_eq!(learn(&mut table, 1, 11_098), Learned::Held);
+    assert_eq!(learn(&mut table, 1, 11_099), Learned::Moved);
+}
+
+#[test]
+fn what_is_held_is_held_at_its_home_and_not_where_it_moved_last() {
+    let mut table = table(16);
+    let learn = |table: &mut Table, index, millis| {
+        let now = Time::from_millis(millis);
+        let foreseen = table.foresee(vlan(), mac(1), slot(index), now);
+        let learned = table.learn(vlan(), mac(1), slot(index), now);
+        assert_eq!(foreseen.learned, learned);
+        assert_eq!(foreseen.holder, table.lookup(vlan(), mac(1), now));
+        check_lists(table);
+        learned
+    };
+    for round in 0..3 {
+        let begin = round * 11_000;
+        learn(&mut table, 7, begin);
+        // A loop between two others.
+        for index in [3, 4, 3] {
+            assert_eq!(learn(&mut table, index, begin + 1), Learned::Moved);
+        }
+        assert_eq!(learn(&mut table, 4, begin + 2), Learned::Held);
+        for index in [3, 4] {
+            assert_eq!(learn(&mut table, index, begin + 3), Learned::Held);
+        }
+        assert_eq!(learn(&mut table, 7, begin + 4), Learned::Known);
+    }
+}
+
+#[test]
+fn a_home_that_is_gone_is_none() {
+    for reopened in [false, true] {
+        let mut table = table(16);
+        let now = Time::from_millis(5);
+        for index in [7, 3, 4, 3] {
+            table.learn(vlan(), mac(1), slot(index), now);
+        }
+        table.close(7);
+        if reopened {
+            table.open(slot(7));
+        }
+        assert_eq!(table.learn(vlan(), mac(1), slot(4), now), Learned::Held);
+        assert_eq!(table.lookup(vlan(), mac(1), now), Some(slot(3)));
+        check_lists(&table);
+    }
+}
+
+#[test]
+fn all_of_a_port_is_forgotten_at_once_and_nothing_of_it_comes_back() {
+    let mut table = table(16);
+    for n in 0..4 {
+        table.learn(vlan(), mac(n), slot(n as u16 % 2), at(0));
+    }
+    table.forget_all_of(slot(0));
+    let left: Vec<_> = table.entries(at(0)).map(|entry| entry.mac).collect();
+    assert_eq!(left.len(), 2);
+    assert!(left.contains(&mac(1)) && left.contains(&mac(3)));
+    // What was held there is not any more.
+    assert_eq!(table.learn(vlan(), mac(0), slot(5), at(0)), Learned::New);
+    assert_eq!(table.learn(vlan(), mac(2), slot(0), at(0)), Learned::New);
+    // Also when a place has had as many holders as are counted.
+    for _ in 0..=u16::MAX {
+        table.forget_all_of(slot(0));
+    }
+    assert_eq!(table.lookup(vlan(), mac(2), at(0)), None);
+    check_lists(&table);
 }
 
 #[test]
@@ -289,7 +356,8 @@ proptest! {
                     let Some(&slot) = plain.owners.get(&index) else { continue };
                     let foreseen = table.foresee(vlan(), mac(number), slot, time);
                     let learned = table.learn(vlan(), mac(number), slot, time);
-                    prop_assert_eq!(foreseen, Foresight { learned, given_up: None });
+                    let holder = table.lookup(vlan(), mac(number), time);
+                    prop_assert_eq!(foreseen, Foresight { learned, given_up: None, holder });
                     let known = plain.entries.get(&number).map(|(owner, _)| *owner == slot);
                     match (known, learned) {
                         (None, Learned::New)
@@ -348,7 +416,8 @@ proptest! {
             check_lists(&table);
             let mut gone = known.iter().filter(|e| table.lookup(e.vlan, e.mac, at(now)).is_none());
             let given_up = gone.next().map(|entry| (entry.vlan, entry.mac));
-            prop_assert_eq!(foreseen, Foresight { learned, given_up });
+            let holder = table.lookup(vlan(), mac(number), at(now));
+            prop_assert_eq!(foreseen, Foresight { learned, given_up, holder });
             match learned {
                 Learned::New => prop_assert!(table.len() == before + 1),
                 Learned::NewForAnother => prop_assert!(before == 16 && table.len() == 16),

@@ -5,7 +5,7 @@ use super::balance::{Balance, Keep};
 use super::decided::{Decided, Decisions, Tale};
 use super::flood::List;
 use super::guard::Noticed;
-use super::guarded::Guards;
+use super::guarded::{GuardEvent, Guards};
 use super::kept::Kept;
 use super::pipeline::{self, Frame, Verdict};
 use super::rate;
@@ -188,10 +188,9 @@ impl Switch {
     /// A guard that is not asked for each frame shuts a bridge port.
     pub fn err_disable(&mut self, slot: Slot, cause: Cause, now: Time) {
         if self.kept.is_of(slot) {
-            self.kept
-                .of(slot.index)
-                .err_disabled
-                .shut(cause, now.into());
+            let state = &mut self.kept.of(slot.index).err_disabled;
+            state.shut(cause, now.into());
+            self.table.forget_all_of(slot);
         }
     }
 
@@ -210,12 +209,16 @@ impl Switch {
         self.decisions.adopt(snapshot);
         self.guards.adopt(snapshot, now);
         self.table.set_parameters(snapshot.table());
+        // A port that is shut has no addresses: a loop may have left others' there, and who is looked for is elsewhere or
+        // nowhere.
+        let is_shut =
+            |port: &BridgePort| matches!(port.state, PortState::Shut | PortState::ErrDisabled);
         for index in 0..self.table.places() {
-            if snapshot.port(index).is_none() {
+            if snapshot.port(index).is_none_or(is_shut) {
                 self.table.close(index);
             }
         }
-        for port in snapshot.ports() {
+        for port in snapshot.ports().filter(|port| !is_shut(port)) {
             self.table.open(port.slot);
         }
     }
@@ -265,7 +268,10 @@ impl Trail for Switch {
 
     #[cold]
     fn notice(&mut self, noticed: Noticed, now: Time) {
-        self.guards.notice(noticed, self.table.away(), now);
+        self.guards.notice(noticed, &self.table, now);
+        if let Noticed::Event(GuardEvent::Shut { slot, .. }) = noticed {
+            self.table.forget_all_of(slot);
+        }
     }
 
     #[inline(always)]

@@ -56,6 +56,8 @@ pub(crate) struct Known {
     pub(crate) owner: Whose,
     second: u64,
     window: Option<(u64, u32)>,
+    /// Who had it before the first move of the window.
+    home: Option<Whose>,
     held_until: u64,
 }
 
@@ -393,10 +395,17 @@ impl Model {
     /// Takes out what has aged and what belongs to nobody any more.
     pub(crate) fn forget(&mut self, topology: &Topology, now: u64) {
         let ageing = u64::from(topology.table.ageing_seconds);
+        let has_addresses = |owner| {
+            let mut ports = topology.ports.iter();
+            let port = ports.find(|port| whose(port) == owner);
+            port.is_some_and(|port| !matches!(port.state, PortState::Shut | PortState::ErrDisabled))
+        };
         self.table.retain(|known| {
-            topology.ports.iter().any(|port| whose(port) == known.owner)
-                && (ageing == 0 || now / 1000 - known.second < ageing)
+            has_addresses(known.owner) && (ageing == 0 || now / 1000 - known.second < ageing)
         });
+        for known in &mut self.table {
+            known.home = known.home.filter(|home| has_addresses(*home));
+        }
     }
 
     fn learn(
@@ -425,6 +434,7 @@ impl Model {
                 owner,
                 second,
                 window: None,
+                home: None,
                 held_until: 0,
             });
             return;
@@ -439,16 +449,26 @@ impl Model {
             }
             known.window = match known.window {
                 Some((start, moves)) if now - start < 1000 => Some((start, moves + 1)),
-                _ => Some((now, 1)),
+                _ => {
+                    known.home = Some(known.owner);
+                    Some((now, 1))
+                }
             };
             if known.window.is_some_and(|(_, moves)| moves > 3) {
                 known.window = None;
                 known.held_until = now + u64::from(topology.table.hold_millis);
-                self.count(owner, "move_damped", 1);
-                self.table.insert(at, known);
-                return;
+                let home = known.home.unwrap_or(known.owner);
+                if home != owner {
+                    self.count(owner, "move_damped", 1);
+                }
+                if home == known.owner {
+                    self.table.insert(at, known);
+                    return;
+                }
+                known.owner = home;
+            } else {
+                known.owner = owner;
             }
-            known.owner = owner;
         }
         known.second = second;
         let at = if stays_where_it_is {
