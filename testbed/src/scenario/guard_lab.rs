@@ -12,6 +12,9 @@ use std::fmt::Write as _;
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// How long anything may take that follows by itself.
+pub(super) const WITHIN: Duration = Duration::from_secs(5);
+
 /// The guests' interfaces by VIF: `g3` has two.
 pub(super) const VNICS: [(&str, &str); 5] = [
     ("g1", "eth0"),
@@ -83,6 +86,11 @@ impl Hand {
         let said: Said = self.0.exec(lines)?;
         check(said.done, || format!("{lines:?}: {said:?}"))
     }
+}
+
+pub(super) fn open_by_hand(hand: &Hand, interface: &str) -> Result<()> {
+    let interface = format!("interface {interface}");
+    hand.types(&["configure", &interface, "shutdown", "no shutdown"])
 }
 
 /// A station's address.

@@ -1,8 +1,10 @@
 //! Storm control, BPDU guard and a guest that bridges its two vNICs, with real guests and neighbours.
 
 use super::accounts::nothing_unexplained;
+use super::bridging::bridging;
 use super::guard_lab::{
-    Hand, came, drops, frame, guard_lab, milliseconds, pace, shut, source_of, station, until, watch,
+    Hand, WITHIN, came, drops, frame, guard_lab, milliseconds, open_by_hand, pace, shut, station,
+    until, watch,
 };
 use crate::binaries::Binaries;
 use crate::endpoint::frame::Source;
@@ -10,25 +12,15 @@ use crate::error::{Result, check};
 use crate::lab::Lab;
 use crate::report::Report;
 use niv::Mac;
-use serde_json::Value;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long anything may take that follows by itself.
-const WITHIN: Duration = Duration::from_secs(5);
 /// How long each class storms.
 const STORM: Duration = Duration::from_secs(2);
 /// Frames of a storm in a second.
 const OFFERED: u32 = 2_000;
 /// Octets of a frame of the storm that is measured in bits.
 const LONG: usize = 1_000;
-/// Frames a second of those who bridge nothing.
-const OTHERS: u32 = 10_000;
-/// What they keep of their rate, in per cent.
-const KEPT: f64 = 90.0;
-/// Until a guest that bridges is named.
-const NAMED_MS: f64 = 1_000.0;
 
 const GROUP: Mac = Mac([0x01, 0x00, 0x5E, 0x01, 0x02, 0x03]);
 const NOBODY: Mac = Mac([0x02, 0xDD, 0, 0, 0, 1]);
@@ -162,11 +154,6 @@ fn storm_shuts(lab: &mut Lab, hand: &Hand, report: &Report) -> Result<()> {
     ])
 }
 
-fn open_by_hand(hand: &Hand, interface: &str) -> Result<()> {
-    let interface = format!("interface {interface}");
-    hand.types(&["configure", &interface, "shutdown", "no shutdown"])
-}
-
 /// A rapid spanning tree BPDU, of a bridge.
 fn bpdu_of(bridge: u8) -> Vec<u8> {
     let mut frame = vec![0x01, 0x80, 0xC2, 0, 0, 0];
@@ -201,115 +188,4 @@ fn bpdu(lab: &mut Lab, hand: &Hand, report: &Report) -> Result<()> {
     check(dropped == 2, || {
         format!("{dropped} BPDUs were dropped, of 2")
     })
-}
-
-/// Guests g1 and g2 talk all the time. What arrives of that in a second, in per cent of what is sent.
-fn others(lab: &Lab, stop: &AtomicBool, share: &mut Vec<f64>) -> Result<()> {
-    let (one, other) = (station(0x101), station(0x102));
-    let mut source = Source::open(&lab.host("g1")?.netns, "eth0")?;
-    let talk = frame(other, one, 60);
-    let heard = watch(lab, "g2")?;
-    let (received, over) = (AtomicU64::new(0), AtomicBool::new(false));
-    thread::scope(|scope| {
-        let listening = scope.spawn(|| -> Result<()> {
-            while !over.load(Ordering::Relaxed) {
-                while let Some(seen) = heard.try_next()? {
-                    let is_theirs = source_of(&seen.bytes) == Some(one);
-                    received.fetch_add(u64::from(is_theirs), Ordering::Relaxed);
-                }
-                thread::sleep(Duration::from_micros(500));
-            }
-            Ok(())
-        });
-        let mut speak = || -> Result<()> {
-            let mut before = 0;
-            while !stop.load(Ordering::Relaxed) {
-                let sent = pace(&mut source, &talk, OTHERS, Duration::from_millis(500))?;
-                let now = received.load(Ordering::Relaxed);
-                share.push((now - before) as f64 * 100.0 / sent.max(1) as f64);
-                before = now;
-            }
-            Ok(())
-        };
-        let talked = speak();
-        over.store(true, Ordering::Relaxed);
-        let listened = listening.join();
-        talked.and(listened.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })
-}
-
-fn bridging(lab: &mut Lab, hand: &Hand, report: &Report) -> Result<()> {
-    report.part("a guest bridges its two vNICs; a neighbour broadcasts, and all others talk");
-    hand.types(&[
-        "configure",
-        "port-profile guest",
-        "bridge-guard shutdown",
-        "errdisable recovery cause bridge-guard",
-    ])?;
-    for (host, number) in [("g1", 0x101), ("g2", 0x102)] {
-        let mut source = Source::open(&lab.host(host)?.netns, "eth0")?;
-        source.send(&frame(Mac::BROADCAST, station(number), 60))?;
-    }
-    thread::sleep(Duration::from_millis(200));
-    let (stop, mut share) = (AtomicBool::new(false), Vec::new());
-    let asker = lab.daemon("vis")?.asker();
-    let lab_ref: &Lab = lab;
-    let (named, talked) = thread::scope(|scope| {
-        let talking = scope.spawn(|| others(lab_ref, &stop, &mut share));
-        let speaking = scope.spawn(|| -> Result<()> {
-            let mut source = Source::open(&lab_ref.host("n1")?.netns, "eth0")?;
-            let hello = frame(Mac::BROADCAST, station(0x201), 60);
-            while !stop.load(Ordering::Relaxed) {
-                source.send(&hello)?;
-                thread::sleep(Duration::from_millis(100));
-            }
-            Ok(())
-        });
-        let named = || -> Result<Duration> {
-            thread::sleep(Duration::from_secs(2));
-            lab_ref.host("g3")?.bridge("br0", &["eth0", "eth1"])?;
-            let begun = Instant::now();
-            until("the guest is named", WITHIN, || {
-                let answer = asker(&["show", "bridge-guard", "--json"])?;
-                let found: Value = serde_json::from_str(&answer).unwrap_or_default();
-                let found = found
-                    .pointer("/found/0/interfaces")
-                    .cloned()
-                    .unwrap_or_default();
-                Ok(found == serde_json::json!([{"veth": 3}, {"veth": 4}]))
-            })?;
-            let took = begun.elapsed();
-            thread::sleep(Duration::from_secs(2));
-            Ok(took)
-        };
-        let named = named();
-        stop.store(true, Ordering::Relaxed);
-        let join = |thread: thread::ScopedJoinHandle<'_, Result<()>>| {
-            thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        };
-        let talked = join(talking).and(join(speaking));
-        (named, talked)
-    });
-    talked?;
-    let took = named?;
-    report.block(&lab.daemon("vis")?.show(&["bridge-guard"])?);
-    report.figure("from the bridge to its being named", milliseconds(took));
-    report.limit(took.as_secs_f64() * 1_000.0, NAMED_MS, "ms")?;
-    let causes = shut(lab)?;
-    check(causes == ["bridged_ports", "bridged_ports"], || {
-        format!("shut: {causes:?}")
-    })?;
-    let least = share.iter().copied().fold(f64::INFINITY, f64::min);
-    let shown: Vec<_> = share.iter().map(|share| format!("{share:.0}")).collect();
-    report.figure(
-        "what the others got, per cent of each half second",
-        shown.join(" "),
-    );
-    report.goal(least, KEPT, "per cent of their rate kept")?;
-    for interface in ["veth 3", "veth 4"] {
-        open_by_hand(hand, interface)?;
-    }
-    lab.host("g3")?.delete("br0")
 }

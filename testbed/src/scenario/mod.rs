@@ -3,6 +3,7 @@
 mod access_lists;
 mod accounts;
 mod bridge;
+mod bridging;
 mod churn;
 mod control_survives;
 mod doctor;
