@@ -71,8 +71,9 @@ impl Trail for Rehearsal<'_> {
         let mut foresight = self.table.foresee(vlan, mac, slot, now);
         if foresight.learned == Learned::Held {
             foresight.learned = Learned::Moved;
+            foresight.holder = Some(slot);
         }
-        self.learned = Some((vlan, mac, foresight, slot));
+        self.learned = Some((vlan, mac, foresight));
         foresight.learned
     }
 
