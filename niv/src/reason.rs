@@ -112,7 +112,7 @@ named! {
         BpduGuard, "bpdu_guard", "5.6",
             "The frame is a spanning tree BPDU, from a port that has no bridge behind it.";
         PortSecurity, "port_security", "5.6",
-            "The source address may not be behind this port: it has as many as it may, or the address is secure elsewhere.";
+            "The source address may not be behind this port: it has as many as it may, or the address is secure or used elsewhere.";
         StormControl, "storm_control", "5.6",
             "The port sent more broadcasts, multicasts or unknown unicasts than it may.";
         VlanNotAllowed, "vlan_not_allowed", "5.6",

@@ -109,7 +109,7 @@ fn main() -> Result<(), Failure> {
             table.configure(3, Some(PortSecurity::default()))?;
             let mac = Mac([2, 0, 0, 0, 0, 1]);
             run(frames, |n| {
-                let admission = table.admit(3, VlanId::DEFAULT, black_box(mac), time(n));
+                let admission = table.admit(3, VlanId::DEFAULT, black_box(mac), time(n), || None);
                 u64::from(admission == policy::security::Admission::Known)
             })
         }

@@ -44,7 +44,7 @@ pub use guard_values::{
     BridgeGuard, NotInRange, RecoveryInterval, SecureAging, SecureAgingType, SecureMac,
     SecureMaximum, SecureViolation, StormAction, StormBits, StormLevel, StormPackets,
 };
-pub use line::{Allow, FilterLine, Line, ListLine, Pipe, PortLine, Typed, Way};
+pub use line::{Allow, ClearSecurity, FilterLine, Line, ListLine, Pipe, PortLine, Typed, Way};
 pub use lists::{AccessLists, MAX_LIST_LINES, MAX_LISTS, Remark, Step};
 pub use model::{
     AgingTime, Allowed, Binding, Config, Confirm, Direction, Ethernet, EthernetId, Grace, Grantee,

@@ -192,6 +192,7 @@ fn guard_line() -> impl Strategy<Value = GuardLine> {
     let level = prop_oneof![
         number(0..=100_000_000).prop_map(StormLevel::Packets),
         text("[1-9][0-9]{0,6}[kmg]?").prop_map(StormLevel::Bits),
+        Just(StormLevel::Off),
     ];
     let violations = vec![
         SecureViolation::Protect,
@@ -204,12 +205,12 @@ fn guard_line() -> impl Strategy<Value = GuardLine> {
         maybe(any::<bool>()).prop_map(GuardLine::BpduGuard),
         maybe(any::<bool>()).prop_map(GuardLine::BpduFilter),
         maybe(Just(BridgeGuard::Alarm)).prop_map(GuardLine::BridgeGuard),
-        any::<bool>().prop_map(GuardLine::Security),
+        any::<Option<bool>>().prop_map(GuardLine::Security),
         maybe(number(1..=1025)).prop_map(GuardLine::Maximum),
         maybe(proptest::sample::select(violations)).prop_map(GuardLine::Violation),
         maybe(number(0..=1440)).prop_map(GuardLine::AgingTime),
         maybe(Just(SecureAgingType::Inactivity)).prop_map(GuardLine::AgingType),
-        any::<bool>().prop_map(GuardLine::Sticky),
+        any::<Option<bool>>().prop_map(GuardLine::Sticky),
     ]
 }
 

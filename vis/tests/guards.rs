@@ -15,8 +15,12 @@ use policy::err_disable::Cause;
 use policy::rate::{Awareness, BitRate, Burst, Configured, PerColor, Policer};
 use policy::security::{Ageing, Kind, Mode, PortSecurity, Why};
 use policy::storm::{Action, Class, Level, StormControl};
+use std::num::NonZeroU32;
 use std::sync::Arc;
-use vis::switch::{GuardEvent, GuardPolicy, PortPlan, PortState, RatePolicy, Recalled, SecurePlan};
+use vis::switch::{
+    AwayPlan, Declared, GuardEvent, GuardPolicy, PortPlan, PortState, RatePolicy, Recalled,
+    SecurePlan, Seed, Switch, VlanPolicy,
+};
 
 /// Two vEths on one link, one on another, and two plain ports, all in VLAN 10.
 fn ports() -> Vec<PortPlan> {
@@ -379,6 +383,237 @@ fn a_secure_address_seen_elsewhere_is_a_violation_and_never_moves() {
         send(&mut lab, 2, &broadcast(2));
         assert_eq!(flooded(&lab, 2), 1);
     }
+}
+
+#[test]
+fn an_address_that_a_neighbour_uses_does_not_become_secure() {
+    for at in BOTH {
+        for violation in [Mode::Restrict, Mode::Shutdown] {
+            let mut lab = guarded(at, secured(rule(4, violation), &[], &[]));
+            let gateway = if at == 0 { 4 } else { 2 };
+            send(&mut lab, gateway, &broadcast(9));
+            send(&mut lab, at, &broadcast(9));
+            assert_eq!(dropped(&lab, at, DropReason::PortSecurity), 1);
+            let told = events(&mut lab);
+            let named = |event: &GuardEvent| matches!(event, GuardEvent::Violation { why: Why::InUse(port), .. } if *port == gateway);
+            assert!(told.iter().any(named), "{told:?}");
+            send(&mut lab, gateway, &broadcast(9));
+            assert_eq!(flooded(&lab, gateway), 2);
+            // Once it was not heard of for the table's ageing time it is anybody's.
+            if violation == Mode::Restrict {
+                lab.wait(300_000);
+                send(&mut lab, at, &broadcast(9));
+                assert_eq!(flooded(&lab, at), 1);
+            }
+        }
+    }
+}
+
+/// Ports 0 and 1 are secured, and the vNIC of port 1 says that `mac(2)` is its own.
+fn declared() -> Lab {
+    let mut ports = ports();
+    for port in &mut ports[..2] {
+        let guards = secured(rule(2, Mode::Protect), &[], &[]);
+        port.policy.guards = Some(Arc::new(guards));
+    }
+    let mut lab = Lab::new(ports);
+    lab.change(|all| {
+        all.declared = vec![Declared {
+            vlan: vlan(10),
+            mac: Mac(mac(2)),
+            slot: all.ports[1].slot,
+        }];
+    });
+    lab
+}
+
+#[test]
+fn an_address_that_a_vnic_declares_becomes_secure_there_and_nowhere_else() {
+    let mut lab = declared();
+    // Before its owner has said a word.
+    send(&mut lab, 0, &broadcast(2));
+    assert_eq!(dropped(&lab, 0, DropReason::PortSecurity), 1);
+    // It was elsewhere a moment ago, behind a port that is not secured.
+    send(&mut lab, 4, &broadcast(2));
+    send(&mut lab, 1, &broadcast(2));
+    assert_eq!(flooded(&lab, 1), 1);
+    send(&mut lab, 4, &broadcast(2));
+    assert_eq!(dropped(&lab, 4, DropReason::PortSecurity), 1);
+}
+
+#[test]
+fn a_maximum_that_is_lowered_is_in_force_at_once() {
+    let mut lab = guarded(0, secured(rule(5, Mode::Protect), &[], &[]));
+    for source in 1..=5 {
+        send(&mut lab, 0, &broadcast(source));
+        lab.wait(10);
+    }
+    lab.change(|all| {
+        let guards = secured(rule(1, Mode::Protect), &[], &[]);
+        all.ports[0].policy.guards = Some(Arc::new(guards));
+    });
+    for source in (1..=5).rev() {
+        send(&mut lab, 0, &broadcast(source));
+    }
+    // What was learned first is left.
+    assert_eq!(dropped(&lab, 0, DropReason::PortSecurity), 4);
+    assert_eq!(flooded(&lab, 0), 6);
+}
+
+#[test]
+fn a_port_that_goes_to_another_vlan_forgets_the_addresses_of_the_one_before() {
+    for sticky in [false, true] {
+        let rule = PortSecurity {
+            sticky,
+            ..rule(1, Mode::Shutdown)
+        };
+        let mut lab = guarded(0, secured(rule, &[], &[7]));
+        let source = if sticky { 7 } else { 1 };
+        send(&mut lab, 0, &broadcast(source));
+        // As long as its profile is not whole nobody knows where it goes.
+        lab.change(|all| {
+            all.ports[0].state = PortState::ProfileIncomplete;
+            all.ports[0].vlan = VlanPolicy::Access(vlan(1));
+        });
+        let held = lab.switch.guards().secure_addresses(lab.time());
+        assert_eq!(held[0].1.len(), 1);
+        lab.change(|all| {
+            all.ports[0].state = PortState::Forwarding;
+            all.ports[0].vlan = VlanPolicy::Access(vlan(20));
+        });
+        send(&mut lab, 0, &broadcast(source));
+        assert_eq!(dropped(&lab, 0, DropReason::PortSecurity), 0);
+        let held = lab.switch.guards().secure_addresses(lab.time());
+        let held: Vec<_> = held[0].1.iter().map(|one| one.vlan).collect();
+        assert_eq!(held, [vlan(20)]);
+    }
+}
+
+/// The port at `at` is gone, and its interface keeps what is its own.
+fn goes_away(lab: &mut Lab, at: u16, statics: &[u8], sticky: &[u8]) -> PortPlan {
+    let mut gone = None;
+    lab.change(|all| {
+        let port = all.ports.remove(usize::from(at));
+        let count = statics.len() + sticky.len();
+        let rule = PortSecurity {
+            sticky: true,
+            ..rule(count as u32, Mode::Protect)
+        };
+        all.away.push(AwayPlan {
+            slot: port.slot,
+            guards: Arc::new(secured(rule, statics, sticky)),
+        });
+        gone = Some(port);
+    });
+    gone.unwrap()
+}
+
+#[test]
+fn static_and_sticky_addresses_of_an_interface_that_is_away_are_nobody_elses() {
+    let mut all = ports();
+    let sticky = PortSecurity {
+        sticky: true,
+        ..rule(3, Mode::Shutdown)
+    };
+    all[0].policy.guards = Some(Arc::new(secured(sticky, &[1], &[])));
+    all[2].policy.guards = Some(Arc::new(secured(rule(5, Mode::Protect), &[], &[])));
+    let mut lab = Lab::new(all);
+    send(&mut lab, 0, &broadcast(5));
+    let port = goes_away(&mut lab, 0, &[1], &[]);
+    // What control has not heard of yet is kept all the same.
+    for (thief, secures) in [(2, true), (3, false)] {
+        for source in [1, 5] {
+            send(&mut lab, thief, &broadcast(source));
+        }
+        let dropped = dropped(&lab, thief, DropReason::PortSecurity);
+        assert_eq!(dropped, 2, "secured: {secures}");
+    }
+    lab.change(|all| {
+        all.away.clear();
+        all.ports.insert(0, port);
+    });
+    let before = flooded(&lab, 0);
+    for source in [1, 5] {
+        send(&mut lab, 0, &broadcast(source));
+    }
+    assert_eq!(dropped(&lab, 0, DropReason::PortSecurity), 0);
+    assert_eq!(flooded(&lab, 0) - before, 2);
+}
+
+#[test]
+fn sticky_addresses_of_an_interface_that_was_away_when_the_switch_began_are_nobody_elses() {
+    let mut all = ports();
+    all[2].policy.guards = Some(Arc::new(secured(rule(5, Mode::Protect), &[], &[])));
+    let mut lab = Lab::new(all);
+    goes_away(&mut lab, 0, &[1], &[5]);
+    for source in [1, 5] {
+        send(&mut lab, 2, &broadcast(source));
+    }
+    assert_eq!(dropped(&lab, 2, DropReason::PortSecurity), 2);
+    // And what was learned of it meanwhile is not kept for it.
+    let held = lab.switch.guards().secure_addresses(lab.time());
+    assert_eq!(held[0].1.len(), 2);
+}
+
+#[test]
+fn what_was_learned_is_sticky_from_when_that_is_said() {
+    let mut lab = guarded(0, secured(rule(2, Mode::Protect), &[], &[]));
+    send(&mut lab, 0, &broadcast(1));
+    lab.switch.guards_mut().take_news();
+    lab.change(|all| {
+        let sticky = PortSecurity {
+            sticky: true,
+            ..rule(2, Mode::Protect)
+        };
+        all.ports[0].policy.guards = Some(Arc::new(secured(sticky, &[], &[])));
+    });
+    assert!(lab.switch.guards_mut().take_news().unwrap().sticky);
+    let held = lab.switch.guards().secure_addresses(lab.time());
+    assert_eq!(held[0].1[0].kind, Kind::Sticky);
+}
+
+#[test]
+fn room_that_one_port_gives_up_is_anothers_in_the_same_change_and_later() {
+    let secures = |lab: &mut Lab, maxima: [u32; 2]| {
+        lab.change(|all| {
+            for (port, maximum) in all.ports.iter_mut().zip(maxima) {
+                let guards = secured(rule(maximum, Mode::Protect), &[], &[]);
+                port.policy.guards = Some(Arc::new(guards)).filter(|_| maximum > 0);
+            }
+        });
+    };
+    let mut lab = Lab::new(ports());
+    lab.switch = Switch::new(NonZeroU32::new(1000).unwrap(), Seed(3, 4)).with_room_for_secure(10);
+    secures(&mut lab, [4, 6]);
+    secures(&mut lab, [6, 4]);
+    for source in 1..=7 {
+        send(&mut lab, 0, &broadcast(source));
+    }
+    assert_eq!(flooded(&lab, 0), 6);
+    // The first asks for more than there is: it keeps what it has.
+    secures(&mut lab, [7, 4]);
+    send(&mut lab, 0, &broadcast(8));
+    assert_eq!(dropped(&lab, 0, DropReason::PortSecurity), 2);
+    secures(&mut lab, [7, 0]);
+    send(&mut lab, 0, &broadcast(8));
+    assert_eq!(flooded(&lab, 0), 7);
+}
+
+#[test]
+fn addresses_that_are_cleared_may_be_learned_anywhere() {
+    let mut lab = declared();
+    send(&mut lab, 0, &broadcast(1));
+    send(&mut lab, 1, &broadcast(1));
+    assert_eq!(dropped(&lab, 1, DropReason::PortSecurity), 1);
+    let now = lab.time();
+    let cleared = lab.switch.clear_secure(|slot, _, _| slot.index == 1, now);
+    assert_eq!(cleared, 0);
+    let cleared = lab
+        .switch
+        .clear_secure(|_, kind, _| kind == Kind::Dynamic, now);
+    assert_eq!(cleared, 1);
+    send(&mut lab, 1, &broadcast(1));
+    assert_eq!(flooded(&lab, 1), 1);
 }
 
 #[test]

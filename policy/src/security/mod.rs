@@ -2,8 +2,8 @@
 //!
 //! Source of the rules: ours, after common practice (`switchport port-security`). A secure address belongs to one port
 //! and one filtering id. It is static (configured), dynamic (learned, ages) or sticky (learned, kept over restarts). A
-//! frame violates when its source is new and the port has its maximum, or when its source is secure on another port,
-//! whether or not the port it came by is secured itself.
+//! frame violates when its source is new and the port has its maximum or somebody else uses it, or when its source is secure
+//! on another port, whether or not the port it came by is secured itself.
 //!
 //! No port can push out another's addresses: room for every port's maximum is set aside when it is configured, and
 //! refused when there is none. What one frame can cause is of constant work, in a hash table whose seed the caller
@@ -166,6 +166,9 @@ pub enum Why {
     Maximum,
     /// It is secure on this port.
     Elsewhere(u16),
+    /// This port, on which it is not secure, uses it, or says that it is its own. Else one frame could take a neighbour's
+    /// address.
+    InUse(u16),
 }
 
 impl Violation {

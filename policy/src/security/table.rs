@@ -1,5 +1,5 @@
-//! All secure addresses of a switch: chained hashing over a fixed array, and for each port its dynamic addresses in
-//! the order in which they age.
+//! All secure addresses of a switch: chained hashing over a fixed array, and for each port two lists: its dynamic
+//! addresses in the order in which they age, and the others.
 #![expect(
     clippy::indexing_slicing,
     reason = "places are masked to an array's length, or are links this module wrote"
@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{Seed, Time};
 use niv::{Mac, VlanId};
+use std::cmp::Reverse;
 
 const NONE: u32 = u32::MAX;
 
@@ -18,7 +19,7 @@ struct Record {
     /// 0: free, and `next` is the next that is.
     key: u64,
     next: u32,
-    /// In the list of the port's dynamic addresses.
+    /// In one of its port's lists.
     newer: u32,
     older: u32,
     port: u16,
@@ -31,8 +32,8 @@ struct Record {
 struct Port {
     rule: Option<PortSecurity>,
     held: u32,
-    newest: u32,
-    oldest: u32,
+    /// Its dynamic addresses, and its static and sticky ones.
+    lists: [Ends; 2],
     violations: u64,
     told: Option<Time>,
 }
@@ -41,11 +42,31 @@ impl Port {
     const UNSECURED: Self = Self {
         rule: None,
         held: 0,
-        newest: NONE,
-        oldest: NONE,
+        lists: [Ends::EMPTY; 2],
         violations: 0,
         told: None,
     };
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    newest: u32,
+    oldest: u32,
+}
+
+impl Ends {
+    const EMPTY: Self = Self {
+        newest: NONE,
+        oldest: NONE,
+    };
+}
+
+/// Which of its port's lists an address of that kind is in.
+const fn list(kind: Kind) -> usize {
+    match kind {
+        Kind::Dynamic => 0,
+        Kind::Static | Kind::Sticky => 1,
+    }
 }
 
 /// What a frame comes to, before anything is changed.
@@ -97,7 +118,7 @@ impl SecureTable {
     }
 
     /// The port at slot index `port` has this rule from now on; `None`: it is not secured, or gone, and its addresses are
-    /// forgotten. A lower maximum leaves what is there.
+    /// forgotten. What is more than a lowered maximum is forgotten: first what was learned last, static ones at the end.
     ///
     /// # Errors
     /// [`Refused::NoRoom`]; nothing is changed.
@@ -109,13 +130,9 @@ impl SecureTable {
             }
             self.ports.resize(place + 1, Port::UNSECURED);
         }
-        let Port {
-            rule: before, held, ..
-        } = self.ports[place];
-        let aside =
-            |rule: Option<PortSecurity>, held: u32| rule.map_or(0, |rule| rule.maximum.max(held));
-        let others = self.set_aside - aside(before, held);
-        let wanted = aside(rule, held);
+        let aside = |rule: Option<PortSecurity>| rule.map_or(0, |rule| rule.maximum);
+        let others = self.set_aside - aside(self.ports[place].rule);
+        let wanted = aside(rule);
         let capacity = self.records.len() as u32;
         if wanted > capacity - others {
             return Err(Refused::NoRoom {
@@ -124,16 +141,75 @@ impl SecureTable {
                 capacity,
             });
         }
+        let Some(rule) = rule else {
+            self.forget(port, |_| true);
+            self.set_aside = others;
+            self.ports[place] = Port::UNSECURED;
+            return Ok(());
+        };
+        self.give_up(port, rule.maximum);
         self.set_aside = others + wanted;
-        self.ports[place].rule = rule;
-        match rule {
-            None => {
-                self.forget(port, |_| true);
-                self.ports[place] = Port::UNSECURED;
-            }
-            Some(rule) => self.order(port, rule.ageing),
-        }
+        self.ports[place].rule = Some(rule);
+        self.order(port, rule.ageing);
         Ok(())
+    }
+
+    /// The rule that is in force on the port.
+    pub fn rule(&self, port: u16) -> Option<&PortSecurity> {
+        self.ports.get(usize::from(port))?.rule.as_ref()
+    }
+
+    /// The port that has the address, and how, whether or not it has aged.
+    pub fn owner(&self, vlan: VlanId, mac: Mac) -> Option<(u16, Kind)> {
+        let record = &self.records[self.find(key(vlan, mac))? as usize];
+        Some((record.port, record.kind))
+    }
+
+    /// How many addresses the port has, those that have aged too.
+    pub fn held(&self, port: u16) -> u32 {
+        self.ports.get(usize::from(port)).map_or(0, |own| own.held)
+    }
+
+    /// Forgets what is more than `maximum`.
+    fn give_up(&mut self, port: u16, maximum: u32) {
+        let excess = self.held(port).saturating_sub(maximum) as usize;
+        if excess == 0 {
+            return;
+        }
+        let mut places = self.places(port);
+        places.sort_by_key(|&at| {
+            let record = &self.records[at as usize];
+            (record.kind == Kind::Static, Reverse(record.since))
+        });
+        for at in places.into_iter().take(excess) {
+            self.remove(at);
+        }
+    }
+
+    /// The port's dynamic addresses are sticky from now on.
+    pub fn stick(&mut self, port: u16) {
+        for at in self.places(port) {
+            if self.records[at as usize].kind == Kind::Dynamic {
+                self.unlink(at);
+                self.records[at as usize].kind = Kind::Sticky;
+                self.link_newest(at);
+            }
+        }
+    }
+
+    /// Where the port's addresses are, in no order.
+    fn places(&self, port: u16) -> Vec<u32> {
+        let lists = self.ports.get(usize::from(port)).map(|own| own.lists);
+        let newest = lists.into_iter().flatten().map(|ends| ends.newest);
+        newest.flat_map(|at| self.chain(at)).collect()
+    }
+
+    /// From there to the end of a port's list.
+    fn chain(&self, newest: u32) -> impl Iterator<Item = u32> + '_ {
+        let place = |at: u32| Some(at).filter(|&at| at != NONE);
+        std::iter::successors(place(newest), move |&at| {
+            place(self.records[at as usize].older)
+        })
     }
 
     /// Makes `address` the port's: a static one, or one kept over a restart.
@@ -168,22 +244,10 @@ impl SecureTable {
         Ok(())
     }
 
-    /// Forgets those of the port's addresses that `which` picks. Costs a walk over the whole table if it has any: for
-    /// commands.
+    /// Forgets those of the port's addresses that `which` picks. Costs a walk over them: for commands.
     pub fn forget(&mut self, port: u16, mut which: impl FnMut(&SecureAddress) -> bool) {
-        let held = self.ports.get(usize::from(port)).map_or(0, |own| own.held);
-        if held > 0 {
-            self.forget_each(|of, address| of == port && which(address));
-        }
-    }
-
-    /// Forgets those that `which` picks, of all ports in one walk over the whole table: for commands.
-    pub fn forget_each(&mut self, mut which: impl FnMut(u16, &SecureAddress) -> bool) {
-        for at in 0..self.records.len() as u32 {
-            let record = &self.records[at as usize];
-            if record.key != 0
-                && address(record).is_some_and(|address| which(record.port, &address))
-            {
+        for at in self.places(port) {
+            if address(&self.records[at as usize]).is_some_and(|address| which(&address)) {
                 self.remove(at);
             }
         }
@@ -203,14 +267,14 @@ impl SecureTable {
         self.set_aside == 0
     }
 
-    /// The port's addresses, in no order. Costs a walk over the whole table: for listings and for what is kept.
+    /// The port's addresses, in no order. Costs a walk over them: for listings and for what is kept.
     pub fn addresses(&self, port: u16, now: Time) -> impl Iterator<Item = SecureAddress> + '_ {
-        self.records
-            .iter()
-            .filter(move |record| {
-                record.key != 0 && record.port == port && !self.is_aged(record, now)
-            })
-            .filter_map(address)
+        let lists = self.ports.get(usize::from(port)).map(|own| own.lists);
+        let newest = lists.into_iter().flatten().map(|ends| ends.newest);
+        let records = newest.flat_map(move |at| self.chain(at));
+        let records = records.map(move |at| &self.records[at as usize]);
+        let held = records.filter(move |record| !self.is_aged(record, now));
+        held.filter_map(address)
     }
 
     /// How many frames violated on the port since it was secured.
@@ -231,8 +295,15 @@ impl SecureTable {
     }
 
     /// What [`SecureTable::admit`] would say, without doing it.
-    pub fn foresee(&self, port: u16, vlan: VlanId, mac: Mac, now: Time) -> Admission {
-        match self.look(port, key(vlan, mac), now) {
+    pub fn foresee(
+        &self,
+        port: u16,
+        vlan: VlanId,
+        mac: Mac,
+        now: Time,
+        in_use: impl FnOnce() -> Option<u16>,
+    ) -> Admission {
+        match self.look(port, key(vlan, mac), now, in_use) {
             Finding::NotSecured => Admission::NotSecured,
             Finding::Known(_) => Admission::Known,
             Finding::New(kind, _) => Admission::Learned(kind),
@@ -244,14 +315,22 @@ impl SecureTable {
         }
     }
 
-    /// `mac` has just sent from `port` in the filtering id `vlan`.
+    /// `mac` has just sent from `port` in the filtering id `vlan`. Before it is learned `in_use` is asked for another port
+    /// that uses the address without its being secure there: it is not learned then.
     #[inline]
-    pub fn admit(&mut self, port: u16, vlan: VlanId, mac: Mac, now: Time) -> Admission {
+    pub fn admit(
+        &mut self,
+        port: u16,
+        vlan: VlanId,
+        mac: Mac,
+        now: Time,
+        in_use: impl FnOnce() -> Option<u16>,
+    ) -> Admission {
         if self.set_aside == 0 {
             return Admission::NotSecured;
         }
         let key = key(vlan, mac);
-        match self.look(port, key, now) {
+        match self.look(port, key, now, in_use) {
             Finding::NotSecured => Admission::NotSecured,
             Finding::Known(at) => {
                 if now.nanos_since(self.records[at as usize].seen) >= Time::SECOND {
@@ -299,7 +378,13 @@ impl SecureTable {
     }
 
     #[inline]
-    fn look(&self, port: u16, key: u64, now: Time) -> Finding {
+    fn look(
+        &self,
+        port: u16,
+        key: u64,
+        now: Time,
+        in_use: impl FnOnce() -> Option<u16>,
+    ) -> Finding {
         let own = self.ports.get(usize::from(port));
         let rule = own.and_then(|own| own.rule);
         let found = self.find(key);
@@ -324,15 +409,18 @@ impl SecureTable {
             Kind::Dynamic
         };
         let gives_up_own = found.is_some_and(|at| self.records[at as usize].port == port);
-        if own.held < rule.maximum || (gives_up_own && own.held == rule.maximum) {
-            return Finding::New(kind, None);
-        }
-        let oldest = self.records.get(own.oldest as usize);
-        match oldest {
-            Some(oldest) if own.held == rule.maximum && self.is_aged(oldest, now) => {
-                Finding::New(kind, Some(own.oldest))
+        let aged = if own.held < rule.maximum || gives_up_own {
+            None
+        } else {
+            let oldest = own.lists[list(Kind::Dynamic)].oldest;
+            match self.records.get(oldest as usize) {
+                Some(record) if self.is_aged(record, now) => Some(oldest),
+                _ => return Finding::Violation(Why::Maximum, rule.violation),
             }
-            _ => Finding::Violation(Why::Maximum, rule.violation),
+        };
+        match in_use() {
+            Some(other) => Finding::Violation(Why::InUse(other), rule.violation),
+            None => Finding::New(kind, aged),
         }
     }
 
@@ -389,15 +477,8 @@ impl SecureTable {
         };
         self.heads[head] = at;
         self.stored += 1;
-        let own = &mut self.ports[usize::from(port)];
-        own.held += 1;
-        // One that was taken out of a port with more than its lowered maximum comes back: what `remove` gave up.
-        if own.rule.is_some_and(|rule| own.held > rule.maximum) {
-            self.set_aside += 1;
-        }
-        if kind == Kind::Dynamic {
-            self.link_newest(at);
-        }
+        self.ports[usize::from(port)].held += 1;
+        self.link_newest(at);
     }
 
     fn remove(&mut self, at: u32) {
@@ -412,18 +493,9 @@ impl SecureTable {
             }
             self.records[before as usize].next = record.next;
         }
-        if record.kind == Kind::Dynamic {
-            self.unlink(at);
-        }
+        self.unlink(at);
         let record = &mut self.records[at as usize];
-        let port = &mut self.ports[usize::from(record.port)];
-        port.held -= 1;
-        // Over a lowered maximum more was set aside than the rule says.
-        if let Some(rule) = port.rule
-            && port.held >= rule.maximum
-        {
-            self.set_aside -= 1;
-        }
+        self.ports[usize::from(record.port)].held -= 1;
         record.key = 0;
         record.next = self.free;
         self.free = at;
@@ -444,10 +516,10 @@ impl SecureTable {
     }
 
     fn link_newest(&mut self, at: u32) {
-        let port = &mut self.ports[usize::from(self.records[at as usize].port)];
-        let before = std::mem::replace(&mut port.newest, at);
+        let ends = self.ends(at);
+        let before = std::mem::replace(&mut ends.newest, at);
         if before == NONE {
-            port.oldest = at;
+            ends.oldest = at;
         } else {
             self.records[before as usize].newer = at;
         }
@@ -457,30 +529,29 @@ impl SecureTable {
     }
 
     fn unlink(&mut self, at: u32) {
-        let Record {
-            newer, older, port, ..
-        } = self.records[at as usize];
-        let port = &mut self.ports[usize::from(port)];
+        let Record { newer, older, .. } = self.records[at as usize];
         if newer == NONE {
-            port.newest = older;
+            self.ends(at).newest = older;
         } else {
             self.records[newer as usize].older = older;
         }
         if older == NONE {
-            port.oldest = newer;
+            self.ends(at).oldest = newer;
         } else {
             self.records[older as usize].newer = newer;
         }
     }
 
+    /// Of the list that the record is in.
+    fn ends(&mut self, at: u32) -> &mut Ends {
+        let Record { port, kind, .. } = self.records[at as usize];
+        &mut self.ports[usize::from(port)].lists[list(kind)]
+    }
+
     /// Puts the port's dynamic addresses into the order in which they age by this rule.
     fn order(&mut self, port: u16, ageing: Ageing) {
-        let mut places = Vec::new();
-        let mut at = self.ports[usize::from(port)].newest;
-        while at != NONE {
-            places.push(at);
-            at = self.records[at as usize].older;
-        }
+        let dynamic = self.ports[usize::from(port)].lists[list(Kind::Dynamic)];
+        let mut places: Vec<_> = self.chain(dynamic.newest).collect();
         places.sort_by_key(|&at| {
             let record = &self.records[at as usize];
             match ageing {

@@ -55,12 +55,15 @@ fn why(admission: Admission) -> Option<Why> {
 fn a_port_learns_up_to_its_maximum_and_then_violates() {
     let mut table = table(&[(A, rule(2))]);
     for n in 0..2 {
-        let learned = table.admit(A, vlan(), mac(n), at(0));
+        let learned = table.admit(A, vlan(), mac(n), at(0), || None);
         assert_eq!(learned, Admission::Learned(Kind::Dynamic));
-        assert_eq!(table.admit(A, vlan(), mac(n), at(0)), Admission::Known);
+        assert_eq!(
+            table.admit(A, vlan(), mac(n), at(0), || None),
+            Admission::Known
+        );
     }
     assert_eq!(
-        why(table.admit(A, vlan(), mac(2), at(0))),
+        why(table.admit(A, vlan(), mac(2), at(0), || None)),
         Some(Why::Maximum)
     );
     assert_eq!(table.violations(A), 1);
@@ -70,9 +73,12 @@ fn a_port_learns_up_to_its_maximum_and_then_violates() {
 fn a_static_address_counts_towards_the_maximum() {
     let mut table = table(&[(A, rule(1))]);
     table.add(A, fixed(mac(1), Kind::Static)).unwrap();
-    assert_eq!(table.admit(A, vlan(), mac(1), at(0)), Admission::Known);
     assert_eq!(
-        why(table.admit(A, vlan(), mac(2), at(0))),
+        table.admit(A, vlan(), mac(1), at(0), || None),
+        Admission::Known
+    );
+    assert_eq!(
+        why(table.admit(A, vlan(), mac(2), at(0), || None)),
         Some(Why::Maximum)
     );
     let refused = table.add(A, fixed(mac(2), Kind::Static));
@@ -82,18 +88,25 @@ fn a_static_address_counts_towards_the_maximum() {
 #[test]
 fn a_secure_address_seen_elsewhere_is_a_violation_on_secured_and_other_ports() {
     let mut table = table(&[(A, rule(2)), (B, PortSecurity::default())]);
-    table.admit(A, vlan(), mac(1), at(0));
+    table.admit(A, vlan(), mac(1), at(0), || None);
     for (port, mode) in [(B, Mode::Shutdown), (77, Mode::Restrict)] {
-        let Admission::Violation(violation) = table.admit(port, vlan(), mac(1), at(0)) else {
+        let Admission::Violation(violation) = table.admit(port, vlan(), mac(1), at(0), || None)
+        else {
             panic!("{port} may use another's address");
         };
         assert_eq!((violation.why, violation.mode), (Why::Elsewhere(A), mode));
         assert_eq!(table.violations(port), 1);
     }
-    assert_eq!(table.admit(A, vlan(), mac(1), at(0)), Admission::Known);
+    assert_eq!(
+        table.admit(A, vlan(), mac(1), at(0), || None),
+        Admission::Known
+    );
     // In another VLAN it is another.
     let other = VlanId::try_from(2).unwrap();
-    assert_eq!(table.admit(77, other, mac(1), at(0)), Admission::NotSecured);
+    assert_eq!(
+        table.admit(77, other, mac(1), at(0), || None),
+        Admission::NotSecured
+    );
     let refused = table.add(B, fixed(mac(1), Kind::Static)).unwrap_err();
     assert!(matches!(refused, Refused::Elsewhere { port: A, .. }));
 }
@@ -117,7 +130,7 @@ fn protect_is_silent_restrict_tells_once_a_second_and_shutdown_shuts() {
                 ..rule(1)
             },
         )]);
-        table.admit(A, vlan(), mac(0), at(0));
+        table.admit(A, vlan(), mac(0), at(0), || None);
         for (now, tell) in [at(1), at(1), at(2)].into_iter().zip(tells) {
             let expected = Violation {
                 why: Why::Maximum,
@@ -125,8 +138,8 @@ fn protect_is_silent_restrict_tells_once_a_second_and_shutdown_shuts() {
                 tell,
             };
             let admission = Admission::Violation(expected);
-            assert_eq!(table.foresee(A, vlan(), mac(1), now), admission);
-            assert_eq!(table.admit(A, vlan(), mac(1), now), admission);
+            assert_eq!(table.foresee(A, vlan(), mac(1), now, || None), admission);
+            assert_eq!(table.admit(A, vlan(), mac(1), now, || None), admission);
             assert_eq!(expected.shut(), shut);
         }
         assert_eq!(table.violations(A), 3);
@@ -142,7 +155,7 @@ fn sticky_addresses_survive_a_restart_and_do_not_age() {
     };
     let mut before = table(&[(A, sticky)]);
     assert_eq!(
-        before.admit(A, vlan(), mac(1), at(0)),
+        before.admit(A, vlan(), mac(1), at(0), || None),
         Admission::Learned(Kind::Sticky)
     );
     let kept: Vec<_> = before
@@ -154,9 +167,12 @@ fn sticky_addresses_survive_a_restart_and_do_not_age() {
         let address = SecureAddress::from_words(words).unwrap();
         after.add(A, address).unwrap();
     }
-    assert_eq!(after.admit(A, vlan(), mac(1), at(1_000)), Admission::Known);
     assert_eq!(
-        why(after.admit(B, vlan(), mac(1), at(1_000))),
+        after.admit(A, vlan(), mac(1), at(1_000), || None),
+        Admission::Known
+    );
+    assert_eq!(
+        why(after.admit(B, vlan(), mac(1), at(1_000), || None)),
         Some(Why::Elsewhere(A))
     );
 }
@@ -170,14 +186,17 @@ fn absolute_ageing_counts_from_when_an_address_was_learned() {
             ..rule(1)
         },
     )]);
-    table.admit(A, vlan(), mac(1), at(0));
-    assert_eq!(table.admit(A, vlan(), mac(1), at(59)), Admission::Known);
+    table.admit(A, vlan(), mac(1), at(0), || None);
     assert_eq!(
-        why(table.admit(A, vlan(), mac(2), at(59))),
+        table.admit(A, vlan(), mac(1), at(59), || None),
+        Admission::Known
+    );
+    assert_eq!(
+        why(table.admit(A, vlan(), mac(2), at(59), || None)),
         Some(Why::Maximum)
     );
     let learned = Admission::Learned(Kind::Dynamic);
-    assert_eq!(table.admit(A, vlan(), mac(2), at(60)), learned);
+    assert_eq!(table.admit(A, vlan(), mac(2), at(60), || None), learned);
     assert_eq!(table.len(), 1);
 }
 
@@ -190,15 +209,18 @@ fn inactivity_ageing_counts_from_when_an_address_was_last_seen() {
             ..rule(2)
         },
     )]);
-    table.admit(A, vlan(), mac(1), at(0));
-    table.admit(A, vlan(), mac(2), at(1));
-    table.admit(A, vlan(), mac(1), at(59));
+    table.admit(A, vlan(), mac(1), at(0), || None);
+    table.admit(A, vlan(), mac(2), at(1), || None);
+    table.admit(A, vlan(), mac(1), at(59), || None);
     // The one that was learned later was seen earlier.
     let learned = Admission::Learned(Kind::Dynamic);
-    assert_eq!(table.admit(A, vlan(), mac(3), at(61)), learned);
-    assert_eq!(table.admit(A, vlan(), mac(1), at(61)), Admission::Known);
+    assert_eq!(table.admit(A, vlan(), mac(3), at(61), || None), learned);
     assert_eq!(
-        why(table.admit(A, vlan(), mac(2), at(61))),
+        table.admit(A, vlan(), mac(1), at(61), || None),
+        Admission::Known
+    );
+    assert_eq!(
+        why(table.admit(A, vlan(), mac(2), at(61), || None)),
         Some(Why::Maximum)
     );
 }
@@ -210,11 +232,11 @@ fn an_aged_address_may_be_learned_by_another_port() {
         ..rule(1)
     };
     let mut table = table(&[(A, ages), (B, rule(1))]);
-    table.admit(A, vlan(), mac(1), at(0));
+    table.admit(A, vlan(), mac(1), at(0), || None);
     let learned = Admission::Learned(Kind::Dynamic);
-    assert_eq!(table.admit(B, vlan(), mac(1), at(60)), learned);
+    assert_eq!(table.admit(B, vlan(), mac(1), at(60), || None), learned);
     assert_eq!(
-        why(table.admit(A, vlan(), mac(1), at(60))),
+        why(table.admit(A, vlan(), mac(1), at(60), || None)),
         Some(Why::Elsewhere(B))
     );
     assert_eq!(table.len(), 1);
@@ -226,16 +248,19 @@ fn a_million_sources_from_one_port_evict_no_entry_of_another() {
     table.configure(A, Some(rule(10))).unwrap();
     table.configure(B, Some(rule(54))).unwrap();
     for n in 0..10 {
-        table.admit(A, vlan(), mac(n), at(0));
+        table.admit(A, vlan(), mac(n), at(0), || None);
     }
     let mut learned = 0;
     for n in 0..1_000_000 {
-        let admission = table.admit(B, vlan(), mac(1_000 + n), at(1));
+        let admission = table.admit(B, vlan(), mac(1_000 + n), at(1), || None);
         learned += u32::from(admission == Admission::Learned(Kind::Dynamic));
     }
     assert_eq!((learned, table.len()), (54, 64));
     for n in 0..10 {
-        assert_eq!(table.admit(A, vlan(), mac(n), at(2)), Admission::Known);
+        assert_eq!(
+            table.admit(A, vlan(), mac(n), at(2), || None),
+            Admission::Known
+        );
     }
 }
 
@@ -258,29 +283,97 @@ fn room_for_every_ports_maximum_is_set_aside() {
 }
 
 #[test]
-fn a_lowered_maximum_leaves_what_is_there_and_its_room_comes_back_with_it() {
+fn a_lowered_maximum_gives_up_what_was_learned_last_and_static_ones_at_the_end() {
     let mut table = SecureTable::new(10, Seed(5, 6));
-    table.configure(A, Some(rule(8))).unwrap();
-    for n in 0..8 {
-        table.admit(A, vlan(), mac(n), at(0));
+    table.configure(A, Some(rule(6))).unwrap();
+    for n in 0..4 {
+        table.admit(A, vlan(), mac(n), at(n.into()), || None);
     }
-    table.configure(A, Some(rule(2))).unwrap();
-    assert_eq!(table.admit(A, vlan(), mac(7), at(0)), Admission::Known);
-    assert!(table.configure(B, Some(rule(3))).is_err());
-    table.forget(A, |address| address.mac != mac(0));
-    table.configure(B, Some(rule(8))).unwrap();
-    assert_eq!(table.admit(A, vlan(), mac(0), at(0)), Admission::Known);
+    for n in [8, 9] {
+        let late = SecureAddress {
+            since: at(100),
+            ..fixed(mac(n), Kind::Static)
+        };
+        table.add(A, late).unwrap();
+    }
+    table.configure(A, Some(rule(4))).unwrap();
+    for (n, is_left) in [
+        (0, true),
+        (1, true),
+        (2, false),
+        (3, false),
+        (8, true),
+        (9, true),
+    ] {
+        let admission = table.admit(A, vlan(), mac(n), at(100), || None);
+        let expected = (!is_left).then_some(Why::Maximum);
+        assert_eq!(why(admission), expected, "{n}");
+    }
+    // The room of what was given up is another's.
+    table.configure(B, Some(rule(6))).unwrap();
+    table.configure(A, Some(rule(1))).unwrap();
+    assert_eq!(table.len(), 1);
+    assert_eq!(
+        table.addresses(A, at(100)).next().unwrap().kind,
+        Kind::Static
+    );
+}
+
+#[test]
+fn an_address_that_somebody_uses_is_not_learned_and_one_that_is_known_is_not_asked_about() {
+    let mut table = table(&[(A, rule(1))]);
+    let taken = || Some(B);
+    for _ in 0..2 {
+        let foreseen = table.foresee(A, vlan(), mac(1), at(0), taken);
+        assert_eq!(why(foreseen), Some(Why::InUse(B)));
+        let admission = table.admit(A, vlan(), mac(1), at(0), taken);
+        assert_eq!(why(admission), Some(Why::InUse(B)));
+    }
+    assert_eq!((table.violations(A), table.len()), (2, 0));
     let learned = Admission::Learned(Kind::Dynamic);
-    assert_eq!(table.admit(A, vlan(), mac(1), at(0)), learned);
+    assert_eq!(table.admit(A, vlan(), mac(1), at(0), || None), learned);
+    let unasked = || panic!("it is known");
+    assert_eq!(
+        table.admit(A, vlan(), mac(1), at(0), unasked),
+        Admission::Known
+    );
+    // One too many is no question of who uses it.
+    assert_eq!(
+        why(table.admit(A, vlan(), mac(2), at(0), unasked)),
+        Some(Why::Maximum)
+    );
+}
+
+#[test]
+fn what_was_learned_becomes_sticky_and_ages_no_more() {
+    let ages = PortSecurity {
+        ageing: Ageing::Absolute(60),
+        ..rule(2)
+    };
+    let mut table = table(&[(A, ages)]);
+    table.admit(A, vlan(), mac(1), at(0), || None);
+    table.stick(A);
+    let kinds: Vec<_> = table.addresses(A, at(100)).map(|one| one.kind).collect();
+    assert_eq!(kinds, [Kind::Sticky]);
+    let learned = Admission::Learned(Kind::Dynamic);
+    assert_eq!(table.admit(A, vlan(), mac(2), at(100), || None), learned);
+    assert_eq!(table.admit(A, vlan(), mac(3), at(160), || None), learned);
+    assert_eq!(
+        table.admit(A, vlan(), mac(1), at(160), || None),
+        Admission::Known
+    );
 }
 
 #[test]
 fn a_port_that_is_gone_leaves_nothing() {
     let mut table = table(&[(A, rule(2))]);
-    table.admit(A, vlan(), mac(1), at(0));
+    table.admit(A, vlan(), mac(1), at(0), || None);
     table.configure(A, None).unwrap();
     assert!(table.is_empty());
-    assert_eq!(table.admit(A, vlan(), mac(1), at(0)), Admission::NotSecured);
+    assert_eq!(
+        table.admit(A, vlan(), mac(1), at(0), || None),
+        Admission::NotSecured
+    );
 }
 
 /// The same rules, slow and plain.
@@ -349,8 +442,8 @@ proptest! {
         for (port, n, gap) in frames {
             now = now.plus_nanos(gap * Time::SECOND);
             let expected = model.admit(&rules, port, n, now);
-            prop_assert_eq!(table.foresee(port, vlan(), mac(n), now), expected);
-            prop_assert_eq!(table.admit(port, vlan(), mac(n), now), expected);
+            prop_assert_eq!(table.foresee(port, vlan(), mac(n), now, || None), expected);
+            prop_assert_eq!(table.admit(port, vlan(), mac(n), now, || None), expected);
             let listed: usize = (0..3).map(|port| table.addresses(port, now).count()).sum();
             prop_assert_eq!(listed, model.0.len());
         }
@@ -366,22 +459,4 @@ proptest! {
         };
         prop_assert_eq!(SecureAddress::from_words(address.to_words()), Some(address));
     }
-}
-
-/// A configured address is given again at every change of policy.
-#[test]
-fn an_address_given_again_over_a_lowered_maximum_keeps_its_room_set_aside() {
-    let mut table = table(&[(A, rule(3))]);
-    for n in 0..3 {
-        table.add(A, fixed(mac(n), Kind::Static)).unwrap();
-    }
-    table.configure(A, Some(rule(1))).unwrap();
-    for n in 0..3 {
-        table.add(A, fixed(mac(n), Kind::Static)).unwrap();
-    }
-    assert_eq!(table.len(), 3);
-    assert!(!table.is_idle());
-    table.forget(A, |_| true);
-    table.configure(A, None).unwrap();
-    assert!(table.is_idle() && table.is_empty());
 }

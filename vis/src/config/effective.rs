@@ -7,7 +7,7 @@
 //! Fail closed (design.md section 4.9): as long as anything said is not in force, nothing is forwarded.
 
 use super::filters::{FilterLines, NoList, line};
-use super::guard::{self, Guards, TooManyAddresses};
+use super::guard::{self, AddressFault, Guards};
 use super::model::{Config, EthernetId, InterfaceId, Mtu, PortLines, PortMode, VethId};
 use super::name::ProfileName;
 use super::private_domains::PrivateFault;
@@ -85,7 +85,7 @@ pub(super) enum Missing {
     NativeVlan(VlanId),
     /// The line, and the list it names.
     AccessList(String, Family, ListName, NoList),
-    Addresses(TooManyAddresses),
+    Addresses(AddressFault),
     VntagOnVeth,
     Link(EthernetId),
     LinkMode(EthernetId),
@@ -178,6 +178,11 @@ impl Config {
         Some(self.resolve(self.profiles.get(name)?).membership)
     }
 
+    /// What an interface has to do that says these lines.
+    pub fn effective_of(&self, lines: &PortLines) -> Effective {
+        self.resolve(lines).effective()
+    }
+
     /// Which VLANs a port is in that says these lines.
     pub fn membership(&self, lines: &PortLines) -> Membership {
         self.resolve(lines).membership
@@ -253,8 +258,14 @@ impl Config {
             Membership::Private(membership) => membership.untagged().unwrap_or(VlanId::DEFAULT),
             Membership::Vntag => VlanId::DEFAULT,
         };
-        let (guards, too_many) = guard::resolve(&levels, untagged);
-        missing.extend(too_many.map(Missing::Addresses));
+        let may_use = |vlan| match &membership {
+            Membership::Access { vlan: own } => *own == vlan,
+            Membership::Trunk { native, allowed } => *native == vlan || allowed.contains(vlan),
+            // Any VLAN of a domain will do, and the domains are not known here.
+            Membership::Private(_) | Membership::Vntag => true,
+        };
+        let (guards, wrong) = guard::resolve(&levels, untagged, may_use);
+        missing.extend(wrong.map(Missing::Addresses));
         Resolved {
             mode,
             membership,

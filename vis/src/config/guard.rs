@@ -35,8 +35,8 @@ pub struct GuardLines {
     pub bpdu_filter: Option<bool>,
     /// `bridge-guard ...`
     pub bridge_guard: Option<BridgeGuard>,
-    /// `switchport port-security`
-    pub security: bool,
+    /// `switchport port-security [disable]`
+    pub security: Option<bool>,
     /// `switchport port-security maximum N`
     pub maximum: Option<SecureMaximum>,
     /// `switchport port-security violation ...`
@@ -45,8 +45,8 @@ pub struct GuardLines {
     pub aging_time: Option<SecureAging>,
     /// `switchport port-security aging type ...`
     pub aging_type: Option<SecureAgingType>,
-    /// `switchport port-security mac-address sticky`
-    pub sticky: bool,
+    /// `switchport port-security mac-address sticky [disable]`
+    pub sticky: Option<bool>,
     /// `switchport port-security mac-address H.H.H`. Of an interface: an address is on one port.
     pub addresses: BTreeSet<SecureMac>,
 }
@@ -54,7 +54,7 @@ pub struct GuardLines {
 /// One of them. Where the value is optional, `None` is the line with `no` in front.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GuardLine {
-    /// `storm-control CLASS level ...`
+    /// `storm-control CLASS level ...`, `storm-control CLASS disable`
     Storm(Class, Option<StormLevel>),
     /// `storm-control action ...`
     StormAction(Option<StormAction>),
@@ -64,8 +64,8 @@ pub enum GuardLine {
     BpduFilter(Option<bool>),
     /// `bridge-guard ...`
     BridgeGuard(Option<BridgeGuard>),
-    /// `switchport port-security`
-    Security(bool),
+    /// `switchport port-security [disable]`
+    Security(Option<bool>),
     /// `switchport port-security maximum N`
     Maximum(Option<SecureMaximum>),
     /// `switchport port-security violation ...`
@@ -74,8 +74,8 @@ pub enum GuardLine {
     AgingTime(Option<SecureAging>),
     /// `switchport port-security aging type ...`
     AgingType(Option<SecureAgingType>),
-    /// `switchport port-security mac-address sticky`
-    Sticky(bool),
+    /// `switchport port-security mac-address sticky [disable]`
+    Sticky(Option<bool>),
     /// `switchport port-security mac-address H.H.H`; false: with `no` in front.
     Address(SecureMac, bool),
 }
@@ -122,7 +122,7 @@ impl GuardLines {
     pub(super) fn write(&self, out: &mut String) -> fmt::Result {
         for class in Class::ALL {
             if let Some(level) = self.level(class) {
-                writeln!(out, "  storm-control {} level {level}", typed(class))?;
+                writeln!(out, "  storm-control {} {level}", typed(class))?;
             }
         }
         if let Some(action) = self.storm_action {
@@ -141,8 +141,10 @@ impl GuardLines {
             writeln!(out, "  bridge-guard {}", what.as_str())?;
         }
         const SECURITY: &str = "  switchport port-security";
-        if self.security {
-            writeln!(out, "{SECURITY}")?;
+        match self.security {
+            Some(true) => writeln!(out, "{SECURITY}")?,
+            Some(false) => writeln!(out, "{SECURITY} disable")?,
+            None => {}
         }
         if let Some(maximum) = self.maximum {
             writeln!(out, "{SECURITY} maximum {maximum}")?;
@@ -156,8 +158,10 @@ impl GuardLines {
         if let Some(kind) = self.aging_type {
             writeln!(out, "{SECURITY} aging type {}", kind.as_str())?;
         }
-        if self.sticky {
-            writeln!(out, "{SECURITY} mac-address sticky")?;
+        match self.sticky {
+            Some(true) => writeln!(out, "{SECURITY} mac-address sticky")?,
+            Some(false) => writeln!(out, "{SECURITY} mac-address sticky disable")?,
+            None => {}
         }
         for SecureMac { mac, vlan } in &self.addresses {
             write!(out, "{SECURITY} mac-address {}", mac.dotted())?;
@@ -213,21 +217,29 @@ impl Guards {
     }
 }
 
-/// More addresses are configured than the port may have.
+/// Addresses that a port cannot have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct TooManyAddresses {
-    addresses: usize,
-    maximum: u32,
+pub(super) enum AddressFault {
+    /// There are more of them than it may have.
+    TooMany { addresses: usize, maximum: u32 },
+    /// One is of a VLAN that it does not use.
+    Apart { vlan: VlanId, mac: Mac },
 }
 
-impl fmt::Display for TooManyAddresses {
+impl fmt::Display for AddressFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} secure addresses are configured and {} may be: raise `switchport port-security maximum` or take \
-             one away",
-            self.addresses, self.maximum
-        )
+        match self {
+            Self::TooMany { addresses, maximum } => write!(
+                f,
+                "{addresses} secure addresses are configured and {maximum} may be: raise `switchport port-security \
+                 maximum` or take one away"
+            ),
+            Self::Apart { vlan, mac } => write!(
+                f,
+                "{} is a secure address in VLAN {vlan}, which the port does not use: take it away, or say another VLAN",
+                mac.dotted()
+            ),
+        }
     }
 }
 
@@ -235,7 +247,8 @@ impl fmt::Display for TooManyAddresses {
 pub(super) fn resolve(
     levels: &[&PortLines],
     untagged: VlanId,
-) -> (Guards, Option<TooManyAddresses>) {
+    may_use: impl Fn(VlanId) -> bool,
+) -> (Guards, Option<AddressFault>) {
     fn nearest<T>(levels: &[&PortLines], pick: impl Fn(&GuardLines) -> Option<T>) -> Option<T> {
         levels.iter().find_map(|lines| pick(&lines.guards))
     }
@@ -266,7 +279,7 @@ pub(super) fn resolve(
         shuts_bridges: bridges == Some(BridgeGuard::Shutdown),
         security: None,
     };
-    if !levels.iter().any(|lines| lines.guards.security) {
+    if nearest(levels, |lines| lines.security) != Some(true) {
         return (guards, None);
     }
     let seconds = nearest(levels, |lines| lines.aging_time).map_or(0, |minutes| minutes.get() * 60);
@@ -279,27 +292,30 @@ pub(super) fn resolve(
             Some(SecureAgingType::Inactivity) => Ageing::Inactivity(seconds),
             Some(SecureAgingType::Absolute) | None => Ageing::Absolute(seconds),
         },
-        sticky: levels.iter().any(|lines| lines.guards.sticky),
+        sticky: nearest(levels, |lines| lines.sticky) == Some(true),
     };
     let own = levels.first().map(|lines| &lines.guards.addresses);
     let own = own.into_iter().flatten();
     let addresses: BTreeSet<_> = own
         .map(|one| (one.vlan.unwrap_or(untagged), one.mac))
         .collect();
-    let too_many = (addresses.len() > rule.maximum as usize).then_some(TooManyAddresses {
+    let too_many = (addresses.len() > rule.maximum as usize).then_some(AddressFault::TooMany {
         addresses: addresses.len(),
         maximum: rule.maximum,
     });
+    let apart = addresses.iter().find(|(vlan, _)| !may_use(*vlan));
+    let apart = apart.map(|&(vlan, mac)| AddressFault::Apart { vlan, mac });
     guards.security = Some(Secured {
         rule,
         addresses: addresses.into_iter().collect(),
     });
-    (guards, too_many)
+    (guards, too_many.or(apart))
 }
 
-/// Always one: a text of another rate is no [`StormBits`](super::StormBits).
+/// `None`: none. A text of another rate is no [`StormBits`](super::StormBits).
 fn level(level: StormLevel) -> Option<Level> {
     match level {
+        StormLevel::Off => None,
         StormLevel::Packets(packets) => Some(Level::Packets(packets.get())),
         StormLevel::Bits(bits) => BitRate::new(bits.0).ok().map(Level::Bits),
     }

@@ -3,7 +3,7 @@
 use super::grammar::port;
 use super::guard::{ErrdisableLine, GuardLine, RecoveryCause};
 use super::guard_values::{
-    BridgeGuard, SecureAgingType, SecureMac, SecureViolation, StormAction, StormLevel,
+    BridgeGuard, SecureAgingType, SecureMac, SecureViolation, StationMac, StormAction, StormLevel,
 };
 use super::line::{Line, PortLine};
 use super::tree::{Build, Node, Values, value, word};
@@ -28,58 +28,78 @@ pub(super) const STORM_CONTROL: Node =
             ]),
         word("broadcast", "Of broadcasts")
             .no(|_| guard(GuardLine::Storm(Class::Broadcast, None)))
-            .then(&[word("level", "How much of them passes")
-                .no(|_| guard(GuardLine::Storm(Class::Broadcast, None)))
-                .then(&[
-                    word("bps", "In bits per second").then(&[value(
-                        Kind::StormBits,
-                        "Bits per second",
-                    )
-                    .line(|values| bits(Class::Broadcast, values))
-                    .no(|_| guard(GuardLine::Storm(Class::Broadcast, None)))]),
-                    word("pps", "In frames per second").then(&[value(
-                        Kind::StormPackets,
-                        "Frames per second; 0: none",
-                    )
-                    .line(|values| packets(Class::Broadcast, values))
-                    .no(|_| guard(GuardLine::Storm(Class::Broadcast, None)))]),
-                ])]),
+            .then(&[
+                word("disable", "All of them pass, whatever the profile says")
+                    .line(|_| guard(GuardLine::Storm(Class::Broadcast, Some(StormLevel::Off))))
+                    .no(|_| guard(GuardLine::Storm(Class::Broadcast, None))),
+                word("level", "How much of them passes")
+                    .no(|_| guard(GuardLine::Storm(Class::Broadcast, None)))
+                    .then(&[
+                        word("bps", "In bits per second").then(&[value(
+                            Kind::StormBits,
+                            "Bits per second",
+                        )
+                        .line(|values| bits(Class::Broadcast, values))
+                        .no(|_| guard(GuardLine::Storm(Class::Broadcast, None)))]),
+                        word("pps", "In frames per second").then(&[value(
+                            Kind::StormPackets,
+                            "Frames per second; 0: none",
+                        )
+                        .line(|values| packets(Class::Broadcast, values))
+                        .no(|_| guard(GuardLine::Storm(Class::Broadcast, None)))]),
+                    ]),
+            ]),
         word("multicast", "Of multicasts")
             .no(|_| guard(GuardLine::Storm(Class::Multicast, None)))
-            .then(&[word("level", "How much of them passes")
-                .no(|_| guard(GuardLine::Storm(Class::Multicast, None)))
-                .then(&[
-                    word("bps", "In bits per second").then(&[value(
-                        Kind::StormBits,
-                        "Bits per second",
-                    )
-                    .line(|values| bits(Class::Multicast, values))
-                    .no(|_| guard(GuardLine::Storm(Class::Multicast, None)))]),
-                    word("pps", "In frames per second").then(&[value(
-                        Kind::StormPackets,
-                        "Frames per second; 0: none",
-                    )
-                    .line(|values| packets(Class::Multicast, values))
-                    .no(|_| guard(GuardLine::Storm(Class::Multicast, None)))]),
-                ])]),
+            .then(&[
+                word("disable", "All of them pass, whatever the profile says")
+                    .line(|_| guard(GuardLine::Storm(Class::Multicast, Some(StormLevel::Off))))
+                    .no(|_| guard(GuardLine::Storm(Class::Multicast, None))),
+                word("level", "How much of them passes")
+                    .no(|_| guard(GuardLine::Storm(Class::Multicast, None)))
+                    .then(&[
+                        word("bps", "In bits per second").then(&[value(
+                            Kind::StormBits,
+                            "Bits per second",
+                        )
+                        .line(|values| bits(Class::Multicast, values))
+                        .no(|_| guard(GuardLine::Storm(Class::Multicast, None)))]),
+                        word("pps", "In frames per second").then(&[value(
+                            Kind::StormPackets,
+                            "Frames per second; 0: none",
+                        )
+                        .line(|values| packets(Class::Multicast, values))
+                        .no(|_| guard(GuardLine::Storm(Class::Multicast, None)))]),
+                    ]),
+            ]),
         word("unicast", "Of unicasts to whom nobody knows")
             .no(|_| guard(GuardLine::Storm(Class::UnknownUnicast, None)))
-            .then(&[word("level", "How much of them passes")
-                .no(|_| guard(GuardLine::Storm(Class::UnknownUnicast, None)))
-                .then(&[
-                    word("bps", "In bits per second").then(&[value(
-                        Kind::StormBits,
-                        "Bits per second",
-                    )
-                    .line(|values| bits(Class::UnknownUnicast, values))
-                    .no(|_| guard(GuardLine::Storm(Class::UnknownUnicast, None)))]),
-                    word("pps", "In frames per second").then(&[value(
-                        Kind::StormPackets,
-                        "Frames per second; 0: none",
-                    )
-                    .line(|values| packets(Class::UnknownUnicast, values))
-                    .no(|_| guard(GuardLine::Storm(Class::UnknownUnicast, None)))]),
-                ])]),
+            .then(&[
+                word("disable", "All of them pass, whatever the profile says")
+                    .line(|_| {
+                        guard(GuardLine::Storm(
+                            Class::UnknownUnicast,
+                            Some(StormLevel::Off),
+                        ))
+                    })
+                    .no(|_| guard(GuardLine::Storm(Class::UnknownUnicast, None))),
+                word("level", "How much of them passes")
+                    .no(|_| guard(GuardLine::Storm(Class::UnknownUnicast, None)))
+                    .then(&[
+                        word("bps", "In bits per second").then(&[value(
+                            Kind::StormBits,
+                            "Bits per second",
+                        )
+                        .line(|values| bits(Class::UnknownUnicast, values))
+                        .no(|_| guard(GuardLine::Storm(Class::UnknownUnicast, None)))]),
+                        word("pps", "In frames per second").then(&[value(
+                            Kind::StormPackets,
+                            "Frames per second; 0: none",
+                        )
+                        .line(|values| packets(Class::UnknownUnicast, values))
+                        .no(|_| guard(GuardLine::Storm(Class::UnknownUnicast, None)))]),
+                    ]),
+            ]),
     ]);
 
 fn bits(class: Class, values: &mut Values) -> Option<Line> {
@@ -137,14 +157,20 @@ pub(super) const BRIDGE_GUARD: Node = word(
 ]);
 
 /// Of a profile.
-pub(super) const SECURITY: Node = security(&[AGING, MAC_STICKY, MAXIMUM, VIOLATION]);
+pub(super) const SECURITY: Node = security(&[AGING, DISABLE, MAC_STICKY, MAXIMUM, VIOLATION]);
 /// Of an interface.
-pub(super) const SECURITY_INTERFACE: Node = security(&[AGING, MAC_ADDRESS, MAXIMUM, VIOLATION]);
+pub(super) const SECURITY_INTERFACE: Node =
+    security(&[AGING, DISABLE, MAC_ADDRESS, MAXIMUM, VIOLATION]);
+
+const NO_SECURITY: Build = |_| guard(GuardLine::Security(None));
+const DISABLE: Node = word("disable", "Any, whatever the profile says")
+    .line(|_| guard(GuardLine::Security(Some(false))))
+    .no(NO_SECURITY);
 
 const fn security(next: &'static [Node]) -> Node {
     word("port-security", "Which addresses the port may send from")
-        .line(|_| guard(GuardLine::Security(true)))
-        .no(|_| guard(GuardLine::Security(false)))
+        .line(|_| guard(GuardLine::Security(Some(true))))
+        .no(NO_SECURITY)
         .then(next)
 }
 
@@ -166,13 +192,17 @@ const AGING: Node = word("aging", "When addresses that were learned are forgotte
     ]),
 ]);
 
+const NO_STICKY: Build = |_| guard(GuardLine::Sticky(None));
 const STICKY: Node = word("sticky", "What is learned is kept, over restarts too")
-    .line(|_| guard(GuardLine::Sticky(true)))
-    .no(|_| guard(GuardLine::Sticky(false)));
+    .line(|_| guard(GuardLine::Sticky(Some(true))))
+    .no(NO_STICKY)
+    .then(&[word("disable", "It is not, whatever the profile says")
+        .line(|_| guard(GuardLine::Sticky(Some(false))))
+        .no(NO_STICKY)]);
 const MAC_STICKY: Node = word("mac-address", "Addresses it may send from").then(&[STICKY]);
 const MAC_ADDRESS: Node = word("mac-address", "Addresses it may send from").then(&[
     STICKY,
-    value(Kind::Address, "One of them")
+    value(Kind::Station, "One of them")
         .line(|values| address(values, false, true))
         .no(|values| address(values, false, false))
         .then(&[
@@ -183,7 +213,7 @@ const MAC_ADDRESS: Node = word("mac-address", "Addresses it may send from").then
 ]);
 
 fn address(values: &mut Values, has_vlan: bool, on: bool) -> Option<Line> {
-    let mac = values.take()?;
+    let StationMac(mac) = values.take()?;
     let vlan = match has_vlan {
         true => Some(values.take()?),
         false => None,

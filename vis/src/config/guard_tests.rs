@@ -25,7 +25,7 @@ interface veth 1
   switchport port-security aging time 2
   switchport port-security aging type inactivity
   switchport port-security mac-address 0200.0000.0001
-  switchport port-security mac-address 0200.0000.0002 vlan 20
+  switchport port-security mac-address 0200.0000.0002 vlan 10
 ";
 
 fn config(text: &str) -> Config {
@@ -74,7 +74,7 @@ fn of_each_line_the_nearest_is_in_force() {
         ageing: Ageing::Inactivity(120),
         sticky: false,
     };
-    let addresses = vec![(vlan(10), mac(1)), (vlan(20), mac(2))];
+    let addresses = vec![(vlan(10), mac(1)), (vlan(10), mac(2))];
     assert_eq!(guards.security, Some(Secured { rule, addresses }));
 }
 
@@ -118,6 +118,46 @@ fn more_addresses_than_may_be_are_an_incomplete_profile() {
     let config = config(&text);
     let effective = config.effective_veth(1.try_into().unwrap()).unwrap();
     assert!(matches!(effective.state, State::ProfileIncomplete { .. }));
+}
+
+#[test]
+fn an_address_of_a_vlan_that_the_port_does_not_use_is_an_incomplete_profile() {
+    let text = |vlan| {
+        format!(
+            "vlan 10\ninterface veth 1\n  switchport access vlan 10\n  switchport port-security\n  \
+             switchport port-security mac-address 0200.0000.0001 vlan {vlan}\n"
+        )
+    };
+    for (vlan, is_whole) in [(10, true), (999, false)] {
+        let effective = config(&text(vlan)).effective_veth(1.try_into().unwrap());
+        let state = effective.unwrap().state;
+        assert_eq!(state == State::Forwarding, is_whole, "{state:?}");
+    }
+}
+
+#[test]
+fn what_no_station_sends_from_is_no_secure_address() {
+    for address in ["0000.0000.0000", "ffff.ffff.ffff", "0100.5e00.0001"] {
+        let line = format!("  switchport port-security mac-address {address}\n");
+        let refused = parse(&format!("interface veth 1\n{line}"), "t");
+        assert!(refused.is_err(), "{address}");
+    }
+}
+
+#[test]
+fn what_a_profile_asks_can_be_undone_on_an_interface() {
+    let text = "port-profile base\n  storm-control broadcast level pps 100\n  switchport port-security\n  \
+        switchport port-security mac-address sticky\ninterface veth 1\n  inherit port-profile base\n";
+    let sticky = guards(&config(&format!(
+        "{text}  switchport port-security mac-address sticky disable\n"
+    )));
+    assert!(!sticky.security.unwrap().rule.sticky);
+    let lines = "  storm-control broadcast disable\n  switchport port-security disable\n";
+    let all = config(&format!("{text}{lines}"));
+    assert!(guards(&all).is_off());
+    assert!(all.running_config().contains(lines));
+    let taken_back = format!("{text}{lines}  no switchport port-security disable\n");
+    assert!(guards(&config(&taken_back)).security.is_some());
 }
 
 #[test]

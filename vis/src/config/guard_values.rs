@@ -148,17 +148,20 @@ impl fmt::Display for StormBits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StormLevel {
-    /// `pps N`
+    /// `level pps N`
     Packets(StormPackets),
-    /// `bps N`
+    /// `level bps N`
     Bits(StormBits),
+    /// `disable`: all of it, whatever a profile says.
+    Off,
 }
 
 impl fmt::Display for StormLevel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Packets(packets) => write!(f, "pps {packets}"),
-            Self::Bits(bits) => write!(f, "bps {bits}"),
+            Self::Packets(packets) => write!(f, "level pps {packets}"),
+            Self::Bits(bits) => write!(f, "level bps {bits}"),
+            Self::Off => f.write_str("disable"),
         }
     }
 }
@@ -251,6 +254,27 @@ impl SecureAgingType {
             Self::Absolute => "absolute",
             Self::Inactivity => "inactivity",
         }
+    }
+}
+
+/// The address of one station: not all zero, and no group's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StationMac(pub Mac);
+
+impl StationMac {
+    /// What such a text looks like.
+    pub const RULE: &'static str =
+        "the address of one station, such as 0200.0000.0001 or 02:00:00:00:00:01";
+}
+
+impl FromStr for StationMac {
+    type Err = super::InvalidName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mac = text.parse().ok();
+        mac.filter(|mac: &Mac| !mac.is_group() && !mac.is_zero())
+            .map(Self)
+            .ok_or(super::InvalidName { rule: Self::RULE })
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::guard::{ErrdisableLine, GuardLine};
 use super::model::{
-    AgingTime, Binding, Direction, EthernetId, Grace, Grantee, Hold, Mtu, PortMode, Privilege,
-    Retries, Rte, Subtype, VethId, VicAuthentication,
+    AgingTime, Binding, Direction, EthernetId, Grace, Grantee, Hold, InterfaceId, Mtu, PortMode,
+    Privilege, Retries, Rte, Subtype, VethId, VicAuthentication,
 };
 use super::model::{Confirm, PageLength, Steps};
 use super::name::{Description, DeviceName, Hostname, Oui, Pattern, ProfileName, VlanName};
@@ -11,7 +11,7 @@ use super::private_vlan::PrivateVlanLine;
 use super::rate::RateLine;
 use super::vlan_lines::VlanLine;
 use crate::control::show::ShowRequest;
-use niv::{VlanId, VlanSet};
+use niv::{Mac, VlanId, VlanSet};
 use policy::acl::{Entry, Family, ListName, Sequence};
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
@@ -118,8 +118,21 @@ pub enum Typed {
     Save,
     /// `clear access-list counters [NAME]`
     ClearHits(Option<ListName>),
+    /// `clear port-security [dynamic|sticky] [interface NAME] [address H.H.H]`
+    ClearSecurity(ClearSecurity),
     /// `terminal length N`
     Length(PageLength),
+}
+
+/// Secure addresses to be forgotten: all that were learned, as far as nothing narrower is said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClearSecurity {
+    /// `sticky`, and else `dynamic`.
+    pub sticky: Option<bool>,
+    /// `interface NAME`
+    pub interface: Option<InterfaceId>,
+    /// `address H.H.H`
+    pub mac: Option<Mac>,
 }
 
 /// When a line that is typed gets in force.

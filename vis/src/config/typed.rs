@@ -1,12 +1,13 @@
 //! Commands that are typed and never stand in a file, but for `role`.
 
 use super::grammar::SHOW;
-use super::line::{Line, Pipe, Typed, Way};
+use super::line::{ClearSecurity, Line, Pipe, Typed, Way};
 use super::looking;
-use super::model::{Grantee, Privilege};
+use super::model::{Grantee, InterfaceId, Privilege};
 use super::tree::{Node, Values, value, word};
 use super::value::Kind;
 use crate::control::show::ShowRequest;
+use niv::Mac;
 
 fn typed(line: Typed) -> Option<Line> {
     Some(Line::Typed(line))
@@ -72,14 +73,81 @@ const ATTACH: Node =
             .line(|values| Some(Line::Typed(Typed::Attach(values.take()?, values.take()?))))])])]),
     ])]);
 
-const CLEAR: Node = word("clear", "Begin to count anew").then(&[word(
-    "access-list",
-    "What lines of access lists have decided",
-)
-.then(&[word("counters", "How often")
+const CLEAR: Node = word("clear", "Begin to count anew, or to learn").then(&[
+    word("access-list", "What lines of access lists have decided").then(&[word(
+        "counters",
+        "How often",
+    )
     .line(|_| typed(Typed::ClearHits(None)))
     .then(&[value(Kind::Acl, "Of one list")
-        .line(|values| typed(Typed::ClearHits(Some(values.take()?))))])])]);
+        .line(|values| typed(Typed::ClearHits(Some(values.take()?))))])]),
+    word("port-security", "Secure addresses that were learned")
+        .line(|_| clear_security(None, None, None))
+        .then(&[
+            word("address", "One of them").then(&[value(Kind::Address, "Which")
+                .line(|values| clear_security(None, None, Some(values.take()?)))]),
+            word("dynamic", "Those that are not sticky")
+                .line(|_| clear_security(Some(false), None, None))
+                .then(&[
+                    word("address", "One of them").then(&[value(Kind::Address, "Which")
+                        .line(|values| clear_security(Some(false), None, Some(values.take()?)))]),
+                    word("interface", "Those of one interface").then(&[
+                        word("ethernet", "An ethernet interface").then(&[value(
+                            Kind::Ethernet,
+                            "Its number",
+                        )
+                        .line(|values| clear_of_ethernet(Some(false), values))]),
+                        word("vethernet", "A vEth").then(&[value(Kind::Veth, "Its number")
+                            .line(|values| clear_of_veth(Some(false), values))]),
+                    ]),
+                ]),
+            word("interface", "Those of one interface").then(&[
+                word("ethernet", "An ethernet interface").then(&[value(
+                    Kind::Ethernet,
+                    "Its number",
+                )
+                .line(|values| clear_of_ethernet(None, values))]),
+                word("vethernet", "A vEth").then(&[
+                    value(Kind::Veth, "Its number").line(|values| clear_of_veth(None, values))
+                ]),
+            ]),
+            word("sticky", "Those that are kept over restarts")
+                .line(|_| clear_security(Some(true), None, None))
+                .then(&[
+                    word("address", "One of them").then(&[value(Kind::Address, "Which")
+                        .line(|values| clear_security(Some(true), None, Some(values.take()?)))]),
+                    word("interface", "Those of one interface").then(&[
+                        word("ethernet", "An ethernet interface").then(&[value(
+                            Kind::Ethernet,
+                            "Its number",
+                        )
+                        .line(|values| clear_of_ethernet(Some(true), values))]),
+                        word("vethernet", "A vEth").then(&[value(Kind::Veth, "Its number")
+                            .line(|values| clear_of_veth(Some(true), values))]),
+                    ]),
+                ]),
+        ]),
+]);
+
+fn clear_security(
+    sticky: Option<bool>,
+    interface: Option<InterfaceId>,
+    mac: Option<Mac>,
+) -> Option<Line> {
+    typed(Typed::ClearSecurity(ClearSecurity {
+        sticky,
+        interface,
+        mac,
+    }))
+}
+
+fn clear_of_ethernet(sticky: Option<bool>, values: &mut Values) -> Option<Line> {
+    clear_security(sticky, Some(InterfaceId::Ethernet(values.take()?)), None)
+}
+
+fn clear_of_veth(sticky: Option<bool>, values: &mut Values) -> Option<Line> {
+    clear_security(sticky, Some(InterfaceId::Veth(values.take()?)), None)
+}
 
 const COPY: Node = word("copy", "Save the configuration").then(&[word(
     "running-config",

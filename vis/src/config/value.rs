@@ -1,6 +1,8 @@
 //! The values a line can hold: how each is read, and how it is asked for.
 
-use super::guard_values::{RecoveryInterval, SecureAging, SecureMaximum, StormBits, StormPackets};
+use super::guard_values::{
+    RecoveryInterval, SecureAging, SecureMaximum, StationMac, StormBits, StormPackets,
+};
 use super::lists::{Remark, Step};
 use super::model::{
     AgingTime, Confirm, EthernetId, Grace, Hold, Mtu, PageLength, Retries, Rte, Steps, Subtype,
@@ -163,6 +165,8 @@ values! {
     Device(DeviceName), "DEVICE", DeviceName::RULE, name;
     /// A station's address.
     Address(Mac), "HHHH.HHHH.HHHH", "an address such as 0200.0000.0001 or 02:00:00:00:00:01", name;
+    /// The address of one station.
+    Station(StationMac), "HHHH.HHHH.HHHH", StationMac::RULE, name;
     /// A plain policer.
     PoliceRate(PoliceRate), "N [bps|kbps|mbps|gbps] [burst N [bytes|kbytes|mbytes|ms]]", Police::RATE, policer;
     /// A metering policer of frames that come in.

@@ -133,7 +133,7 @@ pub struct ShowSecurityOf {
 pub struct SecuredInterface {
     /// Which.
     pub interface: InterfaceId,
-    /// `up`, or `shutdown`: a guard has shut it.
+    /// `up`; `shutdown`: a guard has shut it; `no_room`: there is no room for its addresses, and nothing passes.
     pub status: String,
     /// `protect`, `restrict` or `shutdown`.
     pub violation: String,

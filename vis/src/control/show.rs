@@ -205,6 +205,9 @@ pub struct MacEntry {
     pub kind: MacKind,
     /// Seconds since it was last heard from; `None` where it does not age.
     pub age: Option<u64>,
+    /// It is a secure address of its interface.
+    #[serde(default)]
+    pub secure: bool,
     /// Where it is.
     pub interface: InterfaceId,
 }
@@ -215,7 +218,7 @@ pub struct MacEntry {
 pub enum MacKind {
     /// Learned from frames.
     Dynamic,
-    /// Said by configuration or by the IV.
+    /// Said by configuration, or sticky.
     Static,
 }
 

@@ -3,7 +3,7 @@
 use crate::changes::At;
 use crate::cli::text;
 use crate::client::RELEASE;
-use crate::config::{Line, Pipe, Typed};
+use crate::config::{ClearSecurity, Line, Pipe, Typed};
 use crate::control::show::{Answer, ShowRequest};
 use crate::control::{Format, LineReply, Request};
 use crate::shell::{self, Fault, Understood, pipe, understand};
@@ -25,6 +25,8 @@ pub(super) enum What {
     Plan,
     /// Beginning to count anew what access lists decide; `None`: all of them.
     ClearHits(Option<ListName>),
+    /// Secure addresses are to be forgotten.
+    ClearSecurity(ClearSecurity),
     /// The configuration, to be saved.
     Save,
     /// A line that configures, and its text.
@@ -108,6 +110,7 @@ impl Answers {
                     Line::Typed(Typed::Plan) => What::Plan,
                     Line::Typed(Typed::Save) => What::Save,
                     Line::Typed(Typed::ClearHits(one)) => What::ClearHits(one),
+                    Line::Typed(Typed::ClearSecurity(what)) => What::ClearSecurity(what),
                     // The shell's own.
                     Line::Typed(Typed::Length(_)) => What::Hello,
                     line => What::Say(Box::new(line), request.command.clone()),

@@ -3,13 +3,14 @@
 use super::compile;
 use super::inbox::News;
 use super::run::Daemon;
+use super::secure::Claims;
 use crate::config::{Config, EthernetId, InterfaceId, State, VethId};
-use crate::switch::{ListPlan, PortPlan, PortState, Topology, list_sets};
+use crate::switch::{AwayPlan, ListPlan, PortPlan, PortState, Topology, list_sets};
 use crate::veth::Verdict;
-use niv::PortId;
+use niv::{PortId, Slot};
 use packet_io::mailbox::WorkerGone;
 use packet_io::worker::Forward;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
@@ -99,7 +100,9 @@ impl Daemon {
         let coming = |number| self.registry.is_coming(number);
         let coming = match compile::topology(&self.config, 0, &mut self.slots, coming) {
             Ok(mut topology) => {
-                self.guards.mark(&mut topology, &self.slots);
+                let claims = Claims::new(&self.said, &self.registry, &topology, &self.slots);
+                let granted = self.guards.mark(&mut topology, &mut self.slots, claims);
+                self.guards.secure.granted = granted;
                 topology
             }
             // The switch stays as it is, and nothing departs.
@@ -132,9 +135,24 @@ impl Daemon {
             id,
             members: members.to_vec(),
         });
+        let ports = in_force(&coming, config, part);
+        // Who is left out keeps its secure addresses.
+        let here: BTreeSet<Slot> = ports.iter().map(|port| port.slot).collect();
+        let left_out = coming
+            .ports
+            .iter()
+            .filter(|port| !here.contains(&port.slot));
+        let left_out = left_out.filter_map(|port| {
+            let guards = port.policy.guards.as_ref()?;
+            guards.security.as_ref()?;
+            let (slot, guards) = (port.slot, Arc::clone(guards));
+            Some(AwayPlan { slot, guards })
+        });
+        let away = coming.away.iter().cloned().chain(left_out).collect();
         Topology {
-            ports: in_force(&coming, config, part),
+            ports,
             lists: lists.collect(),
+            away,
             ..coming
         }
     }

@@ -63,16 +63,21 @@ impl Daemon {
         if let Some(held) = self.guards.shut.get(&interface) {
             return vec![format!("{ERR_DISABLED} ({})", held.cause.as_str())];
         }
+        if !self.lacks_room(interface) {
+            return Vec::new();
+        }
+        let why = "there is no room for its secure addresses; lower the maximum of a port";
+        vec!["profile_incomplete".to_owned(), why.to_owned()]
+    }
+
+    /// There is no room for its secure addresses.
+    fn lacks_room(&self, interface: InterfaceId) -> bool {
         let slot = self.slots.get(&interface);
         let mut ports = self.topology.ports.iter();
         let port = ports.find(|port| Some(port.slot) == slot);
         let is_incomplete = port.is_some_and(|port| port.state == PortState::ProfileIncomplete);
         let is_said = |effective: Effective| effective.state != State::Forwarding;
-        if !is_incomplete || self.effective(interface).is_none_or(is_said) {
-            return Vec::new();
-        }
-        let why = "there is no room for its secure addresses; lower the maximum of a port";
-        vec!["profile_incomplete".to_owned(), why.to_owned()]
+        is_incomplete && !self.effective(interface).is_none_or(is_said)
     }
 
     fn bridges(&self) -> ShowBridges {
@@ -174,10 +179,16 @@ impl Daemon {
                 Ageing::Absolute(seconds) => (seconds, "absolute"),
                 Ageing::Inactivity(seconds) => (seconds, "inactivity"),
             };
-            let is_shut = self.guards.shut.contains_key(&interface);
+            let status = if self.guards.shut.contains_key(&interface) {
+                "shutdown"
+            } else if self.lacks_room(interface) {
+                "no_room"
+            } else {
+                "up"
+            };
             Some(SecuredInterface {
                 interface,
-                status: if is_shut { "shutdown" } else { "up" }.to_owned(),
+                status: status.to_owned(),
                 violation: match rule.violation {
                     Mode::Protect => "protect",
                     Mode::Restrict => "restrict",

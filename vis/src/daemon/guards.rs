@@ -3,10 +3,11 @@
 
 use super::forward::Switching;
 use super::run::Daemon;
+use super::secure::{Claims, GATHER, Granted, SecureKeeper};
 use crate::config::{Config, Effective, InterfaceId, State};
 use crate::switch::{
-    GuardEvent, GuardNews, GuardPolicy, MAX_SECURE, PortState, Recalled, SecureList, SecurePlan,
-    Slots, Topology,
+    GuardEvent, GuardNews, GuardPolicy, PortState, Recalled, SecureList, SecurePlan, Slots,
+    Topology,
 };
 use crate::veth::{Repeats, Say};
 use niv::Slot;
@@ -15,15 +16,13 @@ use packet_io::worker::Worker;
 use policy::bridge_guard::{Blame, Bridging, Evidence};
 use policy::err_disable::{Cause, Recovery};
 use policy::private_vlan::PrivateVlans;
-use policy::security::{Kind, Why};
+use policy::security::Why;
 use policy::storm::Class;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
 
-/// Sticky addresses that were just learned are kept after so long (ours), all together.
-const GATHER: Duration = Duration::from_millis(200);
 /// Guests found to bridge that are remembered (ours).
 const FOUND: usize = 32;
 /// A switch that takes longer to make than this follows several shut ports at a time.
@@ -35,10 +34,8 @@ pub(super) struct GuardKeeper {
     pub(super) shut: BTreeMap<InterfaceId, Held>,
     /// Guests found to bridge, the last one first.
     pub(super) found: VecDeque<Found>,
-    /// Sticky addresses, as they are in the store.
-    sticky: BTreeMap<InterfaceId, SecureList>,
-    /// When the worker is asked for them again.
-    sticky_due: Option<Duration>,
+    /// What is known of secure addresses.
+    pub(super) secure: SecureKeeper,
     recovery: Recovery,
     repeats: Repeats<(InterfaceId, Told)>,
     bridges: Repeats<InterfaceId>,
@@ -74,8 +71,7 @@ impl GuardKeeper {
         Self {
             shut: BTreeMap::new(),
             found: VecDeque::new(),
-            sticky,
-            sticky_due: None,
+            secure: SecureKeeper::new(sticky),
             recovery: Recovery::default(),
             repeats: Repeats::default(),
             bridges: Repeats::default(),
@@ -118,7 +114,7 @@ impl GuardKeeper {
     /// When [`Daemon::attend_guards`] has something to do.
     pub(super) fn poll_timeout(&self) -> Option<Duration> {
         let due = self.shut.values().filter_map(|held| self.due(held));
-        due.chain(self.sticky_due).min()
+        due.chain(self.secure.due).min()
     }
 
     /// When a port comes back; `None`: not by itself.
@@ -130,44 +126,29 @@ impl GuardKeeper {
     /// Of an interface that is no more.
     pub(super) fn forget(&mut self, interface: InterfaceId) {
         self.shut.remove(&interface);
-        if self.sticky.contains_key(&interface) {
-            // The store is told when the worker has let go of them.
-            self.sticky_due = Some(Duration::ZERO);
-        }
+        self.secure.forget(interface);
     }
 
-    /// Notes in a switch that is to come which ports guards have shut, and what is known of secure addresses. Ports whose
-    /// addresses there is no room for do not take part.
-    pub(super) fn mark(&self, topology: &mut Topology, slots: &Slots<InterfaceId>) {
+    /// Notes in a switch that is to come which ports guards have shut, and what is known of secure addresses. Returns for
+    /// whose there is room.
+    pub(super) fn mark(
+        &self,
+        topology: &mut Topology,
+        slots: &mut Slots<InterfaceId>,
+        claims: Claims,
+    ) -> Granted {
+        let granted = self.secure.mark(topology, slots, claims);
         let interfaces: BTreeMap<Slot, InterfaceId> =
             slots.iter().map(|(&one, slot)| (slot, one)).collect();
-        let mut room = MAX_SECURE;
         for port in &mut topology.ports {
-            let Some(interface) = interfaces.get(&port.slot) else {
-                continue;
-            };
+            let interface = interfaces.get(&port.slot);
+            let held = interface.and_then(|interface| self.shut.get(interface));
             let takes_part = matches!(port.state, PortState::Forwarding | PortState::Opening);
-            let held = self.shut.get(interface);
             if takes_part && held.is_some_and(|held| held.slot == port.slot) {
                 port.state = PortState::ErrDisabled;
             }
-            let Some(guards) = &mut port.policy.guards else {
-                continue;
-            };
-            let Some(maximum) = guards.security.as_ref().map(|plan| plan.rule.maximum) else {
-                continue;
-            };
-            match room.checked_sub(maximum) {
-                Some(left) => room = left,
-                None if takes_part => port.state = PortState::ProfileIncomplete,
-                None => {}
-            }
-            if let Some(known) = self.sticky.get(interface)
-                && let Some(plan) = &mut Arc::make_mut(guards).security
-            {
-                plan.recalled = Recalled(known.as_slice().into());
-            }
         }
+        granted
     }
 }
 
@@ -245,6 +226,10 @@ impl Daemon {
                                 Some((_, other)) => format!("that is a secure address of {other}"),
                                 None => "that is a secure address of another port".to_owned(),
                             },
+                            Why::InUse(at) => match interfaces.get(&at) {
+                                Some((_, other)) => format!("{other} uses that address"),
+                                None => "another port uses that address".to_owned(),
+                            },
                         };
                         let says = format!(
                             "{interface}: frames from {mac} in VLAN {vlan} are dropped (port_security): {why}"
@@ -265,7 +250,8 @@ impl Daemon {
             warn!("guards had {} things more to tell", news.lost);
         }
         if news.sticky {
-            self.guards.sticky_due.get_or_insert(now + GATHER);
+            let due = &mut self.guards.secure.due;
+            *due = Some(due.map_or(now + GATHER, |due| due.min(now + GATHER)));
         }
         Ok(())
     }
@@ -404,65 +390,11 @@ impl Daemon {
         for (interface, times) in self.guards.bridges.quiet(now) {
             info!("{interface}: nothing more is found behind it and another; {times} times in all");
         }
-        if self.guards.sticky_due.is_some_and(|due| due <= now) {
-            self.guards.sticky_due = None;
+        if self.guards.secure.due.is_some_and(|due| due <= now) {
+            self.guards.secure.due = None;
             self.keep_sticky().await?;
         }
         Ok(())
-    }
-
-    /// Has the store know what is sticky now. What a port has that takes no part just now is as it was.
-    async fn keep_sticky(&mut self) -> Result<(), WorkerGone> {
-        let ask = |worker: &mut Worker<Switching>| {
-            let Switching { switch, .. } = &worker.forward;
-            switch.guards().secure_addresses(worker.forward.now())
-        };
-        let mut now: BTreeMap<InterfaceId, SecureList> = BTreeMap::new();
-        let held: BTreeMap<Slot, _> = self.worker.answer(ask).await?.into_iter().collect();
-        for (&interface, slot) in self.slots.iter() {
-            let sticky = match held.get(&slot) {
-                Some(addresses) => {
-                    let sticky = addresses.iter().filter(|one| one.kind == Kind::Sticky);
-                    sticky.map(|one| (one.vlan, one.mac)).collect()
-                }
-                None if self.is_sticky(interface) != Some(false) => {
-                    let known = self.guards.sticky.get(&interface);
-                    known.cloned().unwrap_or_default()
-                }
-                None => Vec::new(),
-            };
-            if !sticky.is_empty() {
-                now.insert(interface, sticky);
-            }
-        }
-        // Of vEths that have no place until their interface virtualizer is back.
-        for (&interface, known) in &self.guards.sticky {
-            let away = match interface {
-                InterfaceId::Veth(id) => self.registry.numbered(id).is_some(),
-                InterfaceId::Ethernet(_) => false,
-            };
-            let is_said = self.is_sticky(interface) == Some(true);
-            if self.slots.get(&interface).is_none() && (away || is_said) {
-                now.insert(interface, known.clone());
-            }
-        }
-        let before = std::mem::replace(&mut self.guards.sticky, now);
-        let now = &self.guards.sticky;
-        for interface in before.keys().filter(|one| !now.contains_key(one)) {
-            self.store.keep_secure(*interface, None);
-        }
-        for (interface, sticky) in now {
-            if before.get(interface) != Some(sticky) {
-                self.store.keep_secure(*interface, Some(sticky.clone()));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether what it learns is sticky; `None`: there is no such interface now.
-    fn is_sticky(&self, interface: InterfaceId) -> Option<bool> {
-        let security = self.effective(interface)?.guards.security;
-        Some(security.is_some_and(|secured| secured.rule.sticky))
     }
 }
 

@@ -104,6 +104,14 @@ impl Daemon {
                 let cleared = cleared.map_err(|gone| Fault::whole(gone.to_string()))?;
                 cleared.map_err(|error| Fault::whole(error.to_string()))?;
             }
+            What::ClearSecurity(what) => {
+                let cleared = self.clear_security(what).await;
+                let cleared = cleared.map_err(|gone| Fault::whole(gone.to_string()))?;
+                reply.told.push(match cleared {
+                    1 => "1 secure address is forgotten".to_owned(),
+                    many => format!("{many} secure addresses are forgotten"),
+                });
+            }
             What::Save => reply.save = Some(self.take_copy(&who)?),
             What::Say(line, text) => self.say(&ask.at, *line, &text, &who, &mut reply).await?,
         }
@@ -125,7 +133,9 @@ impl Daemon {
         let line = match what {
             What::Hello | What::Show(_) => return Ok(()),
             What::Say(line, _) => Some(&**line),
-            What::Save | What::Diff | What::Plan | What::ClearHits(_) => None,
+            What::Save | What::Diff | What::Plan | What::ClearHits(_) | What::ClearSecurity(_) => {
+                None
+            }
         };
         let Some(Line::Typed(Typed::Attach(veth, profile))) = line else {
             return Err(Fault::whole(format!(

@@ -20,6 +20,7 @@ mod private_vlan;
 mod rates;
 mod roles;
 mod run;
+mod secure;
 mod sessions;
 mod survey;
 mod told;

@@ -4,6 +4,7 @@
 use super::compile;
 use super::forward::Switching;
 use super::run::Daemon;
+use super::secure::Claims;
 use crate::config::{Config, Effective, InterfaceId, OriginatedLine, State};
 use crate::control::plan::{MAX_FRAMES, PlannedFrame, PlannedInterface, ShowPlan};
 use crate::control::show::SCHEMA;
@@ -41,7 +42,8 @@ impl Daemon {
         let coming = |number| self.registry.is_coming(number);
         let mut coming = compile::topology(&config, self.topology.epoch, &mut slots, coming)
             .map_err(|error| impossible(&error))?;
-        self.guards.mark(&mut coming, &slots);
+        let claims = Claims::new(candidate, &self.registry, &coming, &slots);
+        self.guards.mark(&mut coming, &mut slots, claims);
         let after = self.carried(coming, &config);
         let snapshot = after.compile().map_err(|error| impossible(&error))?;
 

@@ -8,6 +8,7 @@ use super::doors::OperatorDoor;
 use super::forward::Switching;
 use super::guards::GuardKeeper;
 use super::inbox::Inbox;
+use super::secure::Claims;
 use super::sessions::{Sessions, SessionsError};
 use super::told::Telling;
 use crate::changes::Changes;
@@ -240,11 +241,12 @@ impl Daemon {
         topology.compile()?;
         let Seed(high, low) = random_seed()?;
         let (store, contents) = Store::open(store, random_uuid(high, low))?;
-        let guards = GuardKeeper::new(contents.secure);
-        guards.mark(&mut topology, &slots);
-        let published = Arc::new(ArcSwap::from_pointee(topology.compile()?));
+        let mut guards = GuardKeeper::new(contents.secure);
         let said = Arc::new(config);
         let mut registry = Registry::new(said.clone(), contents.veths, Duration::ZERO);
+        let claims = Claims::new(&said, &registry, &topology, &slots);
+        guards.secure.granted = guards.mark(&mut topology, &mut slots, claims);
+        let published = Arc::new(ArcSwap::from_pointee(topology.compile()?));
         let folder = state_folder(socket);
         let counting =
             Counting::start(&folder, contents.identity, MAX_PORTS, &mut registry, &store)?;

@@ -25,6 +25,7 @@ use niv::{Counters, Dropped, PortId, Slot, VlanId};
 use packet_io::supervise::{Balance, Status, SuperviseError};
 use packet_io::worker::Worker;
 use policy::acl::ListName;
+use policy::security::Kind as Secure;
 use std::collections::BTreeMap;
 
 /// A question has no answer.
@@ -318,10 +319,17 @@ impl Daemon {
     }
 
     async fn addresses(&self, filter: MacFilter) -> Result<ShowMacAddressTable, SuperviseError> {
-        let entries = self
-            .worker
-            .answer(|worker| worker.forward.switch.addresses(worker.forward.now()))
-            .await?;
+        let ask = |worker: &mut Worker<Switching>| {
+            let now = worker.forward.now();
+            let switch = &worker.forward.switch;
+            (switch.addresses(now), switch.guards().secure_addresses(now))
+        };
+        let (entries, secure) = self.worker.answer(ask).await?;
+        let secure = secure.into_iter().flat_map(|(slot, addresses)| {
+            let addresses = addresses.into_iter();
+            addresses.map(move |one| ((slot, one.vlan, one.mac), one.kind))
+        });
+        let secure: BTreeMap<_, Secure> = secure.collect();
         let places: BTreeMap<Slot, InterfaceId> = self
             .interfaces()
             .into_iter()
@@ -329,12 +337,15 @@ impl Daemon {
             .collect();
         let entries = entries.into_iter().filter_map(|entry| {
             let interface = places.get(&entry.slot)?;
+            let secure = secure.get(&(entry.slot, entry.vlan, entry.mac));
             Some(MacEntry {
                 vlan: entry.vlan,
                 mac: entry.mac,
-                kind: match entry.kind {
-                    Kind::Dynamic => MacKind::Dynamic,
+                kind: match (entry.kind, secure) {
+                    (Kind::Dynamic, Some(Secure::Static | Secure::Sticky)) => MacKind::Static,
+                    (Kind::Dynamic, Some(Secure::Dynamic) | None) => MacKind::Dynamic,
                 },
+                secure: secure.is_some(),
                 age: Some(u64::from(entry.age_seconds)),
                 interface: *interface,
             })

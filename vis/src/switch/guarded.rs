@@ -1,14 +1,16 @@
 //! What guards know of all bridge ports together: secure addresses, addresses on the move, and what control is to hear.
 
+use super::Membership;
 use super::Time;
 use super::guard::{GuardPolicy, Noticed, SecurePlan};
-use super::snapshot::Snapshot;
+use super::snapshot::{BridgePort, PortState, Snapshot};
 use super::table::{Away, Table};
-use niv::{Mac, Slot, VlanId};
+use super::topology::Declared;
+use niv::{Mac, Slot, VlanId, VlanSet};
 use policy::Seed;
 use policy::bridge_guard::{Bridging, Detector, Sighting};
 use policy::err_disable::Cause;
-use policy::security::{Admission, Kind, Refused, SecureAddress, SecureTable, Why};
+use policy::security::{Admission, Kind, PortSecurity, Refused, SecureAddress, SecureTable, Why};
 use policy::storm::Class;
 use std::sync::Arc;
 
@@ -72,8 +74,7 @@ pub struct Guards {
     detector: Detector,
     /// By slot index: whose place it is, and by which policy its addresses are judged.
     applied: Vec<Option<Applied>>,
-    /// Static addresses that are not their ports', because others have them: by slot index.
-    refused: Vec<(u16, (VlanId, Mac))>,
+    declared: Arc<[Declared]>,
     shut: Vec<GuardEvent>,
     events: Vec<GuardEvent>,
     lost: u64,
@@ -84,6 +85,8 @@ pub struct Guards {
 struct Applied {
     slot: Slot,
     policy: Arc<GuardPolicy>,
+    /// Its interface is away, and only keeps what is its own.
+    is_away: bool,
 }
 
 impl Applied {
@@ -101,7 +104,7 @@ impl Guards {
             secure: SecureTable::new(0, seed),
             detector: Detector::new(seed),
             applied: Vec::new(),
-            refused: Vec::new(),
+            declared: Arc::default(),
             shut: Vec::new(),
             events: Vec::with_capacity(WAITING),
             lost: 0,
@@ -116,111 +119,147 @@ impl Guards {
     /// Secures the ports that `snapshot` says, and no others.
     pub(super) fn adopt(&mut self, snapshot: &Snapshot, now: Time) {
         let mut coming: Vec<Option<Applied>> = Vec::new();
-        for port in snapshot.ports() {
-            let at = usize::from(port.slot.index);
+        let mut put = |slot: Slot, policy: &Arc<GuardPolicy>, is_away| {
+            let at = usize::from(slot.index);
             if coming.len() <= at {
                 coming.resize(at + 1, None);
             }
-            if let (Some(place), Some(policy)) = (coming.get_mut(at), &port.policy.guards) {
+            if let Some(place) = coming.get_mut(at) {
                 *place = Some(Applied {
-                    slot: port.slot,
+                    slot,
                     policy: Arc::clone(policy),
+                    is_away,
                 });
             }
+        };
+        for away in snapshot.away() {
+            put(away.slot, &away.guards, true);
+        }
+        let ports = snapshot.ports();
+        let ports = ports.filter_map(|port| Some((port.slot, port.policy.guards.as_ref()?)));
+        // What a port is asked itself comes first.
+        for (slot, policy) in ports.filter(|(_, policy)| policy.security.is_some()) {
+            put(slot, policy, false);
         }
         // What is told of a port that was shut is never lost.
-        self.shut.reserve(coming.len());
+        self.shut.reserve(snapshot.ports().count());
+        self.declared = snapshot.declared();
         let before = std::mem::take(&mut self.applied);
         self.release(&before, &coming);
-        // Static addresses that another port had, and those of ports that begin or change.
-        let mut wanted = std::mem::take(&mut self.refused);
-        wanted.retain(|(index, address)| {
-            let applied = coming.get(usize::from(*index)).and_then(Option::as_ref);
-            let plan = applied.and_then(Applied::security);
-            plan.is_some_and(|plan| plan.addresses.contains(address))
-        });
-        let mut began = Vec::new();
+        let mut wanted = Vec::new();
+        let mut waiting = Vec::new();
         for (index, applied) in (0..).zip(&coming) {
-            let Some(plan) = applied.as_ref().and_then(Applied::security) else {
+            let Some(applied) = applied.as_ref() else {
                 continue;
             };
-            let old = before.get(usize::from(index)).and_then(Option::as_ref);
-            let old = old.filter(|old| Some(old.slot) == applied.as_ref().map(|new| new.slot));
-            let old = old.and_then(Applied::security);
-            if old != Some(plan) && self.secure_port(index, old, plan) {
-                wanted.extend(plan.addresses.iter().map(|&address| (index, address)));
-                if plan.rule.sticky && old.is_none_or(|old| !old.rule.sticky) {
-                    began.push((index, &plan.recalled));
-                }
+            let Some(plan) = applied.security() else {
+                continue;
+            };
+            self.let_go(index, plan, applied.is_away, snapshot);
+            if self.secure.rule(index) != Some(&self.rule(index, applied, plan)) {
+                waiting.push((index, applied, plan));
             }
+            wanted.extend(plan.addresses.iter().map(|&address| (index, address)));
         }
+        // The second time there is the room that others have given up.
+        waiting.retain(|&(index, applied, plan)| !self.secure_port(index, applied, plan));
+        waiting.retain(|&(index, applied, plan)| !self.secure_port(index, applied, plan));
         // An address may go from one port to another: only now has each port let go of what it has no more.
         for (index, address) in wanted {
             self.give(index, Kind::Static, address, now);
         }
-        for (index, recalled) in began {
-            for &address in recalled.0.iter() {
-                self.give(index, Kind::Sticky, address, now);
+        for (index, applied) in (0..).zip(&coming) {
+            if let Some(plan) = applied.as_ref().and_then(Applied::security) {
+                self.recall(index, plan, snapshot, now);
             }
-            self.sticky = true;
         }
         self.applied = coming;
     }
 
     /// Forgets the addresses of ports that are secured no more, or are others.
     fn release(&mut self, before: &[Option<Applied>], coming: &[Option<Applied>]) {
-        let secured = |applied: &Option<Applied>| {
-            let secured = applied.as_ref().filter(|one| one.security().is_some());
-            secured.map(|applied| applied.slot)
-        };
-        let after = |at: usize| coming.get(at).and_then(secured);
-        let gone: Vec<bool> = (0..)
-            .zip(before)
-            .map(|(at, old)| secured(old).is_some_and(|slot| after(at) != Some(slot)))
-            .collect();
-        let is_gone = |port: u16| gone.get(usize::from(port)).copied().unwrap_or(false);
-        if !gone.contains(&true) {
-            return;
-        }
-        let mut sticky = false;
-        self.secure.forget_each(|port, address| {
-            let gone = is_gone(port);
-            sticky |= gone && address.kind == Kind::Sticky;
-            gone
-        });
-        self.sticky |= sticky;
-        for port in (0..).take(gone.len()).filter(|&port| is_gone(port)) {
-            // Taking away is never refused.
-            let _ = self.secure.configure(port, None);
+        for (index, old) in (0..).zip(before) {
+            let after = coming.get(usize::from(index)).and_then(Option::as_ref);
+            let slot = |applied: &Applied| applied.slot;
+            if let Some(old) = old
+                && after.map(slot) != Some(old.slot)
+            {
+                self.sticky |= self.secure.held(index) > 0;
+                // Taking away is never refused.
+                let _ = self.secure.configure(index, None);
+            }
         }
     }
 
-    /// Puts the rule in force, and lets go of what the port has no more. Where the rule is refused, for want of room, the
-    /// port has none in force, and nothing it sends passes.
-    fn secure_port(&mut self, index: u16, old: Option<&SecurePlan>, plan: &SecurePlan) -> bool {
+    /// Forgets what the port is not to have any more.
+    fn let_go(&mut self, index: u16, plan: &SecurePlan, is_away: bool, snapshot: &Snapshot) {
+        let port = snapshot.port(index);
+        // Of a port that is not whole nobody knows yet which VLANs it is to use.
+        let port = port.filter(|port| !is_away && port.state != PortState::ProfileIncomplete);
+        let mut uses = Uses::new(port, snapshot);
+        let mut sticky = false;
+        self.secure.forget(index, |one| {
+            let goes = match one.kind {
+                Kind::Static => !plan.addresses.contains(&(one.vlan, one.mac)),
+                Kind::Dynamic => is_away || !uses.has(one.vlan),
+                Kind::Sticky => !plan.rule.sticky || !uses.has(one.vlan),
+            };
+            sticky |= goes && one.kind == Kind::Sticky;
+            goes
+        });
+        self.sticky |= sticky;
+    }
+
+    /// What is to be in force: who is away loses nothing.
+    fn rule(&self, index: u16, applied: &Applied, plan: &SecurePlan) -> PortSecurity {
+        let mut rule = plan.rule;
+        if applied.is_away {
+            rule.maximum = rule.maximum.max(self.secure.held(index));
+        }
+        rule
+    }
+
+    /// Puts the rule in force; whether it is. Where it is refused, for want of room, the one before stays, and where there
+    /// was none nothing the port sends passes.
+    fn secure_port(&mut self, index: u16, applied: &Applied, plan: &SecurePlan) -> bool {
         if self.secure.is_idle() && self.secure.is_empty() {
             self.secure = SecureTable::new(self.room, self.seed);
         }
-        if self.secure.configure(index, Some(plan.rule)).is_err() {
+        let rule = self.rule(index, applied, plan);
+        let held = self.secure.held(index);
+        if self.secure.configure(index, Some(rule)).is_err() {
             return false;
         }
-        if let Some(old) = old {
-            if old.rule.sticky && !plan.rule.sticky {
-                self.secure.forget(index, |one| one.kind == Kind::Sticky);
-                self.sticky = true;
-            }
-            if old.addresses != plan.addresses {
-                let kept = |one: &SecureAddress| plan.addresses.contains(&(one.vlan, one.mac));
-                let gone = |one: &SecureAddress| one.kind == Kind::Static && !kept(one);
-                self.secure.forget(index, gone);
-            }
+        if rule.sticky {
+            self.secure.stick(index);
         }
+        self.sticky |= rule.sticky || self.secure.held(index) < held;
         true
     }
 
+    /// Gives a port the sticky addresses it had, as far as it has none in their place.
+    fn recall(&mut self, index: u16, plan: &SecurePlan, snapshot: &Snapshot, now: Time) {
+        if !plan.rule.sticky || plan.recalled.0.is_empty() {
+            return;
+        }
+        let port = snapshot.port(index);
+        let port = port.filter(|port| port.state != PortState::ProfileIncomplete);
+        let mut uses = Uses::new(port, snapshot);
+        for &address in plan.recalled.0.iter() {
+            let is_full = self.secure.held(index) >= plan.rule.maximum;
+            if !is_full && uses.has(address.0) {
+                self.give(index, Kind::Sticky, address, now);
+            }
+        }
+    }
+
     /// What is configured is taken from whoever learned it, and from the port's own learned addresses where there is no
-    /// room; what was learned before is not.
+    /// room; what was sticky before is taken from who has it for a while only.
     fn give(&mut self, index: u16, kind: Kind, (vlan, mac): (VlanId, Mac), now: Time) {
+        match self.secure.owner(vlan, mac) {
+            Some((port, has)) if port == index && (has == kind || kind == Kind::Sticky) => return,
+            _ => {}
+        }
         let now = policy::Time::from(now);
         let address = SecureAddress {
             vlan,
@@ -229,52 +268,79 @@ impl Guards {
             since: now,
             seen: now,
         };
-        let refused = match self.secure.add(index, address) {
-            Ok(()) => return,
-            Err(refused) => refused,
-        };
-        match refused {
-            _ if kind != Kind::Static => return,
-            Refused::Elsewhere { port, .. } => {
-                let same = |one: &SecureAddress| (one.vlan, one.mac) == (vlan, mac);
-                self.secure
-                    .forget(port, |one| same(one) && one.kind != Kind::Static);
-                self.sticky = true;
+        // It may be in the way elsewhere, and then here.
+        for _ in 0..3 {
+            match self.secure.add(index, address) {
+                Err(Refused::Elsewhere { port, .. }) => {
+                    let gives = |other: Kind| match kind {
+                        Kind::Static => other != Kind::Static,
+                        Kind::Sticky | Kind::Dynamic => other == Kind::Dynamic,
+                    };
+                    let same = |one: &SecureAddress| (one.vlan, one.mac) == (vlan, mac);
+                    // Where two ports say the same address, the first has it for as long as it says so.
+                    self.secure.forget(port, |one| same(one) && gives(one.kind));
+                }
+                Err(Refused::Maximum { .. }) if kind == Kind::Static => {
+                    let mut given_up = false;
+                    self.secure.forget(index, |one| {
+                        let learned = one.kind != Kind::Static && !given_up;
+                        given_up |= learned;
+                        learned
+                    });
+                }
+                Ok(()) | Err(_) => break,
             }
-            Refused::Maximum { .. } => {
-                let mut given_up = false;
-                self.secure.forget(index, |one| {
-                    let learned = one.kind != Kind::Static && !given_up;
-                    given_up |= learned;
-                    learned
-                });
-                self.sticky = true;
-            }
-            Refused::NoRoom { .. } | Refused::NotSecured => return,
-        }
-        // Still refused where another port has it by configuration, for as long as it does.
-        if self.secure.add(index, address).is_err() {
-            self.refused.push((index, (vlan, mac)));
+            self.sticky = true;
         }
     }
 
     #[inline(always)]
-    pub(super) fn admit(&mut self, index: u16, vlan: VlanId, mac: Mac, now: Time) -> Admission {
+    pub(super) fn admit(
+        &mut self,
+        index: u16,
+        vlan: VlanId,
+        mac: Mac,
+        now: Time,
+        table: &Table,
+    ) -> Admission {
         if self.secure.is_idle() {
             return Admission::NotSecured;
         }
-        let admission = self.secure.admit(index, vlan, mac, now.into());
+        let declared = &self.declared;
+        let in_use = || in_use(declared, table, index, (vlan, mac), now);
+        let admission = self.secure.admit(index, vlan, mac, now.into(), in_use);
         if admission == Admission::Learned(Kind::Sticky) {
             self.sticky = true;
         }
         admission
     }
 
-    pub(super) fn foresee(&self, index: u16, vlan: VlanId, mac: Mac, now: Time) -> Admission {
+    pub(super) fn foresee(
+        &self,
+        index: u16,
+        vlan: VlanId,
+        mac: Mac,
+        now: Time,
+        table: &Table,
+    ) -> Admission {
         if self.secure.is_idle() {
             return Admission::NotSecured;
         }
-        self.secure.foresee(index, vlan, mac, now.into())
+        let in_use = || in_use(&self.declared, table, index, (vlan, mac), now);
+        self.secure.foresee(index, vlan, mac, now.into(), in_use)
+    }
+
+    /// Forgets the secure addresses that `which` picks, but for those that are configured.
+    pub(super) fn clear(&mut self, mut which: impl FnMut(Slot, &SecureAddress) -> bool) {
+        let mut cleared = false;
+        for applied in self.applied.iter().flatten() {
+            self.secure.forget(applied.slot.index, |one| {
+                let goes = one.kind != Kind::Static && which(applied.slot, one);
+                cleared |= goes;
+                goes
+            });
+        }
+        self.sticky |= cleared;
     }
 
     pub(super) fn notice(&mut self, noticed: Noticed, table: &Table, now: Time) {
@@ -352,30 +418,77 @@ impl Guards {
         }
     }
 
-    /// The secure addresses of each port that is secured, by slot index.
+    /// The secure addresses of each port whose rule is in force, by slot index.
     pub fn secure_addresses(&self, now: Time) -> Vec<(Slot, Vec<SecureAddress>)> {
-        let mut ports: Vec<Option<(Slot, Vec<SecureAddress>)>> = self
-            .applied
-            .iter()
-            .map(|applied| {
-                let secured = applied.as_ref().filter(|one| one.security().is_some());
-                secured.map(|applied| (applied.slot, Vec::new()))
-            })
-            .collect();
-        for (port, address) in self.secure.all(now.into()) {
-            if let Some(Some((_, addresses))) = ports.get_mut(usize::from(port)) {
-                addresses.push(address);
-            }
-        }
-        let mut ports: Vec<_> = ports.into_iter().flatten().collect();
-        for (_, addresses) in &mut ports {
+        let in_force = self.applied.iter().flatten();
+        let in_force = in_force.filter(|one| self.secure.rule(one.slot.index).is_some());
+        let ports = in_force.map(|applied| {
+            let held = self.secure.addresses(applied.slot.index, now.into());
+            let mut addresses: Vec<_> = held.collect();
             addresses.sort_unstable_by_key(|one| (one.vlan, one.mac));
-        }
-        ports
+            (applied.slot, addresses)
+        });
+        ports.collect()
     }
 
     /// Frames that violated at a port since it was secured.
     pub fn violations(&self, slot: Slot) -> u64 {
         self.secure.violations(slot.index)
+    }
+}
+
+/// In which VLANs, by filtering id, a port may have addresses; `None`: in any.
+struct Uses<'a> {
+    port: Option<&'a BridgePort>,
+    snapshot: &'a Snapshot,
+    /// Many are of one VLAN.
+    last: Option<(VlanId, bool)>,
+}
+
+impl<'a> Uses<'a> {
+    const fn new(port: Option<&'a BridgePort>, snapshot: &'a Snapshot) -> Self {
+        Self {
+            port,
+            snapshot,
+            last: None,
+        }
+    }
+
+    fn has(&mut self, id: VlanId) -> bool {
+        let Some(port) = self.port else { return true };
+        match self.last {
+            Some((last, has)) if last == id => has,
+            _ => {
+                let is_of = |vlan| port.vlan.membership(vlan) != Membership::No;
+                let is_so = |vlan| self.snapshot.filtering_id(vlan) == id && is_of(vlan);
+                let has = is_of(id) || VlanSet::ALL.iter().any(is_so);
+                self.last = Some((id, has));
+                has
+            }
+        }
+    }
+}
+
+/// The place of another that uses the address: that says it is its own, or that it was seen behind lately. Asked once for
+/// an address.
+#[cold]
+fn in_use(
+    declared: &[Declared],
+    table: &Table,
+    index: u16,
+    (vlan, mac): (VlanId, Mac),
+    now: Time,
+) -> Option<u16> {
+    let first = declared.partition_point(|one| (one.vlan, one.mac) < (vlan, mac));
+    let said = declared.get(first..).unwrap_or_default().iter();
+    let said = said.take_while(|one| (one.vlan, one.mac) == (vlan, mac));
+    let mut owners = said.map(|one| one.slot.index);
+    match owners.next() {
+        Some(first) if first == index || owners.any(|one| one == index) => None,
+        Some(first) => Some(first),
+        None => {
+            let seen = table.lookup(vlan, mac, now);
+            seen.map(|slot| slot.index).filter(|&at| at != index)
+        }
     }
 }

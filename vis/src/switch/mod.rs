@@ -49,7 +49,7 @@ pub use slots::{NoSlotLeft, Slots};
 pub use snapshot::{BridgePort, Home, PortState, Snapshot};
 pub use table::{Entry, Foresight, Kind, Learned, Table, TableParameters};
 pub use time::Time;
-pub use topology::{LinkKind, LinkPlan, PortPlan, Topology, TopologyError};
+pub use topology::{AwayPlan, Declared, LinkKind, LinkPlan, PortPlan, Topology, TopologyError};
 pub use trail::Step;
 pub use vlan::{Membership, VlanPolicy};
 pub use worker::Switch;

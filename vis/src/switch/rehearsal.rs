@@ -107,7 +107,7 @@ impl Trail for Rehearsal<'_> {
     }
 
     fn admit(&mut self, index: u16, vlan: VlanId, mac: Mac, now: Time) -> Admission {
-        self.guards.foresee(index, vlan, mac, now)
+        self.guards.foresee(index, vlan, mac, now, self.table)
     }
 
     fn notice(&mut self, _noticed: Noticed, _now: Time) {}

@@ -2,6 +2,7 @@
 
 use super::filters::FilterList;
 use super::flood::{Flood, Floods, List};
+use super::topology::{AwayPlan, Declared};
 use super::{PortPolicy, TableParameters, VlanPolicy};
 use crate::edge::{Attachment, Link};
 use niv::{PortId, Slot, VlanId, VlanSet};
@@ -22,6 +23,9 @@ pub struct Snapshot {
     pub(super) all_vlans: VlanSet,
     pub(super) private: Option<Arc<PrivateVlans>>,
     pub(super) table: TableParameters,
+    pub(super) away: Box<[AwayPlan]>,
+    /// Ascending.
+    pub(super) declared: Arc<[Declared]>,
 }
 
 impl Snapshot {
@@ -110,6 +114,16 @@ impl Snapshot {
     /// The access lists that ports are asked by, ascending by name.
     pub fn filters(&self) -> &[FilterList] {
         &self.filters
+    }
+
+    /// Interfaces that keep secure addresses and are no bridge ports just now.
+    pub(super) const fn away(&self) -> &[AwayPlan] {
+        &self.away
+    }
+
+    /// The addresses that vNICs say are theirs, ascending by filtering id and address.
+    pub(super) fn declared(&self) -> Arc<[Declared]> {
+        Arc::clone(&self.declared)
     }
 
     /// How the table ages and holds.

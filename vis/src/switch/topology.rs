@@ -2,11 +2,12 @@
 
 use super::filters::Places;
 use super::flood::{Floods, ListPlan};
+use super::guard::GuardPolicy;
 use super::sharing::User;
 use super::snapshot::{BridgePort, Home, PortState, Snapshot};
 use super::{PortPolicy, TableParameters, VlanPolicy};
 use crate::edge::{Attachment, Link, VifMap};
-use niv::{PortId, Slot, VifId, VlanSet};
+use niv::{Mac, PortId, Slot, VifId, VlanId, VlanSet};
 use policy::private_vlan::PrivateVlans;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,8 +29,32 @@ pub struct Topology {
     pub private: Option<Arc<PrivateVlans>>,
     /// The lists that floods may leave by.
     pub lists: Vec<ListPlan>,
+    /// Interfaces that keep secure addresses and are no bridge ports just now.
+    pub away: Vec<AwayPlan>,
+    /// The addresses that vNICs say are theirs.
+    pub declared: Vec<Declared>,
     /// How the table ages and holds.
     pub table: TableParameters,
+}
+
+/// An interface that is away, or whose profile is not whole: its static and sticky addresses stay its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwayPlan {
+    /// Its place, which it keeps.
+    pub slot: Slot,
+    /// Its port security; the rest of the policy does not matter.
+    pub guards: Arc<GuardPolicy>,
+}
+
+/// An address that a vNIC says is its own (VifCreate): nobody else may learn it as a secure one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Declared {
+    /// The filtering id of its untagged frames.
+    pub vlan: VlanId,
+    /// The address.
+    pub mac: Mac,
+    /// The vNIC's place.
+    pub slot: Slot,
 }
 
 /// One device.
@@ -199,6 +224,8 @@ impl Topology {
             };
             place(&mut ports, port)?;
         }
+        let mut declared = self.declared.clone();
+        declared.sort_unstable_by_key(|one| (one.vlan, one.mac, one.slot.index));
         Ok(Snapshot {
             epoch: self.epoch,
             floods: self.floods(&ports),
@@ -208,6 +235,8 @@ impl Topology {
             ports: ports.into(),
             links: links.into(),
             table: self.table,
+            away: self.away.clone().into(),
+            declared: declared.into(),
         })
     }
 

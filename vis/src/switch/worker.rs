@@ -20,6 +20,7 @@ use packet_io::{Edit, RxFrame};
 use policy::acl::{AccessList, Hits, ListName};
 use policy::err_disable::Cause;
 use policy::security::Admission;
+use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use vntag::ethertype;
@@ -169,6 +170,28 @@ impl Switch {
         self.table.forget(which, now);
     }
 
+    /// Forgets the secure addresses `which` picks, but for those that are configured, and where they are: `clear
+    /// port-security`. Returns how many.
+    pub fn clear_secure(
+        &mut self,
+        mut which: impl FnMut(Slot, policy::security::Kind, Mac) -> bool,
+        now: Time,
+    ) -> usize {
+        let mut cleared = BTreeSet::new();
+        self.guards.clear(|slot, one| {
+            let goes = which(slot, one.kind, one.mac);
+            if goes {
+                cleared.insert((one.vlan, one.mac));
+            }
+            goes
+        });
+        if !cleared.is_empty() {
+            let is_cleared = |entry: &Entry| cleared.contains(&(entry.vlan, entry.mac));
+            self.table.forget(is_cleared, now);
+        }
+        cleared.len()
+    }
+
     #[cold]
     fn begin(&mut self, now: Time) {
         self.now = now;
@@ -263,7 +286,7 @@ impl Trail for Switch {
 
     #[inline(always)]
     fn admit(&mut self, index: u16, vlan: VlanId, mac: Mac, now: Time) -> Admission {
-        self.guards.admit(index, vlan, mac, now)
+        self.guards.admit(index, vlan, mac, now, &self.table)
     }
 
     #[cold]

@@ -123,10 +123,10 @@ fn write_shut(out: &mut String, one: &ShutInterface) -> fmt::Result {
 }
 
 fn write_security(out: &mut String, one: &SecuredInterface) -> fmt::Result {
-    let status = if one.status == "up" {
-        "Secure Up"
-    } else {
-        "Secure Shutdown"
+    let status = match one.status.as_str() {
+        "up" => "Secure Up",
+        "no_room" => "No Room",
+        _ => "Secure Shutdown",
     };
     let lines = [
         ("Port Security", "Enabled".to_owned()),

@@ -17,8 +17,9 @@ pub(super) fn write(out: &mut String, answer: &ShowMacAddressTable) -> fmt::Resu
         let age = entry
             .age
             .map_or_else(|| "-".to_owned(), |age| age.to_string());
-        // Port security and notification do not exist here: never.
-        let (secure, notify) = ("F", "F");
+        let secure = if entry.secure { "T" } else { "F" };
+        // Notification does not exist here: never.
+        let notify = "F";
         writeln!(
             out,
             "* {:>4}     {:<16} {kind:<8} {age:<9} {secure:<6} {notify:<4} {:#}",

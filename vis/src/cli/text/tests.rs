@@ -116,6 +116,7 @@ fn mac_address_table() -> Answer {
         mac: Mac([2, 0, 0, 0, 0, last]),
         kind,
         age,
+        secure: kind == MacKind::Static,
         interface,
     };
     Answer::MacAddressTable(ShowMacAddressTable {

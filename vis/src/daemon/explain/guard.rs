@@ -83,6 +83,10 @@ impl Words<'_> {
                     Some(other) => format!("the source is a secure address of {other}"),
                     None => "the source is a secure address of another port".to_owned(),
                 },
+                Why::InUse(at) => match self.interfaces.get(&at) {
+                    Some(other) => format!("{other} uses the source address"),
+                    None => "another port uses the source address".to_owned(),
+                },
             },
         }
     }
