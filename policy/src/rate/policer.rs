@@ -67,14 +67,14 @@ impl PerColor<bool> {
     };
 }
 
-/// What a policer keeps from frame to frame, and what it counted: wire frames and octets that passed, by colour, and
-/// that it dropped.
+/// What a policer keeps from frame to frame, and what it counted: wire frames and octets by the colour they were metered,
+/// and those of them that it dropped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PolicerState {
     meter: MeterState,
-    /// Passed, by the colour they passed with.
-    pub passed: PerColor<Total>,
-    /// Dropped, of whatever colour.
+    /// Metered, by colour, whatever became of them.
+    pub metered: PerColor<Total>,
+    /// Of those, dropped: by their colour, or behind a segment that was.
     pub dropped: Total,
 }
 
@@ -168,18 +168,22 @@ impl Policer {
     fn account(&self, state: &mut PolicerState, train: Train, metered: Metered) -> Policed {
         let pass = metered.pass(self.may_pass);
         let color = metered.color(pass);
-        let passed = train.first(pass);
-        let all = train.first(train.segments());
-        if pass > 0 {
-            let total = match color {
-                Color::Green => &mut state.passed.green,
-                Color::Yellow => &mut state.passed.yellow,
-                Color::Red => &mut state.passed.red,
-            };
-            *total = total.plus(passed.into());
+        let up_to = |segments| Total::from(train.first(segments));
+        let (green, yellow) = (metered.green, metered.green + metered.yellow);
+        let all = train.segments();
+        if green > 0 {
+            state.metered.green = state.metered.green.plus(up_to(green));
         }
-        if pass < train.segments() {
-            let rest = Total::from(all).minus(passed.into());
+        if yellow > green {
+            let more = up_to(yellow).minus(up_to(green));
+            state.metered.yellow = state.metered.yellow.plus(more);
+        }
+        if all > yellow {
+            let more = up_to(all).minus(up_to(yellow));
+            state.metered.red = state.metered.red.plus(more);
+        }
+        if pass < all {
+            let rest = up_to(all).minus(up_to(pass));
             state.dropped = state.dropped.plus(rest);
         }
         Policed { pass, color }
@@ -240,7 +244,7 @@ impl PolicerState {
     /// The state as plain words.
     pub const fn to_words(self) -> [u64; Self::WORDS] {
         let [clock, first, second] = self.meter.to_words();
-        let PerColor { green, yellow, red } = self.passed;
+        let PerColor { green, yellow, red } = self.metered;
         [
             clock,
             first,
@@ -264,7 +268,7 @@ impl PolicerState {
         }
         Self {
             meter: MeterState::from_words([clock, first, second]),
-            passed: PerColor {
+            metered: PerColor {
                 green: total(a, b),
                 yellow: total(c, d),
                 red: total(e, f),
@@ -322,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn each_frame_is_counted_once_by_the_colour_it_passed_with_or_as_dropped() {
+    fn each_frame_is_counted_by_the_colour_it_was_metered_and_besides_if_it_was_dropped() {
         let frame = Train::whole(Weight::one(1000));
         let now = Time::from_secs(9);
         let counts = |may_pass| {
@@ -335,7 +339,7 @@ mod tests {
                     foreseen
                 );
             }
-            let PerColor { green, yellow, red } = state.passed;
+            let PerColor { green, yellow, red } = state.metered;
             [green, yellow, red, state.dropped].map(|total| (total.frames, total.octets))
         };
         let none = (0, 0);
@@ -347,7 +351,28 @@ mod tests {
             yellow: false,
             ..PerColor::DROP_RED
         };
-        assert_eq!(counts(strict), [(139, 139_000), none, none, (61, 61_000)]);
+        assert_eq!(
+            counts(strict),
+            [(139, 139_000), (61, 61_000), none, (61, 61_000)]
+        );
+        let plain = Configured::Plain {
+            rate: rate(8_000),
+            burst: Some(Burst::new(1_000).unwrap()),
+        };
+        let policer = policer(plain, PerColor::DROP_RED);
+        let mut state = PolicerState::default();
+        // Of three segments the first passes.
+        let train = Train::of(
+            Weight {
+                frames: 3,
+                octets: 3_000,
+            },
+            1_000,
+        );
+        policer.police(&mut state, now, train, Color::Green);
+        let PerColor { green, yellow, red } = state.metered;
+        assert_eq!((green.frames, yellow.frames, red.octets), (1, 0, 2_000));
+        assert_eq!(state.dropped, red);
     }
 
     proptest! {
@@ -376,7 +401,8 @@ mod tests {
                 let policed = policer.police(&mut other, now, train, Color::Red);
                 prop_assert_eq!(policed, Policed { pass: passed, color: Color::Green });
             }
-            prop_assert_eq!(other.passed.green.plus(other.dropped), offered);
+            prop_assert_eq!(other.metered.green.plus(other.dropped), offered);
+            prop_assert_eq!(other.metered.red, other.dropped);
         }
 
         #[test]

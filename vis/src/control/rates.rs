@@ -23,13 +23,13 @@ pub struct PolicerShown {
     pub configured: String,
     /// Rates in bits per second, and every burst in force, those that nobody asked for too.
     pub in_force: String,
-    /// Passed as green.
+    /// Within the committed rate: green.
     pub conformed: PolicerCounts,
-    /// Passed as yellow.
+    /// Beyond it, within what is tolerated: yellow.
     pub exceeded: PolicerCounts,
-    /// Passed as red.
+    /// Beyond that: red.
     pub violated: PolicerCounts,
-    /// Dropped, of whatever colour.
+    /// Of all those, dropped.
     pub dropped: PolicerCounts,
 }
 

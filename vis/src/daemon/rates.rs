@@ -124,7 +124,7 @@ fn shown(
     police: &Police,
     state: &PolicerState,
 ) -> PolicerShown {
-    let PerColor { green, yellow, red } = state.passed;
+    let PerColor { green, yellow, red } = state.metered;
     let counts = |total: niv::Total| PolicerCounts {
         frames: total.frames,
         octets: total.octets,

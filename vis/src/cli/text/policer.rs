@@ -46,7 +46,10 @@ mod tests {
                 octets: 3028,
             },
             exceeded: PolicerCounts::default(),
-            violated: PolicerCounts::default(),
+            violated: PolicerCounts {
+                frames: 1,
+                octets: 60,
+            },
             dropped: PolicerCounts {
                 frames: 1,
                 octets: 60,
@@ -70,7 +73,7 @@ mod tests {
             "Vethernet7 input\n  police input rate 10 mbps\n  \
              in force   cir 10000000 bps bc 312500 bytes (default)\n  \
              conformed  2 frames, 3028 octets\n  exceeded   0 frames, 0 octets\n  \
-             violated   0 frames, 0 octets\n  dropped    1 frames, 60 octets\n"
+             violated   1 frames, 60 octets\n  dropped    1 frames, 60 octets\n"
         );
     }
 }
