@@ -7,7 +7,9 @@
 //! resolved.
 
 mod apply;
+mod concerns;
 mod diagnostic;
+mod doubts;
 mod effective;
 mod excerpt;
 mod filters;

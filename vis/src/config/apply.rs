@@ -8,11 +8,12 @@ use super::model::{
     Allowed, Binding, Config, EthernetId, Grantee, InterfaceId, MAX_GRANTEES, MAX_PROFILES,
     PortLines, Privilege, Subtype, VethId, Vic, VicAuthentication, Vlan,
 };
-use super::name::{DeviceName, ProfileName};
+use super::name::{DeviceName, ProfileName, VlanName};
 use super::vlan_lines;
 use niv::{Mac, VlanId, VlanSet};
 use policy::acl::{Family, ListError, ListName};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fmt;
 use vic::Parameters;
 
@@ -131,6 +132,35 @@ pub enum Conflict {
     /// Nothing to change.
     #[error("there is no access-list {0}: expected one that is there")]
     NoSuchList(ListName),
+    /// Nothing to take away.
+    #[error(
+        "there is no line `{line}` in access-list {list}: expected one that is there (`show access-lists {list}` lists them)"
+    )]
+    NoSuchLine {
+        /// Its number, or what it says.
+        line: String,
+        /// Of which list.
+        list: ListName,
+    },
+    /// A private VLAN is made of several.
+    #[error("VLAN {0} is the primary VLAN itself: expected VLANs to be secondary to it")]
+    AssociatedWithItself(VlanId),
+    /// As VLAN 1 is listed.
+    #[error("`default` is the name of VLAN 1: expected another one")]
+    DefaultName,
+    /// Nothing to take away.
+    #[error("port-profile {0} is not among those allowed here: expected one of them")]
+    NotAllowed(ProfileName),
+    /// All are allowed, but for none.
+    #[error(
+        "every port-profile is allowed here: expected `vic allowed port-profile` with those that are to be"
+    )]
+    AllAllowed,
+    /// Without a name, the line allows all.
+    #[error(
+        "nothing would be left of `vic allowed port-profile`, and without it every one is allowed: expected others to         be allowed first, or `no vic allowed port-profile` alone"
+    )]
+    LastAllowed,
     /// The list does not take it.
     #[error("{0}: expected a line that the list takes")]
     List(#[from] ListError),
@@ -242,7 +272,8 @@ impl Config {
             | Line::Device(_)
             | Line::Bind(_)
             | Line::Port(_)
-            | Line::VicAllowed(_) => {
+            | Line::VicAllowed(_)
+            | Line::VicNotAllowed(_) => {
                 self.apply_within(context, line)?;
             }
             Line::Role(privilege, grantee, granted) => self.grant(privilege, grantee, granted)?,
@@ -315,6 +346,10 @@ impl Config {
                 if name.is_some() && vlans.len() > 1 {
                     return Err(Conflict::OneNameForSeveral(vlans.clone()));
                 }
+                let is_default = |name: &VlanName| name.as_str() == Vlan::DEFAULT_NAME;
+                if name.as_ref().is_some_and(is_default) && !vlans.contains(VlanId::DEFAULT) {
+                    return Err(Conflict::DefaultName);
+                }
                 if !vlans.iter().all(|vlan| self.vlans.contains_key(&vlan)) {
                     return Err(gone());
                 }
@@ -348,6 +383,10 @@ impl Config {
                     Some(names) => allowed.get_or_insert_default().extend(names),
                     None => *allowed = None,
                 }
+            }
+            (Context::Interface(InterfaceId::Ethernet(id)), Line::VicNotAllowed(names)) => {
+                let ethernet = self.ethernets.get_mut(id).ok_or_else(gone)?;
+                disallow(ethernet.vic.allowed.as_mut(), names)?;
             }
             (Context::Interface(InterfaceId::Ethernet(id)), Line::Port(line)) => {
                 self.check_secure(InterfaceId::Ethernet(*id), &line)?;
@@ -474,7 +513,7 @@ impl Config {
 }
 
 impl PortLines {
-    fn apply(&mut self, line: PortLine) {
+    pub(super) fn apply(&mut self, line: PortLine) {
         match line {
             PortLine::Description(text) => self.description = text,
             PortLine::Inherit(profile) => self.inherit = profile,
@@ -493,6 +532,22 @@ impl PortLines {
             PortLine::Shutdown(shut) => self.shutdown = Some(shut),
         }
     }
+}
+
+/// Fail closed: what is left allows something, or the line is not taken.
+fn disallow(
+    allowed: Option<&mut BTreeSet<ProfileName>>,
+    names: BTreeSet<ProfileName>,
+) -> Result<(), Conflict> {
+    let allowed = allowed.ok_or(Conflict::AllAllowed)?;
+    if let Some(name) = names.iter().find(|name| !allowed.contains(*name)) {
+        return Err(Conflict::NotAllowed(name.clone()));
+    }
+    if names.len() == allowed.len() {
+        return Err(Conflict::LastAllowed);
+    }
+    allowed.retain(|name| !names.contains(name));
+    Ok(())
 }
 
 /// `add` and `remove` change what the same profile or interface said before; where it said nothing they

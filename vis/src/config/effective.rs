@@ -10,6 +10,7 @@ use super::filters::{FilterLines, NoList, line};
 use super::guard::{self, AddressFault, Guards};
 use super::model::{Config, EthernetId, InterfaceId, Mtu, PortLines, PortMode, VethId};
 use super::name::ProfileName;
+use super::origin::{About, OriginatedLine, about_frames};
 use super::private_domains::PrivateFault;
 use super::private_vlan::PrivateMembership;
 use super::rate::RateLines;
@@ -86,6 +87,8 @@ pub(super) enum Missing {
     /// The line, and the list it names.
     AccessList(String, Family, ListName, NoList),
     Addresses(AddressFault),
+    /// The line, which is about frames, and those of a port that carries VNTags are the vEths'.
+    NotOnLink(About, String),
     VntagOnVeth,
     Link(EthernetId),
     LinkMode(EthernetId),
@@ -112,7 +115,7 @@ impl std::fmt::Display for Missing {
                     "`{line}` names `{family} access-list {name}`, which is of another family"
                 )
             }
-            Self::AccessList(line, _, _, NoList::NotHere) => {
+            Self::NotOnLink(_, line) => {
                 write!(
                     f,
                     "`{line}` is for the ports of vNICs, not for a port that carries VNTags"
@@ -241,13 +244,23 @@ impl Config {
                 }
             }
         };
+        if mode == PortMode::Vntag {
+            let not_here = |said: OriginatedLine| Missing::NotOnLink(said.about, said.line);
+            missing.extend(about_frames(&levels).into_iter().map(not_here));
+            return Resolved {
+                mode,
+                membership,
+                missing,
+                guards: Guards::default(),
+                mtu: nearest(&levels, |lines| lines.mtu),
+                filters: FilterLines::default(),
+                rates: RateLines::default(),
+                shut: is_shut(&levels),
+            };
+        }
         let filters = FilterLines::nearest(&levels);
         for (family, direction, name) in filters.named() {
-            let wrong = match mode {
-                PortMode::Vntag => Some(NoList::NotHere),
-                _ => self.no_list(family, name),
-            };
-            if let Some(wrong) = wrong {
+            if let Some(wrong) = self.no_list(family, name) {
                 let said = line(family, direction, name);
                 missing.push(Missing::AccessList(said, family, name.clone(), wrong));
             }
@@ -274,13 +287,17 @@ impl Config {
             mtu: nearest(&levels, |lines| lines.mtu),
             filters,
             rates: RateLines::nearest(&levels),
-            shut: nearest(&levels, |lines| lines.shutdown).unwrap_or(false),
+            shut: is_shut(&levels),
         }
     }
 
     pub(super) fn is_defined(&self, vlan: VlanId) -> bool {
         vlan == VlanId::DEFAULT || self.vlans.contains_key(&vlan)
     }
+}
+
+fn is_shut(levels: &[&PortLines]) -> bool {
+    nearest(levels, |lines| lines.shutdown).unwrap_or(false)
 }
 
 struct Resolved {

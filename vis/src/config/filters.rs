@@ -130,8 +130,6 @@ pub(super) enum NoList {
     Absent,
     /// It is of this family.
     Other(Family),
-    /// On a port that carries VNTags frames are the vEths', and so are lists.
-    NotHere,
 }
 
 impl Config {

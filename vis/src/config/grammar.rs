@@ -294,7 +294,8 @@ const VIC_ALLOWED: Node = word("allowed", "What vNICs may ask for here").then(&[
 )
 .no(NO_ALLOWED)
 .then(&[value(Kind::Profiles, "Their names")
-    .line(|values| Some(Line::VicAllowed(Some(values.take()?))))])]);
+    .line(|values| Some(Line::VicAllowed(Some(values.take()?))))
+    .no(|values| Some(Line::VicNotAllowed(values.take()?)))])]);
 
 const NO_AUTHENTICATION: Build = |_| Some(Line::VicAuthentication(None));
 const VIC_AUTHENTICATION: Node = word(

@@ -322,7 +322,7 @@ fn level(level: StormLevel) -> Option<Level> {
 }
 
 /// What a line of guards is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AboutGuard {
     /// `storm-control`

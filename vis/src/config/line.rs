@@ -70,6 +70,8 @@ pub enum Line {
     VicRetries(Option<Retries>),
     /// `vic allowed port-profile NAME...`: these too.
     VicAllowed(Option<BTreeSet<ProfileName>>),
+    /// `no vic allowed port-profile NAME...`: these no more.
+    VicNotAllowed(BTreeSet<ProfileName>),
     /// Access lists, and lines of them.
     List(ListLine),
     /// What profiles and interfaces have in common.

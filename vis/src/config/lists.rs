@@ -203,6 +203,11 @@ impl Config {
             return Ok(context.clone());
         }
         let is_full = self.lists.lines >= MAX_LIST_LINES;
+        // Whoever wants a line gone has to know when it is another one that decides.
+        let no_line = |line: &dyn fmt::Display| Conflict::NoSuchLine {
+            line: line.to_string(),
+            list: name.clone(),
+        };
         match line {
             ListLine::Add(_) if is_full => return Err(Conflict::TooManyListLines),
             ListLine::Add(line) => {
@@ -211,11 +216,13 @@ impl Config {
             ListLine::Drop(sequence) if there.entry(sequence).is_some() => {
                 self.lists.edit(name, |list| Ok(list.remove(sequence)))?;
             }
+            ListLine::Drop(sequence) => return Err(no_line(&sequence)),
             ListLine::DropEntry(entry) if there.lines().any(|(_, said)| *said == entry) => {
                 self.lists
                     .edit(name, |list| Ok(list.remove_entry(&entry)))?;
             }
-            _ => {}
+            ListLine::DropEntry(entry) => return Err(no_line(&entry)),
+            ListLine::Enter(..) | ListLine::Remove(..) | ListLine::Resequence(..) => {}
         }
         Ok(context.clone())
     }
@@ -421,6 +428,18 @@ ipv6 access-list web6
         let line = Line::List(ListLine::Remove(Family::Mac, list));
         assert!(config.apply(&Context::Config, line).is_err());
         assert_eq!(config, before);
+    }
+
+    #[test]
+    fn a_line_that_is_not_there_cannot_be_taken_away() {
+        for line in [
+            "no 99",
+            "no permit icmp any any",
+            "no 99 permit icmp any any",
+        ] {
+            let fault = faults(&format!("{TEXT}ip access-list web\n{line}\n"));
+            assert!(fault[0].contains("there is no line `"), "{line}: {fault:?}");
+        }
     }
 
     #[test]

@@ -259,11 +259,14 @@ pub struct Vlan {
 }
 
 impl Vlan {
+    /// As VLAN 1 is called.
+    pub const DEFAULT_NAME: &str = "default";
+
     /// What it is called, as the VLAN with that number: where it was given no name, as nxos calls it.
     pub fn called(&self, vlan: VlanId) -> String {
         match &self.name {
             Some(name) => name.to_string(),
-            None if vlan == VlanId::DEFAULT => "default".to_owned(),
+            None if vlan == VlanId::DEFAULT => Self::DEFAULT_NAME.to_owned(),
             None => format!("VLAN{:04}", vlan.get()),
         }
     }

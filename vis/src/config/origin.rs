@@ -54,7 +54,7 @@ impl fmt::Display for Origin {
 }
 
 /// What a line is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum About {
     /// `switchport mode`
@@ -142,6 +142,7 @@ impl Config {
             Missing::NativeVlan(_) => said(About::NativeVlan, None),
             Missing::AccessList(line, ..) => said(About::AccessGroup, Some(line)),
             Missing::Addresses(_) => said(About::Guard(AboutGuard::Security), None),
+            Missing::NotOnLink(about, line) => said(*about, Some(line)),
             Missing::Private(fault) => {
                 let mut own = own.iter();
                 own.find(|line| line.line.starts_with(fault.line)).cloned()
@@ -223,6 +224,18 @@ impl Config {
     }
 }
 
+/// Of lines on these levels, the nearest first, those that are obeyed frame by frame: access lists, rates, priority and
+/// guards.
+pub(super) fn about_frames(levels: &[&PortLines]) -> Vec<OriginatedLine> {
+    let levels = levels.iter().map(|&lines| (Origin::Default, lines));
+    let mut found = Found {
+        levels: levels.collect(),
+        lines: Vec::new(),
+    };
+    found.about_frames();
+    found.lines
+}
+
 /// The lines found on a walk through the levels, the nearest of which comes first.
 pub(super) struct Found<'a> {
     levels: Vec<(Origin, &'a PortLines)>,
@@ -264,6 +277,14 @@ impl Found<'_> {
             mtu: all.mtu,
             ..PortLines::default()
         });
+        self.about_frames();
+        self.nearest(About::Shutdown, Some("no shutdown"), |all| PortLines {
+            shutdown: all.shutdown,
+            ..PortLines::default()
+        });
+    }
+
+    fn about_frames(&mut self) {
         for pick in FilterLines::each() {
             self.nearest(About::AccessGroup, None, pick);
         }
@@ -279,10 +300,6 @@ impl Found<'_> {
             });
         }
         guard::origins(self);
-        self.nearest(About::Shutdown, Some("no shutdown"), |all| PortLines {
-            shutdown: all.shutdown,
-            ..PortLines::default()
-        });
     }
 
     /// Of lines of other modes than the one in force there is no trace.

@@ -1,20 +1,18 @@
 //! From text to configuration: line by line, every fault with its place, nothing taken when one is found.
 
 use super::apply::Context;
-use super::diagnostic::{Diagnostic, Place, Source, Warning};
-use super::effective::{MAX_LEVELS, Missing};
-use super::filters::{NoList, line as access_group};
+use super::concerns::{Topic, concerns};
+use super::diagnostic::{Diagnostic, Source, Warning};
+use super::effective::MAX_LEVELS;
 use super::grammar::Mode;
-use super::line::{FilterLine, Line, PortLine};
-use super::model::{Config, InterfaceId, PortLines, PortMode};
+use super::line::Line;
+use super::model::Config;
 use super::name::{ProfileName, is_printable};
-use super::private_domains::{self, PrivateFault};
 use super::refusal::{belongs_elsewhere, nearest, sentence};
 use super::tree::{Mismatch, walk, walk_any};
 use crate::control::explain::FrameOctets;
 use crate::control::show::ShowRequest;
 use miette::Severity;
-use policy::acl::Family;
 use std::collections::{HashMap, HashSet};
 
 /// Octets of a file, at most: 4,096 vEths with every line they can have (six of them name access lists, in 512 octets), and
@@ -126,18 +124,6 @@ pub fn parse_show(words: &str) -> Result<ShowRequest, Diagnostic> {
         .and_then(Err)
 }
 
-/// What a remembered place says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Topic {
-    Inherit,
-    AccessVlan,
-    NativeVlan,
-    AccessGroup(Family, super::model::Direction),
-    Mode,
-    PrivateVlan(&'static str),
-    Bind,
-}
-
 struct Reader {
     source: Source,
     config: Config,
@@ -223,18 +209,7 @@ impl Reader {
     }
 
     fn apply(&mut self, line: Line, text: &str, start: usize) {
-        let topic = match &line {
-            Line::Port(PortLine::Inherit(Some(_))) => Some(Topic::Inherit),
-            Line::Port(PortLine::AccessVlan(Some(_))) => Some(Topic::AccessVlan),
-            Line::Port(PortLine::NativeVlan(Some(_))) => Some(Topic::NativeVlan),
-            Line::Port(PortLine::Filter(FilterLine::Group(family, direction, Some(_)))) => {
-                Some(Topic::AccessGroup(*family, *direction))
-            }
-            Line::Bind(Some(_)) => Some(Topic::Bind),
-            Line::Port(PortLine::Mode(Some(_))) => Some(Topic::Mode),
-            Line::Port(PortLine::PrivateVlan(line)) => line.words().map(Topic::PrivateVlan),
-            _ => None,
-        };
+        let topic = Topic::of(&line);
         self.ended = line == Line::End;
         let indent = text.len() - text.trim_start().len();
         let place = (start + indent, text.trim().len());
@@ -261,17 +236,17 @@ impl Reader {
     }
 
     fn warnings(&self) -> Vec<Warning> {
-        let concerns = concerns(&self.config);
+        let concerns = concerns(&self.config).into_iter();
         let mut warnings: Vec<_> = concerns
-            .into_iter()
-            .map(|(context, topic, missing)| {
-                let place = self
-                    .places
-                    .get(&(context.clone(), topic))
-                    // What is not its own comes from there.
-                    .or_else(|| self.places.get(&(context.clone(), Topic::Inherit)))
-                    .map(|&(start, length)| self.source.place(start, length));
-                warning(&context, &missing, place)
+            .map(|concern| {
+                let place = |topic: &Topic| {
+                    let key = (concern.context.clone(), topic.clone());
+                    self.places.get(&key)
+                };
+                // What is not its own comes from there.
+                let place = place(&concern.topic).or_else(|| place(&Topic::Inherit));
+                let place = place.map(|&(start, length)| self.source.place(start, length));
+                concern.warning(place)
             })
             .collect();
         warnings.sort_by_key(|warning| warning.place.as_ref().map_or(0, |place| place.line));
@@ -330,139 +305,6 @@ impl Config {
             }
         }
         faults
-    }
-
-    /// What is kept and not in force, without places: for a configuration that no text said.
-    pub fn warnings(&self) -> Vec<Warning> {
-        concerns(self)
-            .into_iter()
-            .map(|(context, _, missing)| warning(&context, &missing, None))
-            .collect()
-    }
-}
-
-fn warning(context: &Context, missing: &Missing, place: Option<Place>) -> Warning {
-    let held = match context {
-        Context::Interface(interface) => format!("{interface} stays down until it is"),
-        _ => "what uses this stays down until it is".to_owned(),
-    };
-    let held = match missing {
-        Missing::Profile(_)
-        | Missing::AccessVlan(_)
-        | Missing::NativeVlan(_)
-        | Missing::AccessList(.., NoList::Absent)
-        | Missing::Link(_) => held.replace("until it is", "until it does"),
-        _ => held,
-    };
-    Diagnostic {
-        severity: Severity::Warning,
-        message: format!("{missing}: {held} (profile_incomplete)"),
-        help: match missing {
-            Missing::Profile(name) => Some(format!("`port-profile {name}` makes it")),
-            Missing::AccessVlan(vlan) | Missing::NativeVlan(vlan) => {
-                Some(format!("`vlan {vlan}` makes it"))
-            }
-            Missing::AccessList(_, family, name, NoList::Absent) => {
-                let family = family.as_str();
-                Some(format!("`{family} access-list {name}` makes it"))
-            }
-            _ => None,
-        },
-        place,
-    }
-}
-
-/// Every line whose meaning is not in force.
-fn concerns(config: &Config) -> Vec<(Context, Topic, Missing)> {
-    let mut found = Vec::new();
-    for (name, lines) in &config.profiles {
-        let context = Context::Profile(name.clone());
-        line_concerns(config, &context, lines, &mut found);
-        for fault in config.private_concerns(lines) {
-            found.push((
-                context.clone(),
-                private_topic(&fault),
-                Missing::Private(fault),
-            ));
-        }
-    }
-    for (&id, ethernet) in &config.ethernets {
-        let context = Context::Interface(InterfaceId::Ethernet(id));
-        line_concerns(config, &context, &ethernet.lines, &mut found);
-        interface_concerns(config, InterfaceId::Ethernet(id), &mut found);
-    }
-    for (&id, veth) in &config.veths {
-        let context = Context::Interface(InterfaceId::Veth(id));
-        line_concerns(config, &context, &veth.lines, &mut found);
-        interface_concerns(config, InterfaceId::Veth(id), &mut found);
-        if let Some(bind) = veth.bind {
-            match config.effective_ethernet(bind.ethernet) {
-                None => found.push((context, Topic::Bind, Missing::Link(bind.ethernet))),
-                Some(link) if link.membership != super::effective::Membership::Vntag => {
-                    found.push((context, Topic::Bind, Missing::LinkMode(bind.ethernet)));
-                }
-                Some(_) => {}
-            }
-        }
-    }
-    found
-}
-
-/// What an interface is not in private VLANs: of lines from several places.
-fn interface_concerns(
-    config: &Config,
-    interface: InterfaceId,
-    found: &mut Vec<(Context, Topic, Missing)>,
-) {
-    for missing in config.missing(interface) {
-        if let Missing::Private(fault) = &missing {
-            let topic = private_topic(fault);
-            found.push((Context::Interface(interface), topic, missing));
-        }
-    }
-}
-
-fn private_topic(fault: &PrivateFault) -> Topic {
-    match fault.line {
-        private_domains::ACCESS => Topic::AccessVlan,
-        private_domains::MODE => Topic::Mode,
-        line => Topic::PrivateVlan(line),
-    }
-}
-
-fn line_concerns(
-    config: &Config,
-    context: &Context,
-    lines: &PortLines,
-    found: &mut Vec<(Context, Topic, Missing)>,
-) {
-    let mut add = |topic, missing| found.push((context.clone(), topic, missing));
-    if let Some(parent) = &lines.inherit
-        && !config.profiles.contains_key(parent)
-    {
-        add(Topic::Inherit, Missing::Profile(parent.clone()));
-    }
-    // A line about VLANs says nothing on a port that carries VNTags.
-    if lines.mode != Some(PortMode::Vntag) {
-        if let Some(vlan) = lines.access_vlan.filter(|&vlan| !config.is_defined(vlan)) {
-            add(Topic::AccessVlan, Missing::AccessVlan(vlan));
-        }
-        if let Some(vlan) = lines.native_vlan.filter(|&vlan| !config.is_defined(vlan)) {
-            add(Topic::NativeVlan, Missing::NativeVlan(vlan));
-        }
-    }
-    for (family, direction, name) in lines.filters.named() {
-        let wrong = match lines.mode {
-            Some(PortMode::Vntag) => Some(NoList::NotHere),
-            _ => config.no_list(family, name),
-        };
-        if let Some(wrong) = wrong {
-            let said = access_group(family, direction, name);
-            add(
-                Topic::AccessGroup(family, direction),
-                Missing::AccessList(said, family, name.clone(), wrong),
-            );
-        }
     }
 }
 

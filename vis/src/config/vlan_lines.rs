@@ -149,6 +149,11 @@ pub(super) fn check(vlans: &VlanSet, line: &VlanLine) -> Result<(), Conflict> {
     if matches!(line, VlanLine::Association(_)) && vlans.len() > 1 {
         return Err(Conflict::OneAssociationForSeveral(Box::new(vlans.clone())));
     }
+    if let VlanLine::Association(Some(Allow::Exactly(others) | Allow::Add(others))) = line
+        && let Some(own) = others.intersection(vlans).iter().next()
+    {
+        return Err(Conflict::AssociatedWithItself(own));
+    }
     Ok(())
 }
 

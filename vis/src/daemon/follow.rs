@@ -159,11 +159,28 @@ impl Daemon {
 
     /// Why vEths are down, as far as the configuration says.
     fn verdicts(&self) -> BTreeMap<VethId, Verdict> {
+        // Nothing passes a port that is not as it is said to be.
+        let ethernets = self.config.ethernets.keys();
+        let incomplete = ethernets.filter_map(|&id| {
+            let state = self.config.effective_ethernet(id)?.state;
+            match state {
+                State::ProfileIncomplete { why } => Some((id, why.join("; "))),
+                State::Forwarding | State::Shut => None,
+            }
+        });
+        let incomplete: BTreeMap<EthernetId, String> = incomplete.collect();
         let verdict = |id| {
             let refusal = |code, sentence: String| Err(Refusal::new(code, sentence));
             let name = InterfaceId::Veth(id);
             match self.config.effective_veth(id)?.state {
-                State::Forwarding => Some(Ok(())),
+                State::Forwarding => {
+                    let bind = self.config.veths.get(&id)?.bind;
+                    let why = bind.and_then(|bind| incomplete.get(&bind.ethernet));
+                    Some(match why {
+                        Some(why) => refusal(Code::PROFILE_INCOMPLETE, why.clone()),
+                        None => Ok(()),
+                    })
+                }
                 State::Shut => Some(refusal(Code::SHUT, format!("{name} is shut"))),
                 State::ProfileIncomplete { why } => {
                     Some(refusal(Code::PROFILE_INCOMPLETE, why.join("; ")))

@@ -253,6 +253,14 @@ impl Daemon {
                 .chain(why.iter().cloned())
                 .collect(),
         };
+        if let (InterfaceId::Veth(_), Some(id), State::Forwarding) =
+            (interface, link, &effective.state)
+            && let Some(port) = self.config.effective_ethernet(id)
+            && matches!(port.state, State::ProfileIncomplete { .. })
+        {
+            let port = InterfaceId::Ethernet(id);
+            why_down.extend(["profile_incomplete".to_owned(), format!("that of {port}")]);
+        }
         why_down.extend(self.held_by_guards(interface));
         let vnic = match interface {
             InterfaceId::Veth(id) => self.registry.numbered(id),
