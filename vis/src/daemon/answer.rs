@@ -29,6 +29,8 @@ pub(super) enum What {
     ClearSecurity(ClearSecurity),
     /// The configuration, to be saved.
     Save,
+    /// The copy with this number is in the file. No line says so.
+    Saved(u64),
     /// A line that configures, and its text.
     Say(Box<Line>, String),
 }
@@ -59,6 +61,9 @@ pub(super) struct Reply {
     pub(super) save: Option<ToSave>,
     pub(super) fault: Option<Fault>,
 }
+
+/// The control loop has ended.
+struct Stopping;
 
 /// Serves clients by asking the control loop.
 #[derive(Clone)]
@@ -118,19 +123,14 @@ impl Answers {
                 (what, pipes)
             }
         };
-        let (sender, answer) = oneshot::channel();
-        let stopping = || (Fault::whole("the daemon is stopping"), String::new());
-        let asked = Asked {
-            ask: Ask {
-                peer,
-                at: at.clone(),
-                is_shell: request.at.is_some(),
-                what,
-            },
-            reply: sender,
+        let stopping = |_| (Fault::whole("the daemon is stopping"), String::new());
+        let ask = Ask {
+            peer,
+            at: at.clone(),
+            is_shell: request.at.is_some(),
+            what,
         };
-        self.ask.send(asked).await.map_err(|_| stopping())?;
-        let mut reply = answer.await.map_err(|_| stopping())?;
+        let mut reply = self.ask(ask).await.map_err(stopping)?;
         if let Some(fault) = reply.fault {
             return Ok(LineReply {
                 at: reply.at,
@@ -141,9 +141,12 @@ impl Answers {
             });
         }
         if let Some(copy) = reply.save {
+            let number = copy.number;
             let saved = self.save(copy).await;
             let saved = saved.map_err(|fault| (fault, reply.hostname.clone()))?;
             reply.told.push(saved);
+            // A daemon that stops now finds out when it starts.
+            let _ = self.tell(peer, What::Saved(number)).await;
         }
         let out = match &reply.answer {
             Some(answer) => written(answer, request.format, &pipes),
@@ -158,6 +161,23 @@ impl Answers {
             notes: reply.notes,
             fault: None,
         })
+    }
+
+    async fn tell(&self, peer: Peer, what: What) -> Result<Reply, Stopping> {
+        let ask = Ask {
+            peer,
+            at: At::default(),
+            is_shell: false,
+            what,
+        };
+        self.ask(ask).await
+    }
+
+    async fn ask(&self, ask: Ask) -> Result<Reply, Stopping> {
+        let (reply, answer) = oneshot::channel();
+        let asked = self.ask.send(Asked { ask, reply }).await;
+        asked.map_err(|_| Stopping)?;
+        answer.await.map_err(|_| Stopping)
     }
 
     /// Away from the control loop: a disk may take its time.

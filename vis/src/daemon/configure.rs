@@ -6,16 +6,17 @@
 use super::compile;
 use super::run::Daemon;
 use crate::config::{Config, EthernetId, InterfaceId};
-use crate::switch::{NoSlotLeft, TopologyError};
+use crate::switch::{NoSlotLeft, Topology, TopologyError};
 use crate::veth::Stage;
 use link_control::key::KeyError;
 use niv::VifId;
 use packet_io::mailbox::WorkerGone;
 use packet_io::supervise::{SuperviseError, Wanted};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{info, warn};
+use vic::session::Authentication;
 
 /// A switch that is compiled faster than this follows every line at once; another one gathers lines.
 const QUICK: Duration = Duration::from_millis(20);
@@ -57,12 +58,9 @@ impl Daemon {
         new: Arc<Config>,
     ) -> Result<Vec<String>, Unfollowed> {
         let overlaid = self.registry.overlay(&new);
-        let checked = compile::topology(&overlaid, 0, &mut self.slots.clone(), |_| true)?;
-        checked.compile()?;
+        let (checked, keys) = self.check(&new, &overlaid)?;
         // What access lists were made into is there to be used again.
         self.checked = checked;
-        self.check_bindings(&new)?;
-        let keys = super::sessions::authentications(&new)?;
         let old = self.said.clone();
         let (before, after) = (compile::wanted(&old), compile::wanted(&new));
         for wanted in &after {
@@ -98,6 +96,7 @@ impl Daemon {
         self.registry.configure(new.clone());
         self.sessions.follow_bindings(&old, &new);
         self.said = new;
+        self.drop_overruled_choices();
         self.let_go_of_slots(&old);
         let wait = if self.settling < QUICK {
             Duration::ZERO
@@ -106,6 +105,19 @@ impl Daemon {
         };
         self.settle_at = Some(Instant::now() + wait);
         Ok(told)
+    }
+
+    /// Whether the switch could follow `new`, which is `overlaid` with the vEths of the control protocol, as far as that can
+    /// be known without following it.
+    pub(super) fn check(
+        &self,
+        new: &Config,
+        overlaid: &Config,
+    ) -> Result<(Topology, BTreeMap<EthernetId, Authentication>), Unfollowed> {
+        let checked = compile::topology(overlaid, 0, &mut self.slots.clone(), |_| true)?;
+        checked.compile()?;
+        self.check_bindings(new)?;
+        Ok((checked, super::sessions::authentications(new)?))
     }
 
     async fn take_device(&mut self, wanted: Wanted) -> Option<String> {

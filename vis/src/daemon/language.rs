@@ -113,6 +113,7 @@ impl Daemon {
                 });
             }
             What::Save => reply.save = Some(self.take_copy(&who)?),
+            What::Saved(copy) => self.saved(copy),
             What::Say(line, text) => self.say(&ask.at, *line, &text, &who, &mut reply).await?,
         }
         Ok(reply)
@@ -133,9 +134,12 @@ impl Daemon {
         let line = match what {
             What::Hello | What::Show(_) => return Ok(()),
             What::Say(line, _) => Some(&**line),
-            What::Save | What::Diff | What::Plan | What::ClearHits(_) | What::ClearSecurity(_) => {
-                None
-            }
+            What::Save
+            | What::Saved(_)
+            | What::Diff
+            | What::Plan
+            | What::ClearHits(_)
+            | What::ClearSecurity(_) => None,
         };
         let Some(Line::Typed(Typed::Attach(veth, profile))) = line else {
             return Err(Fault::whole(format!(
@@ -174,6 +178,10 @@ impl Daemon {
         reply: &mut Reply,
     ) -> Result<(), Fault> {
         let now = self.clocks();
+        let attached = match &line {
+            Line::Typed(Typed::Attach(veth, profile)) => Some((*veth, profile.clone())),
+            _ => None,
+        };
         self.changes.give_up(is_gone);
         let said = self.changes.say(at, line, text, who, now);
         let said = match said {
@@ -196,6 +204,9 @@ impl Daemon {
         if let Some(proposed) = said.proposed {
             let told = self.follow_proposed(proposed).await?;
             reply.told.extend(told);
+        }
+        if let Some((veth, profile)) = attached {
+            self.keep_choice(veth, profile);
         }
         self.take_back_unconfirmed().await
     }

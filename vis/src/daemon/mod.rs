@@ -2,6 +2,7 @@
 
 mod alarm;
 mod answer;
+mod choices;
 mod compile;
 mod configure;
 mod count;

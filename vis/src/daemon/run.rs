@@ -2,6 +2,7 @@
 
 use super::alarm::{Alarms, Seen};
 use super::answer::{Answers, Asked};
+use super::choices::{Choices, Recalled, recall};
 use super::compile;
 use super::count::Counting;
 use super::doors::OperatorDoor;
@@ -125,6 +126,8 @@ pub(super) struct Daemon {
     pub(super) startup: Option<PathBuf>,
     /// Copies taken, to be saved there.
     pub(super) copies: u64,
+    /// What is in force and not there.
+    pub(super) choices: Choices,
     /// That, with the vEths of the control protocol among those bound by hand.
     pub(super) config: Config,
     pub(super) registry: Registry,
@@ -235,12 +238,20 @@ impl Daemon {
         socket: &Path,
         store: &Path,
     ) -> Result<Self, RunError> {
-        let mut slots = Slots::new(MAX_PORTS);
-        let mut topology = compile::topology(&config, 1, &mut slots, |_| true)?;
         // What contradicts itself is refused before anything is made.
-        topology.compile()?;
+        compile::topology(&config, 1, &mut Slots::new(MAX_PORTS), |_| true)?.compile()?;
         let Seed(high, low) = random_seed()?;
         let (store, contents) = Store::open(store, random_uuid(high, low))?;
+        let Recalled {
+            config,
+            choices,
+            over,
+        } = recall(&config, &contents);
+        for veth in over {
+            store.keep_choice(veth, None);
+        }
+        let mut slots = Slots::new(MAX_PORTS);
+        let mut topology = compile::topology(&config, 1, &mut slots, |_| true)?;
         let mut guards = GuardKeeper::new(contents.secure);
         let said = Arc::new(config);
         let mut registry = Registry::new(said.clone(), contents.veths, Duration::ZERO);
@@ -274,6 +285,7 @@ impl Daemon {
             changes: Changes::new(said.clone(), (high ^ low) as u32),
             startup: startup.map(Path::to_owned),
             copies: 0,
+            choices,
             said,
             config,
             registry,

@@ -9,11 +9,13 @@
 //! What vEths have counted is in it too, but for the last minute: that is in [`blocks`].
 
 pub mod blocks;
+pub mod choices;
 pub mod secure;
 
-use crate::config::InterfaceId;
+use crate::config::{InterfaceId, VethId};
 use crate::switch::SecureList;
 use crate::veth::{Kept, KeptUuid};
+use choices::{Choice, ChoiceChanges};
 use redb::{Builder, Database, DatabaseError, ReadableDatabase, ReadableTable, TableDefinition};
 use secure::SecureChanges;
 use std::collections::BTreeMap;
@@ -87,6 +89,19 @@ pub enum StoreError {
         /// Why.
         source: serde_json::Error,
     },
+    /// An entry cannot be understood.
+    #[error(
+        "{path} has the port profile attached to vEth {veth}, which this release cannot read: run the release that wrote \
+         it, or move the file away; without it vEths are numbered anew"
+    )]
+    Choice {
+        /// The file.
+        path: PathBuf,
+        /// Whose.
+        veth: String,
+        /// Why.
+        source: serde_json::Error,
+    },
     /// What there was to write is not on disk.
     #[error(
         "the vEths cannot be written to {path}: make room on its disk; the log says what the system said"
@@ -114,6 +129,8 @@ pub struct Contents {
     pub veths: Vec<(Uuid, Kept)>,
     /// Sticky secure addresses of its interfaces.
     pub secure: BTreeMap<InterfaceId, SecureList>,
+    /// Port profiles that were attached to vEths, and are in no file yet.
+    pub choices: BTreeMap<VethId, Choice>,
 }
 
 /// The store. Dropped, it writes what is left and closes.
@@ -131,6 +148,7 @@ type Changes = Vec<(Uuid, Option<Kept>)>;
 enum Order {
     Keep(Changes),
     Secure(InterfaceId, Option<SecureList>),
+    Choice(VethId, Option<Choice>),
     /// Write now, and say whether all of it is on disk.
     Flush(Sender<bool>),
 }
@@ -181,6 +199,14 @@ impl Store {
         if let Some(sender) = &self.orders {
             // The thread ends only with the store.
             let _ = sender.send(Order::Secure(interface, addresses));
+        }
+    }
+
+    /// Has the port profile written that was attached to a vEth, soon; `None`: none was, or a file says it.
+    pub fn keep_choice(&self, veth: VethId, choice: Option<Choice>) {
+        if let Some(sender) = &self.orders {
+            // The thread ends only with the store.
+            let _ = sender.send(Order::Choice(veth, choice));
         }
     }
 
@@ -269,8 +295,12 @@ pub fn load(
 }
 
 fn contents(database: &Database, path: &Path, identity: Uuid) -> Result<Contents, StoreError> {
-    let (identity, entries, secured) =
-        read(database, identity).map_err(|error| unreadable(path, error))?;
+    let Tables {
+        identity,
+        veths: entries,
+        secure: secured,
+        choices: chosen,
+    } = read(database, identity).map_err(|error| unreadable(path, error))?;
     let mut veths = Vec::new();
     for (uuid, value) in entries {
         veths.push(entry(&uuid, &value).map_err(|source| StoreError::Entry {
@@ -288,10 +318,20 @@ fn contents(database: &Database, path: &Path, identity: Uuid) -> Result<Contents
         })?;
         secure.extend([entry]);
     }
+    let mut choices = BTreeMap::new();
+    for (veth, value) in chosen {
+        let entry = choices::entry(&value).map_err(|source| StoreError::Choice {
+            path: path.to_owned(),
+            veth,
+            source,
+        })?;
+        choices.extend([entry]);
+    }
     Ok(Contents {
         identity,
         veths,
         secure,
+        choices,
     })
 }
 
@@ -306,11 +346,20 @@ pub fn entry(uuid: &str, value: &[u8]) -> Result<(Uuid, Kept), serde_json::Error
 
 type Entries = Vec<(String, Vec<u8>)>;
 
-fn read(database: &Database, identity: Uuid) -> Result<(Uuid, Entries, Entries), redb::Error> {
+/// Everything, as it stands there.
+struct Tables {
+    identity: Uuid,
+    veths: Entries,
+    secure: Entries,
+    choices: Entries,
+}
+
+fn read(database: &Database, identity: Uuid) -> Result<Tables, redb::Error> {
     // Makes the tables where there are none.
     let transaction = database.begin_write()?;
     drop(transaction.open_table(VETHS)?);
     drop(transaction.open_table(secure::SECURE)?);
+    drop(transaction.open_table(choices::CHOICES)?);
     let identity = {
         let mut switch = transaction.open_table(SWITCH)?;
         let known = switch.get(IDENTITY)?.map(|value| value.value().to_owned());
@@ -324,44 +373,67 @@ fn read(database: &Database, identity: Uuid) -> Result<(Uuid, Entries, Entries),
     };
     transaction.commit()?;
     let transaction = database.begin_read()?;
-    let table = transaction.open_table(VETHS)?;
-    let mut entries = Vec::new();
-    for entry in table.iter()? {
-        let (uuid, value) = entry?;
-        entries.push((uuid.value().to_owned(), value.value().to_owned()));
-    }
-    let secured = secure::read(&transaction.open_table(secure::SECURE)?)?;
-    Ok((identity, entries, secured))
+    Ok(Tables {
+        identity,
+        veths: entries(&transaction.open_table(VETHS)?)?,
+        secure: entries(&transaction.open_table(secure::SECURE)?)?,
+        choices: entries(&transaction.open_table(choices::CHOICES)?)?,
+    })
 }
 
-/// Writes what comes, several changes at a time, until nobody can say any more. Of each vNIC the last word
-/// counts.
+/// Every entry, by its key, as it stands there.
+fn entries(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+) -> Result<Entries, redb::Error> {
+    let mut entries = Vec::new();
+    for entry in table.iter()? {
+        let (key, value) = entry?;
+        entries.push((key.value().to_owned(), value.value().to_owned()));
+    }
+    Ok(entries)
+}
+
+/// What is to be written: of each thing the last word.
+#[derive(Default)]
+struct Waiting {
+    veths: BTreeMap<Uuid, Option<Kept>>,
+    secure: SecureChanges,
+    choices: ChoiceChanges,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.veths.is_empty() && self.secure.is_empty() && self.choices.is_empty()
+    }
+}
+
+/// Writes what comes, several changes at a time, until nobody can say any more.
 fn keep(database: &Database, ordered: &Receiver<Order>, path: &Path) {
-    let mut waiting: BTreeMap<Uuid, Option<Kept>> = BTreeMap::new();
-    let mut secure = SecureChanges::new();
+    let mut waiting = Waiting::default();
     let mut next = Instant::now();
     let mut failed = false;
     loop {
-        let more = match waiting.is_empty() && secure.is_empty() {
+        let more = match waiting.is_empty() {
             true => ordered.recv().map_err(|_| RecvTimeoutError::Disconnected),
             false => ordered.recv_timeout(next.saturating_duration_since(Instant::now())),
         };
         let (mut ended, mut flush) = (false, None);
         match more {
-            Ok(Order::Keep(changes)) => waiting.extend(changes),
+            Ok(Order::Keep(changes)) => waiting.veths.extend(changes),
             Ok(Order::Secure(interface, addresses)) => {
-                secure.insert(interface, addresses);
+                waiting.secure.insert(interface, addresses);
+            }
+            Ok(Order::Choice(veth, choice)) => {
+                waiting.choices.insert(veth, choice);
             }
             Ok(Order::Flush(done)) => flush = Some(done),
             Err(end) => ended = end == RecvTimeoutError::Disconnected,
         }
         let now = ended || flush.is_some() || Instant::now() >= next;
-        let is_dirty = !waiting.is_empty() || !secure.is_empty();
-        if is_dirty && now {
-            match write(database, &waiting, &secure) {
+        if !waiting.is_empty() && now {
+            match write(database, &waiting) {
                 Ok(()) => {
-                    waiting.clear();
-                    secure.clear();
+                    waiting = Waiting::default();
                     failed = false;
                 }
                 // Said once; tried again until it works.
@@ -375,7 +447,7 @@ fn keep(database: &Database, ordered: &Receiver<Order>, path: &Path) {
         }
         if let Some(done) = flush {
             // Who asked may have gone.
-            let _ = done.send(waiting.is_empty() && secure.is_empty());
+            let _ = done.send(waiting.is_empty());
         }
         if ended {
             return;
@@ -383,15 +455,11 @@ fn keep(database: &Database, ordered: &Receiver<Order>, path: &Path) {
     }
 }
 
-fn write(
-    database: &Database,
-    changes: &BTreeMap<Uuid, Option<Kept>>,
-    secure: &SecureChanges,
-) -> Result<(), Box<dyn std::error::Error>> {
+fn write(database: &Database, waiting: &Waiting) -> Result<(), Box<dyn std::error::Error>> {
     let transaction = database.begin_write()?;
     {
         let mut table = transaction.open_table(VETHS)?;
-        for (uuid, kept) in changes {
+        for (uuid, kept) in &waiting.veths {
             let key = uuid.to_string();
             match kept {
                 Some(kept) => table.insert(&*key, serde_json::to_vec(kept)?.as_slice())?,
@@ -399,98 +467,12 @@ fn write(
             };
         }
     }
-    secure::write(&transaction, secure)?;
+    secure::write(&transaction, &waiting.secure)?;
+    choices::write(&transaction, &waiting.choices)?;
     transaction.commit()?;
     Ok(())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kept(number: u32) -> Kept {
-        let text = format!(
-            r#"{{"version":"1","number":{number},"profile":"web","name":"tap0","owner_name":null,
-                "owner_uuid":"67e55044-10b1-426f-9247-bb680e5fe0c8","mac":"02:00:00:00:00:01","mtu":1500,
-                "place":{{"ethernet":1,"channel":7}},"detached":false}}"#
-        );
-        serde_json::from_str(&text).unwrap()
-    }
-
-    fn folder(name: &str) -> PathBuf {
-        std::env::temp_dir().join(format!("vis-store-{name}-{}", std::process::id()))
-    }
-
-    #[test]
-    fn what_is_kept_is_there_after_a_restart_and_what_is_forgotten_is_not() {
-        let folder = folder("kept");
-        let path = folder.join("vis.redb");
-        let [a, b] = [Uuid([1; 16]), Uuid([2; 16])];
-        let (store, before) = Store::open(&path, a).unwrap();
-        assert!(before.veths.is_empty());
-        store.keep(vec![(a, Some(kept(1))), (b, Some(kept(2)))]);
-        store.keep(vec![(b, None), (a, Some(kept(3)))]);
-        let in_use = Store::open(&path, Uuid([9; 16])).unwrap_err().to_string();
-        assert!(in_use.contains("another `vis`"), "{in_use}");
-        drop(store);
-        let (store, after) = Store::open(&path, b).unwrap();
-        assert_eq!(after.veths, [(a, kept(3))]);
-        assert_eq!(after.identity, a, "it is still the same switch");
-        drop(store);
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn only_its_owner_reads_and_writes_it_also_if_it_was_open_to_others() {
-        let folder = folder("mode");
-        let path = folder.join("vis.redb");
-        let mode = |path: &Path| path.metadata().unwrap().permissions().mode() & 0o7777;
-        drop(Store::open(&path, Uuid([1; 16])).unwrap());
-        assert_eq!((mode(&path), mode(&folder)), (0o600, 0o700));
-        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).unwrap();
-        let (store, contents) = Store::open(&path, Uuid([2; 16])).unwrap();
-        assert_eq!(mode(&path), 0o600);
-        assert_eq!(contents.identity, Uuid([1; 16]), "and it is the same store");
-        drop(store);
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-
-    #[test]
-    fn a_store_that_cannot_be_understood_is_refused_and_left_as_it_is() {
-        let folder = folder("odd");
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join("vis.redb");
-        let database = Database::create(&path).unwrap();
-        let transaction = database.begin_write().unwrap();
-        let uuid = Uuid([1; 16]).to_string();
-        transaction
-            .open_table(VETHS)
-            .unwrap()
-            .insert(&*uuid, br#"{"version":"9"}"#.as_slice())
-            .unwrap();
-        transaction.commit().unwrap();
-        drop(database);
-        let error = Store::open(&path, Uuid([9; 16])).unwrap_err().to_string();
-        assert!(error.contains(&uuid), "{error}");
-        std::fs::remove_file(&path).unwrap();
-        drop(Store::open(&path, Uuid([1; 16])).unwrap());
-        let good = std::fs::read(&path).unwrap();
-        let mut refused = 0;
-        // At some of these redb panics.
-        for at in (0..good.len().min(0x4000)).step_by(72) {
-            let mut damaged = good.clone();
-            damaged[at] = b'x';
-            std::fs::write(&path, damaged).unwrap();
-            if let Err(error) = Store::open(&path, Uuid([9; 16])) {
-                assert!(error.to_string().contains("move it away"), "{error}");
-                refused += 1;
-            }
-        }
-        assert!(refused > 0);
-        std::fs::write(&path, "not a store").unwrap();
-        let error = Store::open(&path, Uuid([9; 16])).unwrap_err().to_string();
-        assert!(error.contains("move it away"), "{error}");
-        assert_eq!(std::fs::read(&path).unwrap(), b"not a store");
-        std::fs::remove_dir_all(folder).unwrap();
-    }
-}
+#[path = "store_tests.rs"]
+mod tests;

@@ -3,7 +3,7 @@
 use crate::config::InterfaceId;
 use crate::switch::SecureList;
 use niv::{Mac, VlanId};
-use redb::{ReadableTable, TableDefinition, WriteTransaction};
+use redb::{TableDefinition, WriteTransaction};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -68,16 +68,4 @@ pub(super) fn write(
         }
     }
     Ok(())
-}
-
-/// Every entry, by its key, as it stands there.
-pub(super) fn read(
-    table: &impl ReadableTable<&'static str, &'static [u8]>,
-) -> Result<Vec<(String, Vec<u8>)>, redb::Error> {
-    let mut entries = Vec::new();
-    for entry in table.iter()? {
-        let (key, value) = entry?;
-        entries.push((key.value().to_owned(), value.value().to_owned()));
-    }
-    Ok(entries)
 }

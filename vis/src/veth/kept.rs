@@ -85,6 +85,12 @@ impl From<KeptUuid> for String {
 }
 
 impl Kept {
+    /// The number of the vEth.
+    pub const fn number(&self) -> VethId {
+        let Self::V1(kept) = self;
+        kept.number
+    }
+
     pub(super) fn of(record: &Record) -> Self {
         Self::V1(KeptVeth {
             number: record.number,
