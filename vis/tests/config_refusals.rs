@@ -379,7 +379,11 @@ const GROUPS: &[Group] = &[
                 "names of 1 to 80 letters",
             ),
             // It would not be clear whether taking the last one away allows none or all.
-            ("no vic allowed port-profile a", 29, END),
+            (
+                "no vic allowed port-profile a",
+                1,
+                "`vic allowed port-profile`",
+            ),
         ],
     ),
     (

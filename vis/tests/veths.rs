@@ -430,8 +430,18 @@ fn a_veth_whose_profile_is_taken_from_its_port_is_disabled_and_comes_back_with_i
     let before = hosts.passing(2, 1).unwrap();
     let other = hosts.passing(2, 3).unwrap();
     let text = CONFIG.replace("port-profile default web", "port-profile default");
+    let narrow = vis::config::parse(&text, "t").unwrap().0;
+    // As it would be, if it were said.
+    let (stopped, again) = hosts.registry.permissions(&narrow);
+    let of_web = [hosts.record(1).number, hosts.record(2).number];
+    assert!(stopped.keys().copied().eq(of_web) && again.is_empty());
     hosts.configure(&text);
     hosts.run(SOON);
+    let (stopped, again) = hosts.registry.permissions(&hosts.said);
+    assert!(stopped.is_empty() && again.is_empty());
+    let wide = vis::config::parse(CONFIG, "t").unwrap().0;
+    let (stopped, again) = hosts.registry.permissions(&wide);
+    assert!(stopped.is_empty() && again.into_iter().eq(of_web));
     assert!(
         matches!(&hosts.record(1).stage, Stage::Disabled(why) if why.code == Code::PROFILE_NOT_ALLOWED)
     );

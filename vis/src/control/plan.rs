@@ -17,7 +17,7 @@ pub struct ShowPlan {
     pub unchanged: usize,
     /// Frames that came lately, one of a flow and 1,024 at most, which were judged by both configurations.
     pub judged: usize,
-    /// So many of them would be judged otherwise.
+    /// So many of them would be judged otherwise, or leave with another priority.
     pub differ: usize,
     /// The first of those.
     pub frames: Vec<PlannedFrame>,
@@ -32,9 +32,10 @@ pub struct PlannedInterface {
     pub before: Option<String>,
     /// The same after.
     pub after: Option<String>,
-    /// Lines in force on it that come and go, with `+` and `-` in front and where they stand. None: what a line refers to
-    /// changes.
+    /// Lines in force on it that come and go, with `+` and `-` in front and where they stand.
     pub lines: Vec<String>,
+    /// What else changes it, as sentences. Neither this nor a line: what a line refers to changes.
+    pub because: Vec<String>,
 }
 
 /// A frame that would be judged otherwise.

@@ -5,6 +5,8 @@ mod filters;
 mod guard;
 mod rate;
 
+pub(super) use rate::dscp;
+
 use super::compile::port_id;
 use super::forward::complete;
 use super::private_vlan;

@@ -1,26 +1,29 @@
 //! `plan`: what a candidate would change, of interfaces and of frames that came lately. Frames are judged by the switch's
 //! own code, once by what is in force and once by what would be.
 
+mod aftermath;
+mod outcome;
+
 use super::compile;
 use super::forward::Switching;
 use super::run::Daemon;
 use super::secure::Claims;
 use crate::config::{Config, Effective, InterfaceId, OriginatedLine, State};
+use crate::control::interfaces::ERR_DISABLED;
 use crate::control::plan::{MAX_FRAMES, PlannedFrame, PlannedInterface, ShowPlan};
 use crate::control::show::SCHEMA;
-use crate::switch::{Explanation, PortPlan, Recent, Slots, Snapshot, Step, Time, Topology};
-use niv::DropReason;
+use crate::switch::{PortPlan, Recent, Slots, Snapshot, Time, Topology};
+use aftermath::Aftermath;
+use niv::VlanSet;
+pub(super) use outcome::what;
+use outcome::{Names, Outcome};
 use packet_io::mailbox::WorkerGone;
-use policy::acl::{Network, Transport, View};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 /// Frames judged between two bursts: more would hold up those that come meanwhile.
 const AT_ONCE: usize = 16;
-/// Receivers named of one frame.
-const NAMED: usize = 3;
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
@@ -38,8 +41,11 @@ impl Daemon {
     pub(super) async fn plan(&self, candidate: &Config) -> Result<ShowPlan, PlanError> {
         let impossible = |error: &dyn fmt::Display| PlanError::Impossible(error.to_string());
         let config = self.registry.overlay(candidate);
+        self.check(candidate, &config)
+            .map_err(|error| impossible(&error))?;
+        let aftermath = self.aftermath(candidate);
         let mut slots = self.slots.clone();
-        let coming = |number| self.registry.is_coming(number);
+        let coming = |number| self.registry.is_coming(number) && !aftermath.stops(number);
         let mut coming = compile::topology(&config, self.topology.epoch, &mut slots, coming)
             .map_err(|error| impossible(&error))?;
         let claims = Claims::new(candidate, &self.registry, &coming, &slots);
@@ -47,7 +53,7 @@ impl Daemon {
         let after = self.carried(coming, &config);
         let snapshot = after.compile().map_err(|error| impossible(&error))?;
 
-        let (interfaces, unchanged) = self.planned_interfaces(&config, &after);
+        let (interfaces, unchanged) = self.planned_interfaces(&config, &after, &aftermath);
         let (judged, mut frames) = self.planned_frames(Arc::new(snapshot), &slots).await?;
         let differ = frames.len();
         frames.sort_by_key(|frame| frame.ago_ms);
@@ -66,6 +72,7 @@ impl Daemon {
         &self,
         config: &Config,
         after: &Topology,
+        aftermath: &Aftermath,
     ) -> (Vec<PlannedInterface>, usize) {
         let mut planned = Vec::new();
         let mut unchanged = 0;
@@ -80,24 +87,63 @@ impl Daemon {
                 effective(config, interface),
             );
             let name = interface.to_string();
-            let same_plan = match (plans.get(name.as_str()), new_plans.get(name.as_str())) {
-                (Some(old), Some(new)) => (*old).is_like(new),
+            let plan = plans.get(name.as_str()).copied();
+            let new_plan = new_plans.get(name.as_str()).copied();
+            let same_plan = match (plan, new_plan) {
+                (Some(old), Some(new)) => old.is_like(new),
                 (None, None) => true,
                 _ => false,
             };
-            if old == new && same_plan {
+            let (is, would_be) = (
+                self.standing(&self.config, interface, &Aftermath::default()),
+                self.standing(config, interface, aftermath),
+            );
+            let mut because: Vec<String> = aftermath.words(interface).into_iter().collect();
+            because.extend(device_words(&self.config, config, interface));
+            if let (Some(old), Some(new)) = (plan, new_plan) {
+                because.extend(vlan_words((&self.topology, old), (after, new)));
+            }
+            if old == new && same_plan && is == would_be && because.is_empty() {
                 unchanged += 1;
                 continue;
             }
             let origins = |config: &Config| config.origins(interface);
             planned.push(PlannedInterface {
                 interface,
-                before: old.map(|old| state(&old.state)),
-                after: new.map(|new| state(&new.state)),
+                before: is,
+                after: would_be,
                 lines: come_and_go(&origins(&self.config), &origins(config)),
+                because,
             });
         }
         (planned, unchanged)
+    }
+
+    /// Whether frames of `interface` pass, and why not, under `config` and what comes with it; `None`: it is not there.
+    fn standing(
+        &self,
+        config: &Config,
+        interface: InterfaceId,
+        aftermath: &Aftermath,
+    ) -> Option<String> {
+        let words = standing(config, interface)?;
+        if words != FORWARDING {
+            return Some(words);
+        }
+        if let Some(held) = self.guards.shut.get(&interface) {
+            return Some(format!("{ERR_DISABLED} ({})", held.cause.as_str()));
+        }
+        let InterfaceId::Veth(id) = interface else {
+            return Some(words);
+        };
+        let why_down = aftermath.why_down(id);
+        let record = self.registry.numbered(id).map(|(_, record)| record);
+        let now = record.and_then(|record| record.why_down());
+        Some(match (why_down, now) {
+            (Some(why), _) => why,
+            (None, Some(now)) if !aftermath.opens(id) => now,
+            _ => words,
+        })
     }
 
     /// How many frames were judged, and those that would be judged otherwise.
@@ -129,12 +175,13 @@ impl Daemon {
                 if is == would_be {
                     continue;
                 }
+                let with_mark = is.mark != would_be.mark;
                 differ.push(PlannedFrame {
                     from: names.owner(&before),
                     what: what(&frame.view),
                     ago_ms: now.as_millis().saturating_sub(frame.at.as_millis()),
-                    before: names.words(&is),
-                    after: names.words(&would_be),
+                    before: names.words(&is, with_mark),
+                    after: names.words(&would_be, with_mark),
                 });
             }
         }
@@ -159,12 +206,70 @@ fn by_name(topology: &Topology) -> BTreeMap<&str, &PortPlan> {
     ports.map(|port| (port.name.as_str(), port)).collect()
 }
 
+const FORWARDING: &str = "forwarding";
+
 fn state(state: &State) -> String {
     match state {
-        State::Forwarding => "forwarding".to_owned(),
+        State::Forwarding => FORWARDING.to_owned(),
         State::Shut => "shut".to_owned(),
         State::ProfileIncomplete { why } => format!("profile_incomplete ({})", why.join("; ")),
     }
+}
+
+/// As far as configuration says: its own state, and behind that the state of the port a vEth is on.
+fn standing(config: &Config, interface: InterfaceId) -> Option<String> {
+    let own = effective(config, interface)?.state;
+    if own != State::Forwarding {
+        return Some(state(&own));
+    }
+    let behind = match interface {
+        InterfaceId::Ethernet(id) => {
+            let has_device = config.ethernets.get(&id)?.device.is_some();
+            return Some(
+                if has_device {
+                    FORWARDING
+                } else {
+                    "without a device"
+                }
+                .to_owned(),
+            );
+        }
+        InterfaceId::Veth(id) => config.veths.get(&id)?.bind,
+    };
+    let Some(bind) = behind else {
+        return Some("behind no port".to_owned());
+    };
+    let link = InterfaceId::Ethernet(bind.ethernet);
+    Some(match standing(config, link) {
+        Some(words) if words != FORWARDING => format!("down, as {link} is {words}"),
+        _ => FORWARDING.to_owned(),
+    })
+}
+
+fn device_words(old: &Config, new: &Config, interface: InterfaceId) -> Option<String> {
+    let InterfaceId::Ethernet(id) = interface else {
+        return None;
+    };
+    let device = |config: &Config| config.ethernets.get(&id)?.device.clone();
+    let (old, new) = (device(old)?, device(new)?);
+    (old != new).then(|| format!("its device is {new}, and {old} is let go"))
+}
+
+/// Of VLANs that begin and end to carry frames, and of those that a port begins and ends to be in.
+fn vlan_words(old: (&Topology, &PortPlan), new: (&Topology, &PortPlan)) -> Option<String> {
+    let same_vlans = old.0.vlans == new.0.vlans && old.0.private == new.0.private;
+    if same_vlans && old.1.vlan == new.1.vlan {
+        return None;
+    }
+    let (old, new) = (old.0.vlans_of(old.1), new.0.vlans_of(new.1));
+    let (gone, come) = (old.difference(&new), new.difference(&old));
+    let part = |vlans: &VlanSet, words| (!vlans.is_empty()).then(|| format!("{words} {vlans}"));
+    let parts = [
+        part(&come, "frames of VLAN"),
+        part(&gone, "no frames any more of VLAN"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| format!("it carries {}", parts.join(", and ")))
 }
 
 fn come_and_go(before: &[OriginatedLine], after: &[OriginatedLine]) -> Vec<String> {
@@ -176,127 +281,76 @@ fn come_and_go(before: &[OriginatedLine], after: &[OriginatedLine]) -> Vec<Strin
         .collect()
 }
 
-/// What becomes of a frame.
-#[derive(Debug, PartialEq, Eq)]
-struct Outcome {
-    /// Why it ends where it came in.
-    dropped: Option<DropReason>,
-    consumed: bool,
-    /// By slot index: who gets it, and why not.
-    copies: BTreeMap<u16, Result<(), DropReason>>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
 
-impl Outcome {
-    fn of(explanation: &Explanation) -> Self {
-        let counts = &explanation.counters.ingress;
-        let copies = explanation.copies.iter().flat_map(|copy| {
-            let fate = copy.fate.as_ref().map(|_| ()).map_err(|reason| *reason);
-            copy.to.iter().map(move |&to| (to, fate))
-        });
-        // Of an oversized frame a part may be dropped, and the rest go on.
-        let goes_on = counts.forwarded + counts.flooded > 0;
-        let mut reasons = counts.dropped.iter().filter(|_| !goes_on);
-        Self {
-            dropped: reasons.next().map(|(reason, _)| reason),
-            consumed: counts.consumed > 0,
-            copies: copies.collect(),
-        }
-    }
-}
+    const TEXT: &str = "vlan 10,20\ninterface ethernet 1\n device niv1\n switchport mode vntag\n\
+        interface ethernet 2\n device p2\n switchport mode trunk\n\
+        interface veth 1\n bind interface ethernet 1 channel 1\n switchport access vlan 10\n";
 
-/// Interfaces by slot index.
-struct Names(BTreeMap<u16, InterfaceId>);
-
-impl Names {
-    fn owner(&self, explanation: &Explanation) -> Option<InterfaceId> {
-        let mut steps = explanation.steps.iter();
-        let owner = steps.find_map(|step| match step {
-            Step::Arrival(owner, _) => *owner,
-            _ => None,
-        });
-        self.0.get(&owner?).copied()
+    fn config(text: &str) -> Config {
+        parse(text, "t").unwrap().0
     }
 
-    fn words(&self, outcome: &Outcome) -> String {
-        if let Some(reason) = outcome.dropped {
-            return format!("dropped: {reason}");
-        }
-        if outcome.consumed {
-            return "consumed".to_owned();
-        }
-        let with = |wanted: Option<DropReason>| {
-            let copies = outcome.copies.iter();
-            let some = copies.filter(move |(_, fate)| fate.err() == wanted);
-            some.map(|(to, _)| *to).collect::<Vec<u16>>()
+    fn veth(config: &Config) -> String {
+        standing(config, InterfaceId::Veth(1u32.try_into().unwrap())).unwrap()
+    }
+
+    #[test]
+    fn a_veth_stands_as_its_port_does() {
+        assert_eq!(veth(&config(TEXT)), "forwarding");
+        let shut = TEXT.replace("mode vntag\n", "mode vntag\n shutdown\n");
+        assert_eq!(veth(&config(&shut)), "down, as Ethernet1 is shut");
+        let gone = TEXT.replace(" device niv1\n", "");
+        assert_eq!(
+            veth(&config(&gone)),
+            "down, as Ethernet1 is without a device"
+        );
+        let policed = TEXT.replace("mode vntag\n", "mode vntag\n police input rate 1 mbps\n");
+        assert!(veth(&config(&policed)).contains("Ethernet1 is profile_incomplete"));
+        let own = format!("{TEXT} shutdown\n");
+        assert_eq!(veth(&config(&own)), "shut");
+    }
+
+    fn words_of(old: &str, new: &str, interface: &str) -> Option<String> {
+        let mut slots = Slots::new(100);
+        let mut topology =
+            |text: &str| compile::topology(&config(text), 0, &mut slots, |_| true).unwrap();
+        let (old, new) = (topology(old), topology(new));
+        let plan = |topology: &Topology| {
+            let mut ports = topology.ports.iter();
+            ports.find(|port| port.name == interface).unwrap().clone()
         };
-        let mut words = match with(None) {
-            to if to.is_empty() => "sent to nobody".to_owned(),
-            to => format!("sent to {}", self.list(&to)),
-        };
-        let reasons: BTreeSet<_> = outcome.copies.values().filter_map(|f| f.err()).collect();
-        for reason in reasons {
-            let to = with(Some(reason));
-            words.push_str(&format!("; dropped before {}: {reason}", self.list(&to)));
-        }
-        words
+        vlan_words((&old, &plan(&old)), (&new, &plan(&new)))
     }
 
-    fn list(&self, ports: &[u16]) -> String {
-        let named = ports.iter().take(NAMED).map(|at| match self.0.get(at) {
-            Some(interface) => interface.to_string(),
-            None => "a port".to_owned(),
-        });
-        let named: Vec<_> = named.collect();
-        match ports.len().saturating_sub(NAMED) {
-            0 => named.join(", "),
-            more => format!("{} and {more} more", named.join(", ")),
+    #[test]
+    fn a_port_changes_with_the_vlans_it_is_in() {
+        assert_eq!(words_of(TEXT, TEXT, "Ethernet2"), None);
+        for (gone, whose) in [
+            ("no vlan 10\n", "Ethernet2"),
+            ("vlan 10\n state suspend\n", "Vethernet1"),
+        ] {
+            let without = format!("{TEXT}{gone}");
+            let words = words_of(TEXT, &without, whose);
+            assert_eq!(
+                words.as_deref(),
+                Some("it carries no frames any more of VLAN 10")
+            );
+            let words = words_of(&without, TEXT, whose);
+            assert_eq!(words.as_deref(), Some("it carries frames of VLAN 10"));
         }
     }
-}
 
-/// `tcp 10.0.0.1 port 4000 to 10.0.0.2 port 80`
-pub(super) fn what(view: &View) -> String {
-    match &view.network {
-        Network::Ipv4(packet) => packet_words(
-            packet.protocol,
-            packet.transport,
-            Ipv4Addr::from(packet.source),
-            Ipv4Addr::from(packet.destination),
-        ),
-        Network::Ipv6(packet) => packet_words(
-            packet.protocol,
-            packet.transport,
-            Ipv6Addr::from(packet.source),
-            Ipv6Addr::from(packet.destination),
-        ),
-        _ => frame_words(view),
-    }
-}
-
-fn frame_words(view: &View) -> String {
-    format!(
-        "EtherType {:#06x} from {} to {}",
-        view.ethertype, view.source, view.destination
-    )
-}
-
-fn packet_words(
-    protocol: u8,
-    transport: Transport,
-    from: impl fmt::Display,
-    to: impl fmt::Display,
-) -> String {
-    match transport {
-        Transport::Tcp {
-            source,
-            destination,
-            ..
-        } => format!("TCP {from} port {source} to {to} port {destination}"),
-        Transport::Ports {
-            source,
-            destination,
-        } => format!("IP protocol {protocol} {from} port {source} to {to} port {destination}"),
-        Transport::Icmp { kind, .. } => format!("ICMP type {kind} {from} to {to}"),
-        Transport::Other | Transport::Unknown => format!("IP protocol {protocol} {from} to {to}"),
+    #[test]
+    fn a_host_changes_with_the_state_of_its_private_vlan() {
+        let text = "vlan 100\n private-vlan primary\n private-vlan association 101\nvlan 101\n private-vlan isolated\n\
+            interface ethernet 2\n device p2\n switchport mode private-vlan host\n \
+            switchport private-vlan host-association 100 101\n";
+        let suspended = format!("{text}vlan 101\n state suspend\n");
+        let words = words_of(text, &suspended, "Ethernet2");
+        assert!(words.is_some_and(|words| words.contains("101")));
     }
 }

@@ -159,14 +159,8 @@ impl Sessions {
         }
     }
 
-    /// Ends the sessions that another configuration would have begun otherwise, so that they are begun anew, and says
-    /// which those are. IVs keep their vEths for the grace time.
-    pub(super) async fn reconfigure(
-        &mut self,
-        old: &Config,
-        new: &Config,
-        authentications: BTreeMap<EthernetId, Authentication>,
-    ) -> BTreeSet<EthernetId> {
+    /// The ports whose sessions another configuration would have begun otherwise.
+    pub(super) fn ending(&self, old: &Config, new: &Config) -> BTreeSet<EthernetId> {
         let terms = |config: &Config, id| {
             let niv = niv_ports(config).find(|(port, _)| **port == id);
             let device = niv.and_then(|(_, device)| device.map(str::to_owned))?;
@@ -179,9 +173,18 @@ impl Sessions {
             Some((device, vic, shut))
         };
         let open = self.open.keys().copied();
-        let over: BTreeSet<EthernetId> = open
-            .filter(|&id| terms(old, id) != terms(new, id))
-            .collect();
+        open.filter(|&id| terms(old, id) != terms(new, id))
+            .collect()
+    }
+
+    /// Ends them, so that they are begun anew, and says which those are. IVs keep their vEths for the grace time.
+    pub(super) async fn reconfigure(
+        &mut self,
+        old: &Config,
+        new: &Config,
+        authentications: BTreeMap<EthernetId, Authentication>,
+    ) -> BTreeSet<EthernetId> {
+        let over = self.ending(old, new);
         for &id in &over {
             let why = Refusal::new(Code::GOING_AWAY, "the switch is configured anew");
             let goodbye = |session: &mut VisSession, now| session.close(now, why);

@@ -155,7 +155,12 @@ impl Uses {
     }
 }
 
-fn each_use(policy: &VlanPolicy, defined: &VlanSet, mut each: impl FnMut(VlanId, Membership)) {
+/// The VLANs of `defined` whose frames a port with this policy gets, and how.
+pub(super) fn each_use(
+    policy: &VlanPolicy,
+    defined: &VlanSet,
+    mut each: impl FnMut(VlanId, Membership),
+) {
     match policy {
         VlanPolicy::Access(vlan) => {
             if defined.contains(*vlan) {

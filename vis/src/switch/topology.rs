@@ -3,9 +3,9 @@
 use super::filters::Places;
 use super::flood::{Floods, ListPlan};
 use super::guard::GuardPolicy;
-use super::sharing::User;
+use super::sharing::{User, each_use};
 use super::snapshot::{BridgePort, Home, PortState, Snapshot};
-use super::{PortPolicy, TableParameters, VlanPolicy};
+use super::{Membership, PortPolicy, TableParameters, VlanPolicy};
 use crate::edge::{Attachment, Link, VifMap};
 use niv::{Mac, PortId, Slot, VifId, VlanId, VlanSet};
 use policy::private_vlan::PrivateVlans;
@@ -107,6 +107,23 @@ impl PortPlan {
             ..other.clone()
         };
         *self == moved
+    }
+}
+
+impl Topology {
+    /// The VLANs whose frames `port` gets, and that in which it sends untagged ones.
+    pub fn vlans_of(&self, port: &PortPlan) -> VlanSet {
+        let mut vlans = VlanSet::EMPTY;
+        each_use(&port.vlan, &self.vlans, |vlan, membership| {
+            if membership != Membership::No {
+                vlans.insert(vlan);
+            }
+        });
+        // A host of a private VLAN sends in another VLAN than it gets.
+        if let Ok(vlan) = port.vlan.classify(None, &self.vlans) {
+            vlans.insert(vlan);
+        }
+        vlans
     }
 }
 

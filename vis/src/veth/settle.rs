@@ -2,7 +2,7 @@
 
 use super::command::Command;
 use super::lists::SetOfVifs;
-use super::record::Stage;
+use super::record::{Record, Stage};
 use super::registry::Registry;
 use crate::config::{Config, EthernetId, InterfaceId, VethId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -103,18 +103,30 @@ impl Registry {
         self.obey_permissions(now);
     }
 
+    /// The vEths whose frames would be stopped if `said` were said, with why; and those whose frames would pass again.
+    pub fn permissions(&self, said: &Config) -> (BTreeMap<VethId, Refusal>, BTreeSet<VethId>) {
+        let (mut stopped, mut again) = (BTreeMap::new(), BTreeSet::new());
+        for record in self.records.values() {
+            match may_stay(said, record) {
+                Some(Permission::Stopped(why)) => {
+                    stopped.insert(record.number, why);
+                }
+                Some(Permission::Again) => {
+                    again.insert(record.number);
+                }
+                None => {}
+            }
+        }
+        (stopped, again)
+    }
+
     /// Has frames of vEths stopped that may not be where they are any more, and those let pass that may again. The
     /// lists without and with them are made when it is settled next.
     fn obey_permissions(&mut self, now: Duration) {
         for record in self.records.values_mut() {
             let Some(place) = record.place else { continue };
-            let port = self.said.ethernets.get(&place.link);
-            let allowed = port.is_some_and(|port| port.vic.allows(record.profile.as_str()));
-            match &record.stage {
-                Stage::Enabling | Stage::Enabled if !allowed => {
-                    let (link, profile) = (InterfaceId::Ethernet(place.link), &record.profile);
-                    let sentence = format!("{link} may not ask for the port-profile `{profile}`");
-                    let why = Refusal::new(Code::PROFILE_NOT_ALLOWED, sentence);
+            match may_stay(&self.said, record) {
+                Some(Permission::Stopped(why)) => {
                     record.carried = false;
                     record.told = None;
                     record.enter(now, Stage::Disabling(why.clone()));
@@ -122,12 +134,38 @@ impl Registry {
                     self.commands.push_back((place.link, disable));
                     self.unsettled = true;
                 }
-                Stage::Disabled(why) if allowed && why.code == Code::PROFILE_NOT_ALLOWED => {
+                Some(Permission::Again) => {
                     record.enter(now, Stage::WaitingForLists);
                     self.unsettled = true;
                 }
-                _ => {}
+                None => {}
             }
         }
+    }
+}
+
+/// What a port's permissions change about a vEth behind it.
+enum Permission {
+    /// Its frames are stopped.
+    Stopped(Refusal),
+    /// They were, for that, and pass again.
+    Again,
+}
+
+fn may_stay(said: &Config, record: &Record) -> Option<Permission> {
+    let link = record.place?.link;
+    let port = said.ethernets.get(&link);
+    let allowed = port.is_some_and(|port| port.vic.allows(record.profile.as_str()));
+    match &record.stage {
+        Stage::Enabling | Stage::Enabled if !allowed => {
+            let (link, profile) = (InterfaceId::Ethernet(link), &record.profile);
+            let sentence = format!("{link} may not ask for the port-profile `{profile}`");
+            let why = Refusal::new(Code::PROFILE_NOT_ALLOWED, sentence);
+            Some(Permission::Stopped(why))
+        }
+        Stage::Disabled(why) if allowed && why.code == Code::PROFILE_NOT_ALLOWED => {
+            Some(Permission::Again)
+        }
+        _ => None,
     }
 }

@@ -20,10 +20,10 @@ pub(super) fn write(out: &mut String, answer: &ShowPlan) -> fmt::Result {
         } else {
             writeln!(out, "  {}: now {before}, then {after}", one.interface)?;
         }
-        for line in &one.lines {
+        for line in one.lines.iter().chain(&one.because) {
             writeln!(out, "    {line}")?;
         }
-        if one.lines.is_empty() {
+        if one.lines.is_empty() && one.because.is_empty() {
             writeln!(out, "    what its lines refer to changes")?;
         }
     }

@@ -4,7 +4,7 @@ use super::{Words, refused, stage, with};
 use crate::config::{About, InterfaceId};
 use crate::control::explain::Stage;
 use crate::switch::{RateStep, Way};
-use policy::marking::Marked;
+use policy::marking::{Marked, Rewrite};
 use policy::rate::Color;
 
 impl Words<'_> {
@@ -45,6 +45,17 @@ impl Words<'_> {
     }
 }
 
+/// What an IP header says that was rewritten.
+pub(in crate::daemon) const fn dscp(rewrite: Rewrite) -> u8 {
+    let [first, second] = rewrite.start;
+    // Of IPv6 the class begins in the first octet.
+    if first >> 4 == 6 {
+        (first & 0xF) << 2 | second >> 6
+    } else {
+        second >> 2
+    }
+}
+
 fn marking(marked: &Marked) -> String {
     let cos = marked.cos.get();
     let eligible = if marked.drop_eligible {
@@ -54,16 +65,7 @@ fn marking(marked: &Marked) -> String {
     };
     let dscp = match marked.rewrite {
         None => "its DSCP stays as it is".to_owned(),
-        Some(rewrite) => {
-            let [first, second] = rewrite.start;
-            // Of IPv6 the class begins in the first octet.
-            let dscp = if first >> 4 == 6 {
-                (first & 0xF) << 2 | second >> 6
-            } else {
-                second >> 2
-            };
-            format!("its DSCP becomes {dscp}")
-        }
+        Some(rewrite) => format!("its DSCP becomes {}", dscp(rewrite)),
     };
     format!("where it leaves with a VLAN tag its CoS is {cos}{eligible}; {dscp}")
 }
