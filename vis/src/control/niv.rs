@@ -149,6 +149,8 @@ pub struct NivVif {
     pub since: Option<u64>,
     /// Why frames do not pass.
     pub why_down: Option<String>,
+    /// The port profile in force, which may be another one than its vNIC asked for; `None`: none.
+    pub port_profile: Option<String>,
     /// Its vNIC, where the protocol made it known.
     pub vnic: Option<Vnic>,
 }

@@ -2,7 +2,7 @@
 
 use super::run::Daemon;
 use super::sessions::Account;
-use crate::config::{EthernetId, InterfaceId, Membership};
+use crate::config::{EthernetId, InterfaceId, Membership, VethId};
 use crate::control::niv::{
     NivFrames, NivLink, NivList, NivNeighbour, NivPeer, NivRequest, NivVif, ShowNivLink,
     ShowNivList, ShowNivVif, Used, Vnic, VnicCounters,
@@ -127,6 +127,7 @@ impl Daemon {
                 state: record.stage.as_str().into(),
                 since: Some(self.seconds_since(record.since)),
                 why_down: record.why_down(),
+                port_profile: self.port_profile(record.number),
                 vnic: Some(vnic(uuid, record)),
             })
             .collect();
@@ -139,6 +140,7 @@ impl Daemon {
                     state: "by_hand".into(),
                     since: None,
                     why_down: None,
+                    port_profile: self.port_profile(id),
                     vnic: None,
                 });
             }
@@ -151,6 +153,11 @@ impl Daemon {
             schema: SCHEMA,
             vifs,
         }
+    }
+
+    fn port_profile(&self, veth: VethId) -> Option<String> {
+        let said = self.config.veths.get(&veth)?;
+        said.lines.inherit.as_ref().map(ToString::to_string)
     }
 
     fn niv_lists(&self, link: Option<EthernetId>) -> ShowNivList {

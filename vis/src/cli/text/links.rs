@@ -95,18 +95,23 @@ fn write_link(out: &mut String, link: &NivLink) -> fmt::Result {
 pub(super) fn write_vifs(out: &mut String, answer: &ShowNivVif) -> fmt::Result {
     writeln!(
         out,
-        "{:<6} {:>5} {:<9} {:<17} {:<16} {:<12} {:<36} Owner",
-        "Link", "VIF", "vEth", "State", "vNIC", "Profile", "UUID"
+        "{:<6} {:>5} {:<9} {:<17} {:<16} {:<20} {:<36} Owner",
+        "Link", "VIF", "vEth", "State", "vNIC", "Profile (asked for)", "UUID"
     )?;
     for vif in &answer.vifs {
         let link = vif.link.map(|link| format!("{link:#}"));
         let number = vif.vif.map(|vif| vif.to_string());
-        let (name, profile, uuid) = match &vif.vnic {
-            Some(vnic) => (&*vnic.name, &*vnic.port_profile, &*vnic.uuid),
-            None => ("-", "-", "-"),
+        let (name, asked, uuid) = match &vif.vnic {
+            Some(vnic) => (&*vnic.name, Some(&*vnic.port_profile), &*vnic.uuid),
+            None => ("-", None, "-"),
+        };
+        let profile = vif.port_profile.as_deref();
+        let profile = match asked.filter(|&asked| profile != Some(asked)) {
+            Some(asked) => format!("{} ({asked})", profile.unwrap_or("-")),
+            None => profile.unwrap_or("-").to_owned(),
         };
         let line = format!(
-            "{:<6} {:>5} {:<9} {:<17} {name:<16} {profile:<12} {uuid:<36}",
+            "{:<6} {:>5} {:<9} {:<17} {name:<16} {profile:<20} {uuid:<36}",
             link.as_deref().unwrap_or("-"),
             number.as_deref().unwrap_or("-"),
             format!("{:#}", vif.veth),

@@ -328,13 +328,21 @@ fn niv_answers() -> [Answer; 3] {
         state: "enabled".into(),
         since: Some(4),
         why_down: None,
+        port_profile: Some("webservers".into()),
         vnic: Some(vnic()),
+    };
+    let chosen = NivVif {
+        vif: Some(8.try_into().unwrap()),
+        veth: veth(6),
+        port_profile: Some("quarantine".into()),
+        ..with_vnic.clone()
     };
     let by_hand = NivVif {
         vif: Some(17.try_into().unwrap()),
         veth: veth(4),
         state: "by_hand".into(),
         since: None,
+        port_profile: Some("base".into()),
         vnic: None,
         ..with_vnic.clone()
     };
@@ -343,6 +351,7 @@ fn niv_answers() -> [Answer; 3] {
         vif: None,
         veth: veth(5),
         state: "detached".into(),
+        port_profile: None,
         ..with_vnic.clone()
     };
     let list = NivList {
@@ -360,7 +369,7 @@ fn niv_answers() -> [Answer; 3] {
         }),
         Answer::NivVif(ShowNivVif {
             schema: SCHEMA,
-            vifs: vec![with_vnic, by_hand, detached],
+            vifs: vec![with_vnic, chosen, by_hand, detached],
         }),
         Answer::NivList(ShowNivList {
             schema: SCHEMA,
@@ -640,18 +649,21 @@ fn plan() -> Answer {
                     "-switchport access vlan 10 (port-profile web)".into(),
                     "+switchport access vlan 20 (port-profile web)".into(),
                 ],
+                because: vec!["it carries no frames any more of VLAN 10".into()],
             },
             PlannedInterface {
                 interface: veth(4),
                 before: Some("forwarding".into()),
                 after: Some("forwarding".into()),
                 lines: Vec::new(),
+                because: Vec::new(),
             },
             PlannedInterface {
                 interface: ethernet(2),
                 before: None,
                 after: Some("shut".into()),
                 lines: vec!["+shutdown (interface Ethernet2)".into()],
+                because: Vec::new(),
             },
         ],
         unchanged: 1,
@@ -674,6 +686,7 @@ fn plan_text() {
       Vethernet3: now forwarding, then profile_incomplete (VLAN 20 does not exist)
         -switchport access vlan 10 (port-profile web)
         +switchport access vlan 20 (port-profile web)
+        it carries no frames any more of VLAN 10
       Vethernet4: forwarding, as now
         what its lines refer to changes
       Ethernet2: now not there, then shut
