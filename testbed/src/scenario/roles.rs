@@ -1,11 +1,12 @@
 //! Who may do what: operators look, and choose from the catalogue of the port a host is behind.
 
 use super::shell::Typist;
-use super::vic::{DEVICE, attach_as, taken_at};
+use super::vic::{attach_as, settle_in, taken_at, they_talk};
 use crate::binaries::Binaries;
 use crate::error::{Doing, Result, check};
 use crate::lab::Lab;
 use crate::report::Report;
+use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
@@ -137,9 +138,6 @@ pub(super) fn roles(binaries: &Binaries, report: &Report) -> Result<()> {
     let (_, first, _) = taken_at(&mut lab, "h1", "g1")?;
     attach_as(&mut lab, "h2", ("g2", uuids[1]), "db")?;
     let (_, second, _) = taken_at(&mut lab, "h2", "g2")?;
-    for guest in ["g1", "g2"] {
-        lab.host(guest)?.silence(DEVICE)?;
-    }
 
     let socket = lab.daemon("vis")?.socket().to_owned();
     if let Some(folder) = socket.parent() {
@@ -194,5 +192,140 @@ pub(super) fn roles(binaries: &Binaries, report: &Report) -> Result<()> {
         "an operator's choices by the catalogue of each port",
         "5 of 5 as it says",
     );
+    foreseen(&typist, first, second)?;
+    report.figure(
+        "what `plan` says of VLANs, ports, catalogues and keys",
+        "as it says",
+    );
+    for (guest, number) in [("g1", 1), ("g2", 2)] {
+        settle_in(&lab, guest, number)?;
+    }
+    choice_holds(&mut lab, &typist, second)?;
+    report.figure(
+        "an operator's choice after kill -9 of the switch",
+        "in force",
+    );
+    held_down(&lab, &typist)?;
+    report.figure(
+        "a NIV port that is asked to police",
+        "down, and up without it",
+    );
     lab.check_alive()
+}
+
+/// What the plan of these lines says of a vEth: what it would be, and why else it changes.
+fn planned(typist: &Typist, lines: &[&str], veth: u64) -> Result<String> {
+    let mut all = vec!["configure candidate"];
+    all.extend_from_slice(lines);
+    all.extend(["plan | json", "abort"]);
+    let said = typist.exec(&all)?;
+    check(said.done, || format!("{lines:?}: {said:?}"))?;
+    let plan: Value = serde_json::from_str(&said.out).doing("read a plan")?;
+    let interfaces = plan.get("interfaces").and_then(Value::as_array);
+    let mut interfaces = interfaces.into_iter().flatten();
+    let of_it = |one: &&Value| one.pointer("/interface/veth").and_then(Value::as_u64) == Some(veth);
+    let found = interfaces.find(of_it);
+    Ok(found.map(ToString::to_string).unwrap_or_default())
+}
+
+/// What changes vEths and is not said in a line of theirs.
+fn foreseen(typist: &Typist, first: u64, second: u64) -> Result<()> {
+    let narrow = &["interface ethernet 2", "no vic allowed port-profile db"];
+    let cases: [(&[&str], u64, &str); 6] = [
+        (narrow, second, "profile_not_allowed"),
+        (narrow, first, ""),
+        (
+            &["vlan 20", "state suspend"],
+            second,
+            "no frames any more of VLAN 20",
+        ),
+        (
+            &["interface ethernet 1", "shutdown"],
+            first,
+            "Ethernet1 is shut",
+        ),
+        (
+            &["interface ethernet 1", "police input rate 1 mbps"],
+            first,
+            "profile_incomplete",
+        ),
+        (&["vic hold 5000"], first, "ask for it again"),
+    ];
+    for (lines, veth, says) in cases {
+        let plan = planned(typist, lines, veth)?;
+        check(
+            plan.contains(says) && plan.is_empty() == says.is_empty(),
+            || format!("the plan of {lines:?} says of vEth {veth}: {plan}"),
+        )?;
+    }
+    let key = "vic authentication key-file /nonexistent/key";
+    let said = typist.exec(&["configure candidate", key, "plan"])?;
+    check(
+        !said.done && said.err.contains("cannot be put in force"),
+        || format!("`plan` would commit without its key: {said:?}"),
+    )
+}
+
+/// The second guest asked for `db`, and an operator gave it `web`, as the first one has.
+fn choice_holds(lab: &mut Lab, typist: &Typist, second: u64) -> Result<()> {
+    let line = format!("attach interface veth {second} port-profile web");
+    let said = typist.exec_as(NOBODY, &[&line])?;
+    check(said.done, || format!("`{line}` by an operator: {said:?}"))?;
+    they_talk(lab)?;
+    // The store is written ten times a second.
+    std::thread::sleep(Duration::from_secs(1));
+    lab.daemon("vis")?.kill()?;
+    std::thread::sleep(Duration::from_millis(500));
+    lab.daemon("vis")?.restart()?;
+    for (host, guest) in [("h1", "g1"), ("h2", "g2")] {
+        taken_at(lab, host, guest)?;
+    }
+    they_talk(lab)?;
+    let vifs = typist.exec(&["show niv vif"])?.out;
+    let shown = vifs
+        .lines()
+        .any(|vif| vif.contains(&format!("Veth{second} ")) && vif.contains("web (db)"));
+    check(shown, || {
+        format!("`show niv vif` has not what is in force and what was asked for:\n{vifs}")
+    })?;
+    // What is said otherwise is over.
+    let number = format!("interface veth {second}");
+    let said = typist.exec(&["configure", &number, "no inherit port-profile"])?;
+    check(said.done, || format!("{said:?}"))?;
+    std::thread::sleep(Duration::from_secs(1));
+    lab.daemon("vis")?.kill()?;
+    lab.daemon("vis")?.restart()?;
+    taken_at(lab, "h2", "g2")?;
+    let running = typist.exec(&["show running-config"])?.out;
+    check(
+        !running.contains(&format!("interface veth{second}\n")),
+        || format!("a choice that was taken back is in force again:\n{running}"),
+    )?;
+    let said = typist.exec(&[&line])?;
+    check(said.done, || format!("`{line}`: {said:?}"))?;
+    taken_at(lab, "h1", "g1")?;
+    they_talk(lab)
+}
+
+/// What a NIV port cannot be asked is not passed over: nothing passes it until the line is gone.
+fn held_down(lab: &Lab, typist: &Typist) -> Result<()> {
+    let said = typist.exec(&[
+        "configure",
+        "interface ethernet 1",
+        "police input rate 1 mbps",
+    ])?;
+    check(
+        said.done && said.err.contains("as long as it is said"),
+        || format!("a policer on a NIV port: {said:?}"),
+    )?;
+    let policers = typist.exec(&["show policer"])?.out;
+    check(policers.contains("No rate is policed"), || {
+        format!("`show policer` has one on a NIV port:\n{policers}")
+    })?;
+    check(they_talk(lab).is_err(), || {
+        "frames pass a port that is not as it is said to be".to_owned()
+    })?;
+    let said = typist.exec(&["configure", "interface ethernet 1", "no police input"])?;
+    check(said.done, || format!("{said:?}"))?;
+    they_talk(lab)
 }
