@@ -162,7 +162,6 @@ fn judge_bpdu(
 }
 
 /// What was learned of a source that was not known where it is.
-#[cold]
 pub(super) fn learned(
     trail: &mut impl Trail,
     snapshot: &Snapshot,
@@ -205,6 +204,21 @@ pub(super) fn source(
 ) -> Result<(), DropReason> {
     let guards = from.policy.guards.as_ref();
     let secured = guards.is_some_and(|guards| guards.security.is_some());
+    if trail.secures() || secured {
+        judge_source(trail, now, from, (vlan, mac), secured)
+    } else {
+        Ok(())
+    }
+}
+
+#[inline(never)]
+fn judge_source(
+    trail: &mut impl Trail,
+    now: Time,
+    from: &BridgePort,
+    (vlan, mac): (VlanId, Mac),
+    secured: bool,
+) -> Result<(), DropReason> {
     let admission = trail.admit(from.slot.index, vlan, mac, now);
     let result = match admission {
         Admission::NotSecured if !secured => return Ok(()),

@@ -294,6 +294,12 @@ impl Guards {
         }
     }
 
+    /// Whether any port is secured.
+    #[inline(always)]
+    pub(super) const fn secures(&self) -> bool {
+        !self.secure.is_idle()
+    }
+
     #[inline(always)]
     pub(super) fn admit(
         &mut self,
@@ -303,9 +309,6 @@ impl Guards {
         now: Time,
         table: &Table,
     ) -> Admission {
-        if self.secure.is_idle() {
-            return Admission::NotSecured;
-        }
         let declared = &self.declared;
         let in_use = || in_use(declared, table, index, (vlan, mac), now);
         let admission = self.secure.admit(index, vlan, mac, now.into(), in_use);
@@ -323,9 +326,6 @@ impl Guards {
         now: Time,
         table: &Table,
     ) -> Admission {
-        if self.secure.is_idle() {
-            return Admission::NotSecured;
-        }
         let in_use = || in_use(&self.declared, table, index, (vlan, mac), now);
         self.secure.foresee(index, vlan, mac, now.into(), in_use)
     }

@@ -160,9 +160,24 @@ fn learn(
         Some(private) => private_vlan::learn(trail, snapshot, private, vlan, source, from, now),
     };
     trail.step(Step::Learn(learned));
-    if learned != Learned::Known {
-        guard::learned(trail, snapshot, learned, vlan, frame, from, now);
+    match learned {
+        Learned::Known => {}
+        learned => unusual(trail, snapshot, learned, vlan, frame, from, now),
     }
+}
+
+/// A source that was not known where it is.
+#[cold]
+fn unusual(
+    trail: &mut impl Trail,
+    snapshot: &Snapshot,
+    learned: Learned,
+    vlan: VlanId,
+    frame: &Frame<'_>,
+    from: &BridgePort,
+    now: Time,
+) {
+    guard::learned(trail, snapshot, learned, vlan, frame, from, now);
     let odd = match learned {
         Learned::Held => Anomaly::MoveDamped,
         Learned::NewForAnother => Anomaly::TableFull,

@@ -106,6 +106,10 @@ impl Trail for Rehearsal<'_> {
         self.dropped.push((account, reason));
     }
 
+    fn secures(&self) -> bool {
+        self.guards.secures()
+    }
+
     fn admit(&mut self, index: u16, vlan: VlanId, mac: Mac, now: Time) -> Admission {
         self.guards.foresee(index, vlan, mac, now, self.table)
     }

@@ -73,6 +73,8 @@ pub(super) trait Trail {
     fn link(&mut self, device: PortId) -> &mut Counters;
     /// A copy went no further.
     fn drop_copy(&mut self, account: Account, reason: DropReason, weight: Weight);
+    /// Whether any port is secured, so that sources are asked about.
+    fn secures(&self) -> bool;
     /// Whether `mac` may send from the bridge port at place `index`, by port security.
     fn admit(&mut self, index: u16, vlan: VlanId, mac: Mac, now: Time) -> Admission;
     /// Something that guards are to know, or to tell.

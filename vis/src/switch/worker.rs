@@ -285,6 +285,11 @@ impl Trail for Switch {
     }
 
     #[inline(always)]
+    fn secures(&self) -> bool {
+        self.guards.secures()
+    }
+
+    #[inline(always)]
     fn admit(&mut self, index: u16, vlan: VlanId, mac: Mac, now: Time) -> Admission {
         self.guards.admit(index, vlan, mac, now, &self.table)
     }
