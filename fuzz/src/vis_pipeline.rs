@@ -29,7 +29,7 @@ const PORTS: usize = 16;
 /// `data` is an octet about devices (by bit: which takes unfinished frames; the upper half: how often
 /// they are full), one that says how many bridge ports there are, three for each port, and a sequence
 /// of steps, an octet each with what belongs to it: time passes, another port takes a place and perhaps the lists change, a
-/// port gets policies ([`Chosen`]), control does something, a frame is received.
+/// port gets policies (`Chosen`), control does something, a frame is received.
 ///
 /// # Panics
 /// A frame goes where it must not, is not what it must be, or is not accounted for; or explaining it says something else.
