@@ -197,10 +197,10 @@ const LEAST: &[(&str, u64)] = &[
     ("out: acl_out", 40),
     ("in: policer_in", 20),
     ("out: policer_out", 50),
-    ("in: storm_control", 2),
-    ("in: port_security", 50),
+    ("in: storm_control", 1),
+    ("in: port_security", 15),
     ("in: bpdu_guard", 1),
-    ("out: private_vlan", 5),
+    ("out: private_vlan", 2),
     ("in: vlan_inactive", 10),
     ("marked otherwise", 100),
 ];

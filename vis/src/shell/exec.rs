@@ -33,14 +33,14 @@ pub fn exec(socket: Option<&Path>, commands: &[String]) -> Result<ExitCode, Exec
         eprintln!("vis: {}", fault.message);
         return Ok(ExitCode::FAILURE);
     }
-    // What happened before is for people, who open a shell: a script would hear it each time it runs.
+    let mut news = hello.notes;
     for command in commands {
         let status = if command == "-" {
-            input(&mut daemon)?
+            input(&mut daemon, &mut news)?
         } else {
             let mut status = Status::GoOn;
             for line in command.lines() {
-                status = one(&mut daemon, "command", 1, line)?;
+                status = one(&mut daemon, &mut news, "command", 1, line)?;
                 if status != Status::GoOn {
                     break;
                 }
@@ -71,7 +71,7 @@ enum Status {
     Refused,
 }
 
-fn input(daemon: &mut Daemon) -> Result<Status, ExecError> {
+fn input(daemon: &mut Daemon, news: &mut Vec<String>) -> Result<Status, ExecError> {
     use io::Read;
     let mut input = io::stdin().lock();
     for number in 1.. {
@@ -85,7 +85,7 @@ fn input(daemon: &mut Daemon) -> Result<Status, ExecError> {
         }
         let text = String::from_utf8_lossy(&octets);
         let line = text.trim_end_matches(['\n', '\r']);
-        match one(daemon, "stdin", number, line)? {
+        match one(daemon, news, "stdin", number, line)? {
             Status::GoOn => {}
             other => return Ok(other),
         }
@@ -93,8 +93,19 @@ fn input(daemon: &mut Daemon) -> Result<Status, ExecError> {
     Ok(Status::GoOn)
 }
 
-fn one(daemon: &mut Daemon, name: &str, number: usize, line: &str) -> Result<Status, ExecError> {
-    match say(daemon, line)? {
+/// `news` is what had happened before, for who configures: a script that looks on would hear it each time it runs.
+fn one(
+    daemon: &mut Daemon,
+    news: &mut Vec<String>,
+    name: &str,
+    number: usize,
+    line: &str,
+) -> Result<Status, ExecError> {
+    let outcome = say(daemon, line)?;
+    if daemon.at.context.is_some() {
+        remark(&std::mem::take(news));
+    }
+    match outcome {
         Outcome::Nothing | Outcome::Length(_) => {}
         Outcome::Leave => return Ok(Status::Left),
         Outcome::Shown { out, told, notes } => {
