@@ -159,7 +159,7 @@ struct Lab {
     snapshot: Option<Snapshot>,
     /// What the policies of the ports say, by slot index.
     chosen: [Chosen; PORTS],
-    /// How many secure addresses each could have at most, ever: a lower maximum leaves what is there.
+    /// How many secure addresses each could have at most, ever: what a lower maximum gives up is there until a snapshot says so.
     most: [usize; PORTS],
     switch: Switch,
     /// What the switch has counted.
