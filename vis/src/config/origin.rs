@@ -3,7 +3,7 @@
 
 use super::effective::{MAX_LEVELS, Missing};
 use super::filters::FilterLines;
-use super::guard::{self, AboutGuard};
+use super::guard::{self, AboutGuard, GuardLines};
 use super::model::{Allowed, Config, InterfaceId, PortLines, PortMode};
 use super::name::ProfileName;
 use super::private_vlan::PrivateVlanLines;
@@ -227,6 +227,10 @@ impl Config {
 /// Of lines on these levels, the nearest first, those that are obeyed frame by frame: access lists, rates, priority and
 /// guards.
 pub(super) fn about_frames(levels: &[&PortLines]) -> Vec<OriginatedLine> {
+    // Nearly always there is none, and each vEth of a link asks.
+    if levels.iter().all(|lines| lines.say_nothing_of_frames()) {
+        return Vec::new();
+    }
     let levels = levels.iter().map(|&lines| (Origin::Default, lines));
     let mut found = Found {
         levels: levels.collect(),
@@ -416,6 +420,13 @@ impl Found<'_> {
 }
 
 impl PortLines {
+    /// No line about frames is said here.
+    fn say_nothing_of_frames(&self) -> bool {
+        self.filters == FilterLines::default()
+            && self.rates == RateLines::default()
+            && self.guards == GuardLines::default()
+    }
+
     /// Its lines, indented.
     pub fn text(&self) -> String {
         let mut text = String::new();
