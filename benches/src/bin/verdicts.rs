@@ -197,10 +197,10 @@ const LEAST: &[(&str, u64)] = &[
     ("out: acl_out", 40),
     ("in: policer_in", 20),
     ("out: policer_out", 50),
-    ("in: storm_control", 1),
-    ("in: port_security", 15),
+    ("in: storm_control", 2),
+    ("in: port_security", 30),
     ("in: bpdu_guard", 1),
-    ("out: private_vlan", 2),
+    ("out: private_vlan", 5),
     ("in: vlan_inactive", 10),
     ("marked otherwise", 100),
 ];
