@@ -81,7 +81,7 @@ pub enum Evidence {
 pub enum Blame {
     /// Both: neither is the home of what came by them.
     Both,
-    /// The one it came by later. That breaks a loop, and a forger hits himself.
+    /// The one it came by later. That breaks a loop; who forges hits himself, unless he makes his the first to be seen.
     Second,
     /// None: it need not be a bridge, or is no loop.
     Nobody,
