@@ -294,6 +294,27 @@ fn a_promiscuous_port_behind_another_switch_has_its_address_at_once() {
     assert_eq!(owner(&lab), PROMISCUOUS);
 }
 
+/// On a trunk there may be hosts, too; so it keeps its addresses by damping, and a host on it may take one as any may.
+#[test]
+fn a_gateway_behind_another_switch_is_held_there_once_a_host_took_its_address_too_often() {
+    let (mut lab, _) = lab();
+    lab.change(|topology| topology.ports[usize::from(TRUNK)].vlan = trunk("100-103", None));
+    send(&mut lab, TRUNK, &broadcast(50));
+    let mut taken = 0;
+    for _ in 0..200 {
+        lab.wait(2);
+        send(&mut lab, ISOLATED[0], &broadcast(50));
+        taken += u32::from(owner(&lab) != TRUNK);
+        send(&mut lab, TRUNK, &broadcast(50));
+        assert_eq!(owner(&lab), TRUNK);
+    }
+    assert_eq!(taken, 2);
+    assert_eq!(
+        lab.port(ISOLATED[0]).anomalies.get(Anomaly::MoveDamped),
+        198
+    );
+}
+
 #[test]
 fn a_role_changes_live() {
     let (mut lab, vlans) = lab();

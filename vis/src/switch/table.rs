@@ -287,8 +287,7 @@ impl Table {
 
     /// What `slot` owns is forgotten at once, in constant time; it may go on learning.
     pub fn forget_all_of(&mut self, slot: Slot) {
-        let owner = self.owners.get(usize::from(slot.index));
-        if owner.is_some_and(|owner| owner.slot == Some(slot)) {
+        if self.tenure_of(slot).is_some() {
             self.close(slot.index);
             self.open(slot);
         }
@@ -328,9 +327,8 @@ impl Table {
     // Always: the way of a frame is compiled twice, to forward and to rehearse, and would call it instead.
     #[inline(always)]
     pub fn learn(&mut self, vlan: VlanId, mac: Mac, slot: Slot, now: Time) -> Learned {
-        match self.owners.get(usize::from(slot.index)) {
-            Some(owner) if owner.slot == Some(slot) => {}
-            _ => return Learned::NotOpen,
+        if self.tenure_of(slot).is_none() {
+            return Learned::NotOpen;
         }
         let key = key(vlan, mac);
         if let Ok(at) = self.find(key) {
@@ -350,11 +348,28 @@ impl Table {
         self.insert(key, slot.index, now)
     }
 
-    /// As [`Table::learn`] for a slot whose the address is: how often it moved before, and that it is held elsewhere, does not
-    /// count.
+    /// As [`Table::learn`] for a slot whose the address is: it moves there even if it is held elsewhere, and is at home there. The move
+    /// counts as any, so that who takes it away again and again is damped.
     pub fn claim(&mut self, vlan: VlanId, mac: Mac, slot: Slot, now: Time) -> Learned {
-        if let Ok(at) = self.find(key(vlan, mac)) {
-            self.records[at].moves = 0;
+        if let (Some(tenure), Ok(at)) = (self.tenure_of(slot), self.find(key(vlan, mac))) {
+            let record = self.records[at];
+            if self.is_live(&record, now) && record.owner != slot.index {
+                let judged = self.judge_move(&record, now);
+                self.left(&record, now);
+                let record = &mut self.records[at];
+                if matches!(judged, Move::First | Move::Held) {
+                    record.since = now.low_millis();
+                }
+                record.moves = match judged {
+                    Move::First => 1,
+                    Move::Further => record.moves + 1,
+                    Move::Held | Move::OneTooMany => MOVES_A_SECOND,
+                };
+                record.home = slot.index;
+                record.home_tenure = tenure as u8;
+                self.give(at, slot.index, now);
+                return Learned::Moved;
+            }
         }
         self.learn(vlan, mac, slot, now)
     }
@@ -371,9 +386,8 @@ impl Table {
             given_up: None,
             holder,
         };
-        match self.owners.get(usize::from(slot.index)) {
-            Some(owner) if owner.slot == Some(slot) => {}
-            _ => return certain(Learned::NotOpen, self.lookup(vlan, mac, now)),
+        if self.tenure_of(slot).is_none() {
+            return certain(Learned::NotOpen, self.lookup(vlan, mac, now));
         }
         let here = Some(slot);
         if let Ok(at) = self.find(key(vlan, mac)) {
@@ -482,6 +496,13 @@ impl Table {
         self.owners[usize::from(record.owner)].tenure == record.tenure
     }
 
+    /// How many holders its place had before `slot`; `None` unless it is open.
+    #[inline(always)]
+    fn tenure_of(&self, slot: Slot) -> Option<u16> {
+        let owner = self.owners.get(usize::from(slot.index))?;
+        (owner.slot == Some(slot)).then_some(owner.tenure)
+    }
+
     fn owner_list(&self, record: &Record) -> List {
         if self.has_owner(record) {
             List::Of(record.owner)
@@ -502,11 +523,9 @@ impl Table {
 
     fn move_to(&mut self, at: usize, to: u16, now: Time) -> Learned {
         let judged = self.judge_move(&self.records[at], now);
-        self.away = Away {
-            held_by: self.records[at].owner,
-            idle_seconds: now.seconds().saturating_sub(self.records[at].seen),
-        };
-        let home = self.home_of(&self.records[at]);
+        let record = self.records[at];
+        self.left(&record, now);
+        let home = self.home_of(&record);
         let record = &mut self.records[at];
         let holder = match judged {
             Move::Held => return Learned::Held,
@@ -535,6 +554,14 @@ impl Table {
         } else {
             Learned::Held
         }
+    }
+
+    /// Keeps where an address was, for [`Table::away`].
+    fn left(&mut self, record: &Record, now: Time) {
+        self.away = Away {
+            held_by: record.owner,
+            idle_seconds: now.seconds().saturating_sub(record.seen),
+        };
     }
 
     /// Who had it before it began to move; if that one is gone, who has it.

@@ -255,13 +255,10 @@ impl Model {
             self.count(source, "promiscuous_address", 1);
         } else {
             if is_whole && part == Some(Part::Host) {
-                for known in &mut self.table {
-                    if (known.vlan, known.mac) == (whole, address) {
-                        (known.window, known.held_until) = (None, 0);
-                    }
-                }
+                self.claim(now, whole, address, source);
+            } else {
+                self.learn(topology, now, whole, address, source, gone);
             }
-            self.learn(topology, now, whole, address, source, gone);
         }
 
         let destination: [u8; 6] = octets[..6].try_into().unwrap();
@@ -477,6 +474,22 @@ impl Model {
             self.table.len()
         };
         self.table.insert(at, known);
+    }
+
+    /// A promiscuous port has its address from whatever host has it. That counts as a move, as the third of its second at most.
+    fn claim(&mut self, now: u64, vlan: u16, mac: [u8; 6], owner: Whose) {
+        let is_it = |known: &Known| (known.vlan, known.mac) == (vlan, mac);
+        let at = self.table.iter().position(is_it).unwrap();
+        let mut known = self.table.remove(at);
+        known.window = Some(match known.window {
+            _ if now < known.held_until => (now, 3),
+            Some((start, moves)) if now - start < 1000 => (start, (moves + 1).min(3)),
+            _ => (now, 1),
+        });
+        known.held_until = 0;
+        (known.owner, known.home) = (owner, Some(owner));
+        known.second = now / 1000;
+        self.table.push(known);
     }
 
     /// The oldest entry of a bridge port that has the most; the learner's own, if it has as many.
