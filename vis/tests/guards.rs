@@ -804,15 +804,28 @@ fn found(lab: &mut Lab) -> Vec<Bridging> {
 }
 
 #[test]
-fn a_guest_whose_own_frame_goes_round_is_named_and_the_port_it_comes_back_by_is_blamed() {
-    let mut lab = Lab::new(ports());
-    for n in 0..40 {
-        send(&mut lab, n % 2, &broadcast(9));
+fn a_guest_whose_own_frame_goes_round_is_named_and_the_port_that_is_not_its_home_is_blamed() {
+    for (home, declares, expected) in [
+        (0, true, ((0, 1), Blame::Second)),
+        (1, true, ((1, 0), Blame::Second)),
+        (0, false, ((0, 1), Blame::Nobody)),
+    ] {
+        let mut lab = Lab::new(ports());
+        lab.change(|all| {
+            let declared = Declared {
+                vlan: vlan(10),
+                mac: Mac(mac(9)),
+                slot: all.ports[home].slot,
+            };
+            all.declared = Some(declared).filter(|_| declares).into_iter().collect();
+        });
+        for n in 0..40 {
+            send(&mut lab, n % 2, &broadcast(9));
+        }
+        let found = found(&mut lab);
+        assert_eq!((found[0].ports, found[0].blame), expected);
+        assert_eq!(found[0].evidence, Evidence::Echo(vlan(10), Mac(mac(9))));
     }
-    let found = found(&mut lab);
-    assert_eq!(found[0].ports, (0, 1));
-    assert_eq!(found[0].evidence, Evidence::Echo(vlan(10), Mac(mac(9))));
-    assert_eq!(found[0].blame, Blame::Second);
 }
 
 #[test]
@@ -866,7 +879,7 @@ fn a_guest_that_bridges_is_named_by_its_bpdus() {
     let told = found(&mut lab);
     let named = |found: &Bridging| {
         found.ports == (0, 3)
-            && found.blame == Blame::Second
+            && found.blame == Blame::Nobody
             && matches!(found.evidence, Evidence::BridgeId(_))
     };
     assert!(told.iter().any(named), "{told:?}");

@@ -7,10 +7,11 @@
 //! or a forger, and is told as that. A bridge that speaks spanning tree is named by its id, seen behind two ports of a VLAN.
 //! A guest that joins two VLANs is named by addresses that cross both ways ([`super::crossing`]).
 //!
-//! Who can be framed is not blamed ([`Blame`]): whoever has one port can send again what others send, and BPDUs with another's id, so
-//! for those only the port is to be shut by which they came later. An attacker with two ports of his own who knows when
-//! a quiet neighbour will speak can make that one look like a third. So what is found is told, and ports are shut for it
-//! only where somebody configured that.
+//! Who can be framed is not blamed ([`Blame`]): whoever has one port can send again what others send, and BPDUs with another's id. So
+//! for BPDUs no port is to be shut, and for a frame that goes round the one of the two that is not the declared home of its
+//! source, or, where there is none, the one by which it comes so often as no station that is well repeats itself. An attacker
+//! with two ports of his own can make a neighbour whose address nobody declares look like a third. So what is found is
+//! told, and ports are shut for it only where somebody configured that.
 //!
 //! Fed only with what the forwarding table found odd (a move, one it held back, or an address new in its VLAN) and with BPDUs: a
 //! frame that is where it was costs nothing. Memory is fixed; a newer address takes an older one's place.
@@ -45,6 +46,8 @@ pub struct Sighting {
     pub idle_seconds: u32,
     /// Slot index of where it was seen.
     pub seen_at: u16,
+    /// Slot index of the one port that says it is its own: at home there, whatever was seen before.
+    pub declared_at: Option<u16>,
     /// Of a frame to a group; `None`: to one station.
     pub flooded: Option<Fingerprint>,
 }
@@ -81,9 +84,9 @@ pub enum Evidence {
 pub enum Blame {
     /// Both: neither is the home of what came by them.
     Both,
-    /// The one it came by later. That breaks a loop; who forges hits himself, unless he makes his the first to be seen.
+    /// The one that is not its home. That breaks a loop; who sends again what another sends hits himself.
     Second,
-    /// None: it need not be a bridge, or is no loop.
+    /// None: it need not be a bridge, or is no loop, or might be another's doing.
     Nobody,
 }
 
@@ -154,7 +157,7 @@ impl Detector {
                 let found = Bridging {
                     ports: (home, seen_at),
                     evidence: Evidence::BridgeId(bridge),
-                    blame: Blame::Second,
+                    blame: Blame::Nobody,
                 };
                 self.tell(found, now)
             }

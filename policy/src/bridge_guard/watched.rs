@@ -18,8 +18,10 @@ const RETURN_SPAN: u64 = Time::SECOND / 10;
 /// So often the same flooded frame comes by a port that does not have its source, [`ECHO_SPAN`] at most after the first,
 /// until it is one that goes round: a station says a thing of its own accord five times in a row at most (what virtual routers
 /// repeat when they take over), and a loop thousands of times.
-const ECHOES: u8 = 8;
+const ECHOES: u16 = 8;
 const ECHO_SPAN: u64 = Time::SECOND / 4;
+/// So often it comes in that time where nothing holds a loop back, and no station that is well says one thing so often.
+const STORM: u16 = 256;
 
 /// One flooded frame, as a sample of what goes round.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +29,7 @@ struct Echo {
     print: Fingerprint,
     seen_at: u16,
     first: Time,
-    times: u8,
+    times: u16,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +75,9 @@ impl Watched {
 
     /// It was seen once more; what that says.
     pub(super) fn sighted(&mut self, sighting: &Sighting, now: Time) -> Option<Bridging> {
-        if self.home == NOBODY {
+        if let Some(declared_at) = sighting.declared_at {
+            self.home = declared_at;
+        } else if self.home == NOBODY {
             self.home = if sighting.idle_seconds >= QUIET_SECONDS {
                 sighting.seen_at
             } else {
@@ -87,15 +91,10 @@ impl Watched {
             };
         }
         self.last = now;
-        let goes_round = self.echoed(sighting, now);
-        let (vlan, mac) = (sighting.vlan, sighting.mac);
+        let echoes = self.echoes(sighting, now);
         match self.placed(sighting, now) {
             Some(found) if found.blame == Blame::Both => Some(found),
-            _ if goes_round => Some(Bridging {
-                ports: (sighting.held_by, sighting.seen_at),
-                evidence: Evidence::Echo(vlan, mac),
-                blame: Blame::Second,
-            }),
+            _ if echoes >= ECHOES => Some(round(sighting, echoes)),
             found => found,
         }
     }
@@ -151,10 +150,10 @@ impl Watched {
         }
     }
 
-    /// Whether the frame is one that goes round. Of several that do, one is counted.
-    fn echoed(&mut self, sighting: &Sighting, now: Time) -> bool {
+    /// How often a frame that may be going round has come there lately. Of several that do, one is counted.
+    fn echoes(&mut self, sighting: &Sighting, now: Time) -> u16 {
         let Some(print) = sighting.flooded else {
-            return false;
+            return 0;
         };
         let seen_at = sighting.seen_at;
         let begins = Echo {
@@ -169,7 +168,24 @@ impl Watched {
         if is_past(echo) {
             *echo = begins;
         }
-        echo.times = echo.times.saturating_add(u8::from(echo.print == print));
-        echo.times >= ECHOES
+        echo.times = echo.times.saturating_add(u16::from(echo.print == print));
+        echo.times
+    }
+}
+
+/// What a frame says that goes round. Without a declared home only a storm of it says who is to be shut: the table may have its
+/// source where somebody put it while the owner was quiet, and the owner may say the same thing often.
+fn round(sighting: &Sighting, echoes: u16) -> Bridging {
+    let (held_by, seen_at) = (sighting.held_by, sighting.seen_at);
+    let (ports, blame) = match sighting.declared_at {
+        Some(home) if home == held_by => ((held_by, seen_at), Blame::Second),
+        Some(home) if home == seen_at => ((seen_at, held_by), Blame::Second),
+        _ if echoes >= STORM => ((held_by, seen_at), Blame::Second),
+        _ => ((held_by, seen_at), Blame::Nobody),
+    };
+    Bridging {
+        ports,
+        evidence: Evidence::Echo(sighting.vlan, sighting.mac),
+        blame,
     }
 }

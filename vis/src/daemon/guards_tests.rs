@@ -11,7 +11,7 @@ fn bridge(id: u64, interfaces: [u32; 2]) -> Found {
     Found {
         interfaces: interfaces.map(veth),
         evidence: Evidence::BridgeId(id),
-        blame: Blame::Second,
+        blame: Blame::Nobody,
         at: Duration::ZERO,
     }
 }
@@ -42,14 +42,14 @@ fn a_pair_is_remembered_once_for_each_thing_it_is_blamed_for() {
     for n in 0..5 {
         keeper.remember(bridge(n, [1, 2]));
     }
-    let conflict = Found {
-        evidence: Evidence::Conflict(VlanId::DEFAULT, Mac([2; 6])),
-        blame: Blame::Nobody,
+    let echo = Found {
+        evidence: Evidence::Echo(VlanId::DEFAULT, Mac([2; 6])),
+        blame: Blame::Second,
         ..bridge(0, [1, 2])
     };
-    keeper.remember(conflict);
+    keeper.remember(echo);
     let found: Vec<_> = keeper.found.iter().map(|one| one.evidence).collect();
-    assert_eq!(found, [conflict.evidence, Evidence::BridgeId(4)]);
+    assert_eq!(found, [echo.evidence, Evidence::BridgeId(4)]);
 }
 
 #[test]

@@ -369,6 +369,7 @@ impl Guards {
                     held_by,
                     idle_seconds,
                     seen_at: slot.index,
+                    declared_at: declared_at(&self.declared, (vlan, mac)),
                     flooded,
                 };
                 self.detector.sighted(sighting, seen)
@@ -479,10 +480,7 @@ fn in_use(
     (vlan, mac): (VlanId, Mac),
     now: Time,
 ) -> Option<u16> {
-    let first = declared.partition_point(|one| (one.vlan, one.mac) < (vlan, mac));
-    let said = declared.get(first..).unwrap_or_default().iter();
-    let said = said.take_while(|one| (one.vlan, one.mac) == (vlan, mac));
-    let mut owners = said.map(|one| one.slot.index);
+    let mut owners = who_declares(declared, (vlan, mac));
     match owners.next() {
         Some(first) if first == index || owners.any(|one| one == index) => None,
         Some(first) => Some(first),
@@ -491,4 +489,20 @@ fn in_use(
             seen.map(|slot| slot.index).filter(|&at| at != index)
         }
     }
+}
+
+/// The place of the only one that says the address is its own.
+fn declared_at(declared: &[Declared], address: (VlanId, Mac)) -> Option<u16> {
+    let mut owners = who_declares(declared, address);
+    owners.next().filter(|_| owners.next().is_none())
+}
+
+fn who_declares(
+    declared: &[Declared],
+    (vlan, mac): (VlanId, Mac),
+) -> impl Iterator<Item = u16> + '_ {
+    let first = declared.partition_point(|one| (one.vlan, one.mac) < (vlan, mac));
+    let said = declared.get(first..).unwrap_or_default().iter();
+    let said = said.take_while(move |one| (one.vlan, one.mac) == (vlan, mac));
+    said.map(|one| one.slot.index)
 }
