@@ -158,7 +158,8 @@ pub enum Conflict {
     AllAllowed,
     /// Without a name, the line allows all.
     #[error(
-        "nothing would be left of `vic allowed port-profile`, and without it every one is allowed: expected others to         be allowed first, or `no vic allowed port-profile` alone"
+        "nothing would be left of `vic allowed port-profile`, and without it every one is allowed: expected others to \
+         be allowed first, or `no vic allowed port-profile` alone"
     )]
     LastAllowed,
     /// The list does not take it.
