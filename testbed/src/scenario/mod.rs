@@ -32,6 +32,7 @@ mod profile_examples;
 mod qos;
 mod roles;
 mod scale;
+mod secure_away;
 mod shell;
 mod shipped_labs;
 mod side_by_side;
@@ -344,6 +345,13 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         needs: &[],
         demo: false,
         run: Run::Own(port_security::port_security),
+    },
+    Scenario {
+        name: "port-security-away",
+        about: "the secure addresses of a vNIC whose host is gone stay its own, over a restart, too",
+        needs: &[],
+        demo: false,
+        run: Run::Own(secure_away::secure_away),
     },
     Scenario {
         name: "live-change",

@@ -28,6 +28,9 @@ pub(super) fn port_security(binaries: &Binaries, report: &Report) -> Result<()> 
     let aged = age_begins(&lab, &hand)?;
     modes(&mut lab, &hand, report)?;
     elsewhere(&mut lab, &hand, report)?;
+    neighbours(&mut lab, &hand, report)?;
+    changes(&mut lab, &hand, report)?;
+    away(&mut lab, &hand, report)?;
     sticky(&mut lab, &hand, report)?;
     flood(&mut lab, report)?;
     age_ends(&mut lab, aged, report)?;
@@ -152,6 +155,146 @@ fn elsewhere(lab: &mut Lab, hand: &Hand, report: &Report) -> Result<()> {
         "interface ethernet 3",
         "no switchport port-security",
         &format!("no {line}"),
+    ])
+}
+
+/// A guest that is secured sends from the address of a gateway that is not.
+fn neighbours(lab: &mut Lab, hand: &Hand, report: &Report) -> Result<()> {
+    report.part("rules that change, addresses of others");
+    let gateway = station(0x700);
+    hand.types(&[
+        "configure",
+        "interface veth 1",
+        "switchport port-security maximum 3",
+        "switchport port-security violation restrict",
+        "switchport port-security",
+    ])?;
+    check(passes(lab, "n2", "eth0", gateway)?, || {
+        "the gateway may not send".to_owned()
+    })?;
+    let before = drops(lab, "port_security")?;
+    for _ in 0..5 {
+        says(lab, "g1", "eth0", gateway)?;
+    }
+    thread::sleep(Duration::from_millis(100));
+    let dropped = drops(lab, "port_security")? - before;
+    let passed = passes(lab, "n2", "eth0", gateway)?;
+    report.figure(
+        "a gateway's address sent by a secured guest",
+        format!("{dropped} of 5 dropped; the gateway's own {}", word(passed)),
+    );
+    check(dropped == 5 && passed, || {
+        format!("{dropped} dropped, and the gateway {}", word(passed))
+    })
+}
+
+/// The maximum of a port that has three addresses is lowered; and a port goes to another VLAN.
+fn changes(lab: &mut Lab, hand: &Hand, report: &Report) -> Result<()> {
+    let stations = [0x711, 0x712, 0x713].map(station);
+    for from in stations {
+        check(passes(lab, "g1", "eth0", from)?, || {
+            format!("{from} may not send")
+        })?;
+    }
+    hand.types(&[
+        "configure",
+        "interface veth 1",
+        "switchport port-security maximum 1",
+    ])?;
+    thread::sleep(Duration::from_millis(100));
+    let passed = stations.map(|from| passes(lab, "g1", "eth0", from));
+    let passed = passed.into_iter().collect::<Result<Vec<_>>>()?;
+    report.figure(
+        "of three addresses after `maximum 1`",
+        format!("{passed:?} pass"),
+    );
+    check(passed == [true, false, false], || {
+        format!("of three addresses {passed:?} pass")
+    })?;
+    let vlan = |hand: &Hand, number: &str| {
+        let line = format!("switchport access vlan {number}");
+        hand.types(&[
+            "configure",
+            "vlan 20",
+            "interface veth 1",
+            "switchport port-security violation shutdown",
+            &line,
+            "interface ethernet 2",
+            &line,
+        ])
+    };
+    for number in ["20", "10"] {
+        vlan(hand, number)?;
+        thread::sleep(Duration::from_millis(100));
+        let [from, ..] = stations;
+        check(passes(lab, "g1", "eth0", from)?, || {
+            format!("it may not send in VLAN {number}")
+        })?;
+    }
+    let shut = shut(lab)?;
+    report.figure(
+        "shut by going to another VLAN and back",
+        shut.len().to_string(),
+    );
+    check(shut.is_empty(), || format!("{shut:?}"))?;
+    hand.types(&[
+        "configure",
+        "interface veth 1",
+        "no switchport port-security",
+        "no switchport port-security violation",
+        "no switchport port-security maximum",
+        "no switchport access vlan",
+    ])
+}
+
+/// A vEth is away, and others send from its sticky address.
+fn away(lab: &mut Lab, hand: &Hand, report: &Report) -> Result<()> {
+    hand.types(&[
+        "configure",
+        "interface veth 2",
+        "switchport port-security mac-address sticky",
+        "switchport port-security",
+        "interface veth 1",
+        "switchport port-security violation protect",
+        "switchport port-security maximum 5",
+        "switchport port-security",
+    ])?;
+    let own = station(0x721);
+    check(passes(lab, "g2", "eth0", own)?, || {
+        "its own address may not send".to_owned()
+    })?;
+    // It is written within half a second.
+    thread::sleep(Duration::from_secs(1));
+    hand.types(&["configure", "interface veth 2", "no bind interface"])?;
+    thread::sleep(Duration::from_millis(200));
+    let thieves = [("g1", "eth0"), ("g4", "eth0"), ("n2", "eth0")];
+    let stolen = thieves.map(|(host, device)| passes(lab, host, device, own));
+    let stolen = stolen.into_iter().collect::<Result<Vec<_>>>()?;
+    hand.types(&[
+        "configure",
+        "interface veth 2",
+        "bind interface ethernet 1 channel 2",
+    ])?;
+    thread::sleep(Duration::from_millis(200));
+    let back = passes(lab, "g2", "eth0", own)?;
+    report.figure(
+        "the sticky address of a vEth that is away, sent by a secured guest, another one and a neighbour",
+        format!("{stolen:?} pass; its owner's, once back, {}", word(back)),
+    );
+    check(!stolen.contains(&true) && back, || {
+        format!("{stolen:?}, and its owner's {}", word(back))
+    })?;
+    hand.types(&[
+        "configure",
+        "interface veth 1",
+        "no switchport port-security",
+        "no switchport port-security violation",
+        "no switchport port-security maximum",
+        "interface veth 2",
+        "no switchport port-security",
+        "no switchport port-security mac-address sticky",
+        "end",
+        "clear port-security sticky",
     ])
 }
 

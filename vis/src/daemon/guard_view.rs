@@ -210,11 +210,12 @@ impl Daemon {
     async fn secure_addresses(&self) -> Result<ShowSecureAddresses, SuperviseError> {
         let (known, now) = self.secure().await?;
         let mut entries = Vec::new();
-        for interface in self.interfaces() {
-            let slot = self.slots.get(&interface);
-            let Some(known) = slot.and_then(|slot| known.get(&slot)) else {
-                continue;
-            };
+        // A vEth that is detached has its addresses, too, whether or not anything else is configured of it.
+        let holders = self.slots.iter();
+        let holders: BTreeMap<_, _> = holders
+            .filter_map(|(&interface, slot)| Some((interface, known.get(&slot)?)))
+            .collect();
+        for (interface, known) in holders {
             let rule = self
                 .effective(interface)
                 .and_then(|one| one.guards.security);
