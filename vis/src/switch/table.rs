@@ -11,18 +11,19 @@
               those `open` made room for"
 )]
 
+mod moves;
+mod records;
+
+pub(super) use moves::Away;
+
 use super::Time;
 use super::fairness::Ranking;
 use super::placement::Placement;
+use moves::Move;
 use niv::{Mac, Slot, VlanId};
 use policy::Seed;
+use records::{EMPTY, Ends, NONE, Record, key};
 use std::num::NonZeroU32;
-
-const NONE: u32 = u32::MAX;
-/// Moves of one address that are taken within a second (design.md section 5.6).
-const MOVES_A_SECOND: u8 = 3;
-/// In place of the number of moves: the address is being held where it is.
-const HELD: u8 = u8::MAX;
 
 /// What can be changed about the table while it runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,88 +106,6 @@ pub struct Foresight {
     pub holder: Option<Slot>,
 }
 
-/// Where an address was when it was last seen elsewhere.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Away {
-    /// Slot index of where it was then.
-    pub held_by: u16,
-    /// Seconds since its last frame there.
-    pub idle_seconds: u32,
-}
-
-/// What a move of an address comes to.
-enum Move {
-    /// It is being held where it is.
-    Held,
-    /// It moves, and a new second of moves begins.
-    First,
-    /// It moves, and had moved before in that second.
-    Further,
-    /// It is held from now on: at home.
-    OneTooMany,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Record {
-    /// VLAN in the top 16 bits, address below; 0: the position is empty (there is no VLAN 0).
-    key: u64,
-    all: Link,
-    owned: Link,
-    /// Second of the last frame.
-    seen: u32,
-    /// When the first of `moves`, or the hold, began.
-    since: u32,
-    /// Of the owner; once the place has another, the record is dead.
-    tenure: u16,
-    owner: u16,
-    /// Who had it before the first of `moves`, and the lower half of that one's tenure: asked for within a second, in which no
-    /// place has 256 holders.
-    home: u16,
-    home_tenure: u8,
-    moves: u8,
-}
-
-const _: () = assert!(size_of::<Record>() == 40);
-
-const EMPTY: Record = Record {
-    key: 0,
-    all: Link::ALONE,
-    owned: Link::ALONE,
-    seen: 0,
-    since: 0,
-    tenure: 0,
-    owner: 0,
-    home: 0,
-    home_tenure: 0,
-    moves: 0,
-};
-
-#[derive(Clone, Copy, Debug)]
-struct Link {
-    newer: u32,
-    older: u32,
-}
-
-impl Link {
-    const ALONE: Self = Self {
-        newer: NONE,
-        older: NONE,
-    };
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Ends {
-    newest: u32,
-    oldest: u32,
-}
-
-impl Ends {
-    const EMPTY: Self = Self {
-        newest: NONE,
-        oldest: NONE,
-    };
-}
-
 /// An owner's place: who holds it now, and its entries.
 #[derive(Clone, Copy, Debug)]
 struct Owner {
@@ -194,14 +113,6 @@ struct Owner {
     /// How many holders there have been. Where it begins anew nothing dead is left.
     tenure: u16,
     entries: Ends,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum List {
-    All,
-    Of(u16),
-    /// Those whose owner is gone: dead, waiting to be cleared away.
-    Dead,
 }
 
 /// The forwarding table. One worker owns it.
@@ -293,19 +204,6 @@ impl Table {
         }
     }
 
-    fn bury(&mut self, index: u16, entries: Ends) {
-        self.ranking.clear(index);
-        // In front of the dead there are already.
-        let first = self.ownerless.newest;
-        self.records[entries.oldest as usize].owned.older = first;
-        if first == NONE {
-            self.ownerless.oldest = entries.oldest;
-        } else {
-            self.records[first as usize].owned.newer = entries.oldest;
-        }
-        self.ownerless.newest = entries.newest;
-    }
-
     /// Places opened so far, closed again or not: 0..=65535.
     pub fn places(&self) -> u16 {
         self.owners.len() as u16
@@ -346,37 +244,6 @@ impl Table {
             self.remove(at);
         }
         self.insert(key, slot.index, now)
-    }
-
-    /// As [`Table::learn`] for a slot whose the address is: it moves there even if it is held elsewhere, and is at home there. The move
-    /// counts as any, so that who takes it away again and again is damped.
-    pub fn claim(&mut self, vlan: VlanId, mac: Mac, slot: Slot, now: Time) -> Learned {
-        if let (Some(tenure), Ok(at)) = (self.tenure_of(slot), self.find(key(vlan, mac))) {
-            let record = self.records[at];
-            if self.is_live(&record, now) && record.owner != slot.index {
-                let judged = self.judge_move(&record, now);
-                self.left(&record, now);
-                let record = &mut self.records[at];
-                if matches!(judged, Move::First | Move::Held) {
-                    record.since = now.low_millis();
-                }
-                record.moves = match judged {
-                    Move::First => 1,
-                    Move::Further => record.moves + 1,
-                    Move::Held | Move::OneTooMany => MOVES_A_SECOND,
-                };
-                record.home = slot.index;
-                record.home_tenure = tenure as u8;
-                self.give(at, slot.index, now);
-                return Learned::Moved;
-            }
-        }
-        self.learn(vlan, mac, slot, now)
-    }
-
-    /// Where the address was that [`Table::learn`] last said of that it moved or is held.
-    pub const fn away(&self) -> Away {
-        self.away
     }
 
     /// What [`Table::learn`] would do, without doing it.
@@ -502,256 +369,6 @@ impl Table {
         let owner = self.owners.get(usize::from(slot.index))?;
         (owner.slot == Some(slot)).then_some(owner.tenure)
     }
-
-    fn owner_list(&self, record: &Record) -> List {
-        if self.has_owner(record) {
-            List::Of(record.owner)
-        } else {
-            List::Dead
-        }
-    }
-
-    fn judge_move(&self, record: &Record, now: Time) -> Move {
-        let elapsed = now.low_millis().wrapping_sub(record.since);
-        match record.moves {
-            HELD if elapsed < self.parameters.hold_millis => Move::Held,
-            moves if moves == 0 || moves == HELD || elapsed >= 1000 => Move::First,
-            moves if moves < MOVES_A_SECOND => Move::Further,
-            _ => Move::OneTooMany,
-        }
-    }
-
-    fn move_to(&mut self, at: usize, to: u16, now: Time) -> Learned {
-        let judged = self.judge_move(&self.records[at], now);
-        let record = self.records[at];
-        self.left(&record, now);
-        let home = self.home_of(&record);
-        let record = &mut self.records[at];
-        let holder = match judged {
-            Move::Held => return Learned::Held,
-            Move::First => {
-                record.moves = 1;
-                record.since = now.low_millis();
-                record.home = record.owner;
-                record.home_tenure = record.tenure as u8;
-                to
-            }
-            Move::Further => {
-                record.moves += 1;
-                to
-            }
-            Move::OneTooMany => {
-                record.moves = HELD;
-                record.since = now.low_millis();
-                home
-            }
-        };
-        if holder != record.owner {
-            self.give(at, holder, now);
-        }
-        if holder == to {
-            Learned::Moved
-        } else {
-            Learned::Held
-        }
-    }
-
-    /// Keeps where an address was, for [`Table::away`].
-    fn left(&mut self, record: &Record, now: Time) {
-        self.away = Away {
-            held_by: record.owner,
-            idle_seconds: now.seconds().saturating_sub(record.seen),
-        };
-    }
-
-    /// Who had it before it began to move; if that one is gone, who has it.
-    fn home_of(&self, record: &Record) -> u16 {
-        let home = &self.owners[usize::from(record.home)];
-        if home.slot.is_some() && home.tenure as u8 == record.home_tenure {
-            record.home
-        } else {
-            record.owner
-        }
-    }
-
-    fn give(&mut self, at: usize, to: u16, now: Time) {
-        let record = &mut self.records[at];
-        let from = std::mem::replace(&mut record.owner, to);
-        record.tenure = self.owners[usize::from(to)].tenure;
-        record.seen = now.seconds();
-        self.unlink(at, List::All);
-        self.unlink(at, List::Of(from));
-        self.ranking.shrink(from);
-        self.link(at, List::All);
-        self.link(at, List::Of(to));
-        self.ranking.grow(to);
-    }
-
-    fn touch(&mut self, at: usize, owner: u16, now: Time) {
-        self.records[at].seen = now.seconds();
-        for list in [List::All, List::Of(owner)] {
-            self.unlink(at, list);
-            self.link(at, list);
-        }
-    }
-
-    fn insert(&mut self, key: u64, owner: u16, now: Time) -> Learned {
-        let mut learned = Learned::New;
-        if self.stored == self.capacity && !self.remove_one_gone(now) {
-            if let Some(richest) = self.ranking.richest(owner) {
-                self.remove(self.owners[usize::from(richest)].entries.oldest as usize);
-            }
-            learned = Learned::NewForAnother;
-        }
-        let (Ok(at) | Err(at)) = self.find(key);
-        self.records[at] = Record {
-            key,
-            owner,
-            tenure: self.owners[usize::from(owner)].tenure,
-            seen: now.seconds(),
-            ..EMPTY
-        };
-        self.stored += 1;
-        self.link(at, List::All);
-        self.link(at, List::Of(owner));
-        self.ranking.grow(owner);
-        learned
-    }
-
-    fn remove_one_gone(&mut self, now: Time) -> bool {
-        match self.oldest_gone(now) {
-            Some(at) => {
-                self.remove(at);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Where a record is that is dead or has aged out.
-    fn oldest_gone(&self, now: Time) -> Option<usize> {
-        if self.ownerless.oldest != NONE {
-            Some(self.ownerless.oldest as usize)
-        } else if self.all.oldest != NONE
-            && self.is_aged(&self.records[self.all.oldest as usize], now)
-        {
-            Some(self.all.oldest as usize)
-        } else {
-            None
-        }
-    }
-
-    fn remove(&mut self, at: usize) {
-        let record = self.records[at];
-        let list = self.owner_list(&record);
-        self.unlink(at, List::All);
-        self.unlink(at, list);
-        if let List::Of(owner) = list {
-            self.ranking.shrink(owner);
-        }
-        self.stored -= 1;
-        self.close_gap(at);
-    }
-
-    /// Moves later records of the run back to where a search that stops at a gap still finds them.
-    fn close_gap(&mut self, mut gap: usize) {
-        let mut at = gap;
-        loop {
-            at = (at + 1) & self.mask;
-            let record = self.records[at];
-            if record.key == 0 {
-                break;
-            }
-            let home = self.home(record.key);
-            if at.wrapping_sub(home) & self.mask >= at.wrapping_sub(gap) & self.mask {
-                self.records[gap] = record;
-                self.relink(gap, &record);
-                gap = at;
-            }
-        }
-        self.records[gap] = EMPTY;
-    }
-
-    /// The record now stands at `at`: tells its neighbours in both lists.
-    fn relink(&mut self, at: usize, record: &Record) {
-        for (list, link) in [
-            (List::All, record.all),
-            (self.owner_list(record), record.owned),
-        ] {
-            match link.newer {
-                NONE => self.ends(list).newest = at as u32,
-                newer => self.link_of(newer, list).older = at as u32,
-            }
-            match link.older {
-                NONE => self.ends(list).oldest = at as u32,
-                older => self.link_of(older, list).newer = at as u32,
-            }
-        }
-    }
-
-    /// Makes the record at `at` the newest of `list`.
-    fn link(&mut self, at: usize, list: List) {
-        let ends = self.ends(list);
-        let older = std::mem::replace(&mut ends.newest, at as u32);
-        if older == NONE {
-            ends.oldest = at as u32;
-        } else {
-            self.link_of(older, list).newer = at as u32;
-        }
-        *self.link_of(at as u32, list) = Link { newer: NONE, older };
-    }
-
-    fn unlink(&mut self, at: usize, list: List) {
-        let Link { newer, older } = *self.link_of(at as u32, list);
-        match newer {
-            NONE => self.ends(list).newest = older,
-            newer => self.link_of(newer, list).older = older,
-        }
-        match older {
-            NONE => self.ends(list).oldest = newer,
-            older => self.link_of(older, list).newer = newer,
-        }
-    }
-
-    fn link_of(&mut self, at: u32, list: List) -> &mut Link {
-        let record = &mut self.records[at as usize];
-        match list {
-            List::All => &mut record.all,
-            List::Of(_) | List::Dead => &mut record.owned,
-        }
-    }
-
-    fn ends(&mut self, list: List) -> &mut Ends {
-        match list {
-            List::All => &mut self.all,
-            List::Of(owner) => &mut self.owners[usize::from(owner)].entries,
-            List::Dead => &mut self.ownerless,
-        }
-    }
-
-    /// Where the key is, or the gap where the search for it ended. There always is a gap: the array is
-    /// longer than the capacity.
-    // Always: it would else be called, for the way of a frame is compiled twice.
-    #[inline(always)]
-    fn find(&self, key: u64) -> Result<usize, usize> {
-        let mut at = self.home(key);
-        loop {
-            match self.records[at].key {
-                found if found == key => return Ok(at),
-                0 => return Err(at),
-                _ => at = (at + 1) & self.mask,
-            }
-        }
-    }
-
-    #[inline]
-    fn home(&self, key: u64) -> usize {
-        self.placement.of(key) as usize & self.mask
-    }
-}
-
-fn key(vlan: VlanId, mac: Mac) -> u64 {
-    u64::from(vlan.get()) << 48 | mac.to_u64()
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use super::records::List;
 use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
