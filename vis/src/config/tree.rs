@@ -296,9 +296,9 @@ pub fn offers(roots: &'static [Node], text: &str) -> Vec<&'static Node> {
         }
         match at.step(word) {
             Step::Word(node) => at.enter(node),
-            Step::Value(node, kind) if !kind.takes_the_rest() && kind.read(word).is_ok() => {
-                at.enter(node);
-            }
+            // All that follows is still it.
+            Step::Value(node, kind) if kind.takes_the_rest() => return vec![node],
+            Step::Value(node, kind) if kind.read(word).is_ok() => at.enter(node),
             Step::Glued(node, keyword) => {
                 words.at = offset + keyword;
                 at.enter(node);

@@ -135,6 +135,15 @@ fn a_question_mark_lists_what_may_stand_there() {
 }
 
 #[test]
+fn a_question_mark_inside_a_value_of_several_words_lists_that_value() {
+    assert_eq!(
+        labels(Mode::Exec, "show vlan | include a "),
+        ["PATTERN", "<cr>"]
+    );
+    assert_eq!(labels(Mode::Exec, "show vlan | include [a "), ["PATTERN"]);
+}
+
+#[test]
 fn a_question_mark_inside_a_rule_lists_what_may_stand_there() {
     let mode = Mode::AccessList(policy::acl::Family::Ipv4);
     assert_eq!(
