@@ -348,7 +348,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "port-security-away",
-        about: "the secure addresses of a vNIC whose host is gone stay its own, over a restart, too",
+        about: "the secure addresses of a vNIC that is detached stay its own, over a restart, too",
         needs: &[],
         demo: false,
         run: Run::Own(secure_away::secure_away),

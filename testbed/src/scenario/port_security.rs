@@ -265,7 +265,7 @@ fn away(lab: &mut Lab, hand: &Hand, report: &Report) -> Result<()> {
     })?;
     // It is written within half a second.
     thread::sleep(Duration::from_secs(1));
-    hand.types(&["configure", "interface veth 2", "no bind interface"])?;
+    hand.types(&["configure", "interface veth 2", "no bind"])?;
     thread::sleep(Duration::from_millis(200));
     let thieves = [("g1", "eth0"), ("g4", "eth0"), ("n2", "eth0")];
     let stolen = thieves.map(|(host, device)| passes(lab, host, device, own));

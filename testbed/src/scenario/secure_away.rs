@@ -1,6 +1,6 @@
-//! What belongs to a vNIC that is away: the secure addresses of a vEth whose host is gone, of which nothing is configured.
+//! What belongs to a vNIC that is away: the secure addresses of a vEth that is detached, of which nothing is configured.
 
-use super::guard_lab::{Hand, WITHIN, came, drops, frame, until, watch};
+use super::guard_lab::{WITHIN, came, drops, frame, station, until, watch};
 use super::vic::{DEVICE, GUESTS, attach_as, settle_in, taken_at, they_talk};
 use crate::binaries::Binaries;
 use crate::endpoint::frame::Source;
@@ -59,28 +59,28 @@ pub(super) fn secure_away(binaries: &Binaries, report: &Report) -> Result<()> {
     }
     they_talk(&lab)?;
     let veth = json!({"veth": veths.first()});
-    let own = lab.host("g1")?.device(DEVICE)?.mac;
+    let own = lab.host("g1")?.device(DEVICE)?.mac.unwrap_or_default();
     check(listed(&mut lab, &veth)?.contains(&own), || {
         format!("{own} is not secure at {veth}")
     })?;
     // It is written within half a second.
     thread::sleep(Duration::from_secs(1));
 
-    lab.daemon("h1")?.kill()?;
-    until("the vNIC is away", WITHIN, || {
-        let shown = lab.daemon("vis")?.show(&["niv", "vif"])?;
-        Ok(!shown.contains("Veth1 "))
-    })?;
+    lab.daemon("h1")?.ask(&["detach", "g1"])?;
     stays_its_own(&mut lab, (&veth, own), report, "away")?;
 
-    // And in the next life of the switch, before the host is back.
+    // And in the next life of the switch.
     lab.daemon("vis")?.kill()?;
     lab.daemon("vis")?.restart()?;
-    taken_at(&mut lab, "h2", "g2")?;
+    until("the other guest is heard again", WITHIN, || {
+        Ok(sends(&lab, ("g2", "n1"), station(2), 1)? == 1)
+    })?;
     stays_its_own(&mut lab, (&veth, own), report, "away, after a restart")?;
 
-    lab.daemon("h1")?.restart()?;
+    let [first, ..] = GUESTS;
+    attach_as(&mut lab, "h1", first, "own")?;
     taken_at(&mut lab, "h1", "g1")?;
+    settle_in(&lab, "g1", 1)?;
     they_talk(&lab)?;
     report.figure("its owner, once it is back", "is heard");
     lab.check_alive()
@@ -98,12 +98,7 @@ fn stays_its_own(
     })?;
     for (thief, hears) in [("g2", "n1"), ("n1", "g2")] {
         let before = drops(lab, "port_security")?;
-        let heard = watch(lab, hears)?;
-        let mut source = Source::open(&lab.host(thief)?.netns, DEVICE)?;
-        for _ in 0..TRIES {
-            source.send(&frame(Mac::BROADCAST, own, 60))?;
-        }
-        let came = came(&heard, own)?;
+        let came = sends(lab, (thief, hears), own, TRIES)?;
         let dropped = drops(lab, "port_security")? - before;
         report.figure(
             &format!("its address while it is {when}, sent by {thief}"),
@@ -114,6 +109,16 @@ fn stays_its_own(
         })?;
     }
     Ok(())
+}
+
+/// Broadcasts of that source by one; how many another hears.
+fn sends(lab: &Lab, (one, other): (&str, &str), from: Mac, times: u64) -> Result<usize> {
+    let heard = watch(lab, other)?;
+    let mut source = Source::open(&lab.host(one)?.netns, DEVICE)?;
+    for _ in 0..times {
+        source.send(&frame(Mac::BROADCAST, from, 60))?;
+    }
+    came(&heard, from)
 }
 
 /// The secure addresses of an interface.
