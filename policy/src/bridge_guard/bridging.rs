@@ -24,7 +24,7 @@ use niv::{Mac, VlanId};
 
 /// A bridge says hello every 2 seconds, and may miss some.
 const HELLO_KEPT: u64 = 3 * 2 * Time::SECOND;
-/// A pair of ports is told again after this.
+/// A pair of ports is told again after this, for the same kind of evidence.
 const TOLD_FOR: u64 = 10 * Time::SECOND;
 /// A pair that was told keeps its place from others for so long. So no more than [`TOLD`] pairs are told in a second.
 const TOLD_ALONE: u64 = Time::SECOND;
@@ -79,6 +79,19 @@ pub enum Evidence {
     Vlans(VlanId, VlanId),
 }
 
+impl Evidence {
+    /// A number for each kind, 0..=4.
+    const fn kind(self) -> u8 {
+        match self {
+            Self::Address(..) => 0,
+            Self::Echo(..) => 1,
+            Self::BridgeId(_) => 2,
+            Self::Conflict(..) => 3,
+            Self::Vlans(..) => 4,
+        }
+    }
+}
+
 /// Which of two ports is to be shut, where that is configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
@@ -125,7 +138,7 @@ impl Detector {
         }
     }
 
-    /// An address was seen elsewhere. Returns the ports it gives away, each pair at most once in ten seconds.
+    /// An address was seen elsewhere. Returns the ports it gives away, each pair at most once in ten seconds for each kind of evidence.
     pub fn sighted(&mut self, sighting: Sighting, now: Time) -> Option<Bridging> {
         let key = u64::from(sighting.vlan.get()) << 48 | sighting.mac.to_u64();
         let place = self.seed.scatter(key) as usize % WATCHED;
@@ -191,11 +204,12 @@ impl Detector {
 
     fn tell(&mut self, found: Bridging, now: Time) -> Option<Bridging> {
         let (a, b) = pair(&found);
-        let key = u64::from(a) << 24 | u64::from(b) << 8 | found.blame as u64;
+        let what = (found.evidence.kind(), found.blame);
+        let key = u64::from(a) << 24 | u64::from(b) << 8 | u64::from(what.0) << 4 | what.1 as u64;
         let place = self.seed.scatter(key) as usize % TOLD;
         let told = self.told.get_mut(place)?;
         if let Some((before, at)) = told {
-            let is_same = pair(before) == (a, b) && before.blame == found.blame;
+            let is_same = pair(before) == (a, b) && (before.evidence.kind(), before.blame) == what;
             let quiet = if is_same { TOLD_FOR } else { TOLD_ALONE };
             if now.nanos_since(*at) < quiet {
                 return None;

@@ -385,6 +385,18 @@ fn a_guest_that_joins_two_vlans_is_told_by_what_crosses_both_ways_and_nobody_is_
 }
 
 #[test]
+fn what_is_told_of_a_pair_hides_nothing_else_of_it() {
+    let mut joined = Joined::new();
+    assert_eq!(joined.arrives(10, 1, HOME, 0), None);
+    assert_eq!(joined.arrives(20, 2, HOME + 1, 0), None);
+    assert_eq!(joined.detector.bpdu(VLAN, 77, V1, at(9)), None);
+    let bpdus = joined.detector.bpdu(VLAN, 77, V2, at(9));
+    assert_eq!(bpdus, named(77, (V1, V2)));
+    assert_eq!(joined.arrives(20, 1, V2, 10), None);
+    assert!(joined.arrives(10, 2, V1, 11).is_some());
+}
+
+#[test]
 fn one_address_in_two_vlans_joins_none() {
     // A station with a leg in each, and one on a trunk.
     let mut joined = Joined::new();
