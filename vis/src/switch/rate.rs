@@ -10,7 +10,6 @@ use super::snapshot::BridgePort;
 use super::trail::{Step, Trail};
 use super::{Membership, Time};
 use niv::{DropReason, VlanTag, Weight};
-use packet_io::Edit;
 use policy::marking::{CosRule, Marked, Marking, color_leaving, color_of};
 use policy::rate::{Color, Policed, Policer, PolicerState, Train};
 use std::num::NonZeroU16;
@@ -229,7 +228,7 @@ fn arriving(
     Ok(())
 }
 
-/// The stage on the way out, for one copy: how much of it leaves.
+/// The stage on the way out, for one copy: how many segments of it leave; `None`: all.
 #[inline(always)]
 pub(super) fn egress(
     trail: &mut impl Trail,
@@ -237,10 +236,10 @@ pub(super) fn egress(
     to: &BridgePort,
     membership: Membership,
     frame: &Frame<'_>,
-) -> Result<Edit, DropReason> {
+) -> Result<Option<NonZeroU16>, DropReason> {
     let policer = to.policy.rates.as_ref();
     match policer.and_then(|rates| rates.police_out.as_ref()) {
-        None => Ok(frame.edit),
+        None => Ok(frame.edit.segments),
         Some(policer) => leaving(trail, now, to, policer, membership, frame),
     }
 }
@@ -253,7 +252,7 @@ fn leaving(
     policer: &Policer,
     membership: Membership,
     frame: &Frame<'_>,
-) -> Result<Edit, DropReason> {
+) -> Result<Option<NonZeroU16>, DropReason> {
     let tagged = matches!(membership, Membership::Tagged | Membership::TaggedAs(_));
     let train = frame.train(tagged);
     let state = &mut trail.kept(to.slot.index).police_out;
@@ -261,7 +260,7 @@ fn leaving(
     trail.step(policed(Way::Out, verdict, train));
     let segments = first(train, verdict.pass).ok_or(DropReason::PolicerOut)?;
     if segments.is_none() {
-        return Ok(frame.edit);
+        return Ok(frame.edit.segments);
     }
     let (all, passed) = (train.first(train.segments()), train.first(verdict.pass));
     let rest = Weight {
@@ -269,8 +268,5 @@ fn leaving(
         octets: all.octets - passed.octets,
     };
     trail.drop_copy(Account::Port(to.slot.index), DropReason::PolicerOut, rest);
-    Ok(Edit {
-        segments,
-        ..frame.edit
-    })
+    Ok(segments)
 }

@@ -21,7 +21,7 @@ use policy::acl::{AccessList, Hits, ListName};
 use policy::err_disable::Cause;
 use policy::security::Admission;
 use std::collections::BTreeSet;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::sync::Arc;
 use vntag::ethertype;
 
@@ -477,7 +477,9 @@ impl<T: Trail> Copies<'_, T> {
         let account = Account::List { place, left_out };
         let tag = self.tag(membership, vlan);
         let outgoing = edge::depart_to_list(self.frame, self.from.home, list.device, list.id, tag)
-            .map(|departure| self.leaving(list.device, account, departure, self.frame.edit))
+            .map(|departure| {
+                self.leaving(list.device, account, departure, self.frame.edit.segments)
+            })
             .map_err(|_| DropReason::Truncated);
         self.push(account, outgoing);
     }
@@ -493,12 +495,12 @@ impl<T: Trail> Copies<'_, T> {
     #[inline(always)]
     fn outgoing(&mut self, to: &BridgePort, vlan: VlanId) -> Result<Outgoing, DropReason> {
         let membership = pipeline::admit(self.trail, to, vlan, self.frame)?;
-        let edit = rate::egress(self.trail, self.now, to, membership, self.frame)?;
+        let segments = rate::egress(self.trail, self.now, to, membership, self.frame)?;
         let tag = self.tag(membership, vlan);
         let departure = edge::depart(self.frame, self.from.home, to.home, tag)
             .map_err(|_| DropReason::Truncated)?;
         let account = Account::Port(to.slot.index);
-        Ok(self.leaving(to.home.device, account, departure, edit))
+        Ok(self.leaving(to.home.device, account, departure, segments))
     }
 
     #[inline]
@@ -524,7 +526,7 @@ impl<T: Trail> Copies<'_, T> {
         port: PortId,
         account: Account,
         departure: Departure,
-        edit: Edit,
+        segments: Option<NonZeroU16>,
     ) -> Outgoing {
         Outgoing {
             port,
@@ -532,7 +534,10 @@ impl<T: Trail> Copies<'_, T> {
             frame: self.index,
             gather: departure.gather,
             uncounted: departure.uncounted,
-            edit,
+            edit: Edit {
+                rewrite: self.frame.edit.rewrite,
+                segments,
+            },
         }
     }
 }
