@@ -156,10 +156,10 @@ pub(crate) fn private(topology: &mut Topology) {
     };
     let vlans = Arc::new(PrivateVlans::new(&[domain]).unwrap());
     for port in &mut topology.ports {
-        port.vlan = VlanPolicy::Private(Arc::new(PrivatePolicy {
-            port: PrivatePort::Host(VLAN),
-            vlans: Arc::clone(&vlans),
-        }));
+        port.vlan = VlanPolicy::Private(Arc::new(PrivatePolicy::new(
+            PrivatePort::Host(VLAN),
+            Arc::clone(&vlans),
+        )));
     }
     topology.vlans.insert(primary);
     topology.private = Some(vlans);

@@ -316,6 +316,37 @@ fn a_gateway_behind_another_switch_is_held_there_once_a_host_took_its_address_to
 }
 
 #[test]
+fn hosts_of_a_vlan_that_carries_nothing_get_nothing_of_the_others() {
+    for lists in [false, true] {
+        let (mut lab, _) = lab();
+        for port in 0..=TRUNK {
+            send(&mut lab, port, &broadcast(port as u8));
+        }
+        lab.change(|topology| {
+            topology.vlans = "10,100,102-103".parse().unwrap();
+            topology.inactive = "101".parse().unwrap();
+        });
+        if lists {
+            with_lists(&mut lab);
+        }
+        let silent = [ISOLATED[0], ISOLATED[1], PLAIN];
+        let others = (0..=TRUNK).filter(|port| !silent.contains(port));
+        for from in [PROMISCUOUS, TRUNK] {
+            let expected = others.clone().filter(|&to| to != from).collect();
+            let flooded = heard(&mut lab, |lab| send(lab, from, &broadcast(from as u8)));
+            assert_eq!(flooded, expected, "from {from}, lists {lists}");
+            for to in silent {
+                let frame = lab::ethernet(mac(to as u8), mac(from as u8), &[0x08, 0], 46);
+                let before = lab.port(to).egress.dropped.get(DropReason::VlanInactive);
+                assert_eq!(heard(&mut lab, |lab| send(lab, from, &frame)), [].into());
+                let after = lab.port(to).egress.dropped.get(DropReason::VlanInactive);
+                assert_eq!(after - before, 1, "{from} to {to}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_role_changes_live() {
     let (mut lab, vlans) = lab();
     with_lists(&mut lab);

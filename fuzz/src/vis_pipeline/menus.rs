@@ -290,7 +290,7 @@ pub(super) fn vlans(entry: u8) -> Option<VlanPolicy> {
         _ => return access(20),
     };
     let vlans = PRIVATE.clone()?;
-    Some(VlanPolicy::Private(Arc::new(PrivatePolicy { port, vlans })))
+    Some(VlanPolicy::Private(Arc::new(PrivatePolicy::new(port, vlans))))
 }
 
 fn promiscuous(primary: u16, mapped: &[u16]) -> Option<PrivatePort> {

@@ -57,10 +57,7 @@ pub(super) fn policy(
         PrivateMembership::Host(None) | PrivateMembership::Promiscuous(None) => return nothing(),
     };
     match vlans {
-        Some(vlans) => VlanPolicy::Private(Arc::new(PrivatePolicy {
-            port,
-            vlans: Arc::clone(vlans),
-        })),
+        Some(vlans) => VlanPolicy::Private(Arc::new(PrivatePolicy::new(port, Arc::clone(vlans)))),
         None => nothing(),
     }
 }

@@ -18,9 +18,32 @@ pub struct PrivatePolicy {
     pub port: PrivatePort,
     /// The switch's domains: those of [`super::Topology::private`].
     pub vlans: Arc<PrivateVlans>,
+    /// It is a host of a VLAN that carries nothing.
+    is_silent: bool,
 }
 
 impl PrivatePolicy {
+    /// Of a port with that part.
+    pub const fn new(port: PrivatePort, vlans: Arc<PrivateVlans>) -> Self {
+        Self {
+            port,
+            vlans,
+            is_silent: false,
+        }
+    }
+
+    /// As it is where only the VLANs in `carrying` carry frames: whose own VLAN does not gets nothing, in whichever VLAN it travels.
+    pub(super) fn in_force(&self, carrying: &VlanSet) -> Self {
+        Self {
+            is_silent: self.is_silent_among(carrying),
+            ..self.clone()
+        }
+    }
+
+    fn is_silent_among(&self, carrying: &VlanSet) -> bool {
+        matches!(self.port, PrivatePort::Host(own) if !carrying.contains(own))
+    }
+
     pub(super) fn classify(
         &self,
         tag: Option<VlanTag>,
@@ -30,17 +53,28 @@ impl PrivatePolicy {
     }
 
     pub(super) fn membership(&self, vlan: VlanId) -> Membership {
+        if self.is_silent {
+            return Membership::No;
+        }
         membership(self.vlans.leave(&self.port, vlan), vlan)
     }
 
     pub(super) fn each_use(&self, defined: &VlanSet, mut each: impl FnMut(VlanId, Membership)) {
+        if self.is_silent_among(defined) {
+            return;
+        }
         self.vlans.each_leave(&self.port, defined, |vlan, leave| {
             each(vlan, membership(leave, vlan));
         });
     }
 
-    pub(super) fn is_of_domain(&self, vlan: VlanId) -> bool {
-        self.vlans.is_of_domain(&self.port, vlan)
+    /// Why no frame of `vlan` leaves by this port, which is not a member.
+    pub(super) fn apart(&self, vlan: VlanId) -> DropReason {
+        match (self.vlans.is_of_domain(&self.port, vlan), self.is_silent) {
+            (false, _) => DropReason::NotMember,
+            (true, false) => DropReason::PrivateVlan,
+            (true, true) => DropReason::VlanInactive,
+        }
     }
 
     fn holds_addresses(&self, vlan: VlanId) -> bool {

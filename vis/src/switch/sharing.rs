@@ -252,7 +252,7 @@ mod tests {
         ];
         port.prop_map(move |port| {
             let vlans = Arc::clone(&vlans);
-            VlanPolicy::Private(Arc::new(PrivatePolicy { port, vlans }))
+            VlanPolicy::Private(Arc::new(PrivatePolicy::new(port, vlans)))
         })
     }
 

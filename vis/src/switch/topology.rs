@@ -233,7 +233,7 @@ impl Topology {
                     device: plan.device,
                     attachment,
                 },
-                vlan: plan.vlan.clone(),
+                vlan: plan.vlan.in_force(&self.vlans),
                 state: plan.state,
                 mtu: plan.mtu,
                 policy: plan.policy.placed(&filters),

@@ -78,11 +78,19 @@ impl VlanPolicy {
         }
     }
 
+    /// As it is where only the VLANs in `carrying` carry frames.
+    pub(super) fn in_force(&self, carrying: &VlanSet) -> Self {
+        match self {
+            Self::Private(policy) => Self::Private(Arc::new(policy.in_force(carrying))),
+            Self::Access(_) | Self::Trunk { .. } => self.clone(),
+        }
+    }
+
     /// Why no frame of `vlan` leaves by this port, which is not a member.
     pub(super) fn apart(&self, vlan: VlanId) -> DropReason {
         match self {
-            Self::Private(policy) if policy.is_of_domain(vlan) => DropReason::PrivateVlan,
-            _ => DropReason::NotMember,
+            Self::Private(policy) => policy.apart(vlan),
+            Self::Access(_) | Self::Trunk { .. } => DropReason::NotMember,
         }
     }
 }

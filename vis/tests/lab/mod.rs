@@ -271,7 +271,7 @@ pub(crate) fn private_vlans(domains: &[(u16, Option<u16>, &[u16])]) -> Arc<Priva
 
 fn private(vlans: &Arc<PrivateVlans>, port: PrivatePort) -> VlanPolicy {
     let vlans = Arc::clone(vlans);
-    VlanPolicy::Private(Arc::new(PrivatePolicy { port, vlans }))
+    VlanPolicy::Private(Arc::new(PrivatePolicy::new(port, vlans)))
 }
 
 pub(crate) fn host(vlans: &Arc<PrivateVlans>, secondary: u16) -> VlanPolicy {

@@ -285,7 +285,7 @@ impl Model {
                     .ports
                     .iter()
                     .filter(|port| port.state == PortState::Forwarding)
-                    .filter(|port| leaves(&port.vlan, vlan).is_some())
+                    .filter(|port| leaves(&port.vlan, vlan).is_some() && !is_silent(topology, port))
                     .filter(|port| whose(port) != source)
                     .collect();
                 let reason = if members.is_empty() {
@@ -301,11 +301,13 @@ impl Model {
         self.source = Some(source);
         let mut copies = Vec::new();
         for to in to {
-            let leave = leaves(&to.vlan, vlan);
+            let silent = is_silent(topology, to);
+            let leave = leaves(&to.vlan, vlan).filter(|_| !silent);
             let apart = leave.is_none() && is_of_domain(&to.vlan, vlan);
             let doubled = tag.is_some() && VLAN_TAGS.contains(&ethertype(rest, 0).unwrap());
             let refusals = [
                 (!open(to.state), "out:destination_shut"),
+                (apart && silent, "out:vlan_inactive"),
                 (apart, "out:private_vlan"),
                 (leave.is_none(), "out:not_member"),
                 (doubled && leave == Some(None), "out:inner_tag"),
@@ -738,6 +740,15 @@ fn is_of_domain(policy: &VlanPolicy, vlan: u16) -> bool {
         }
         PrivatePort::SwitchTrunk(_) => panic!("not made here"),
     }
+}
+
+/// It is a host of a VLAN that carries nothing.
+fn is_silent(topology: &Topology, port: &PortPlan) -> bool {
+    let VlanPolicy::Private(policy) = &port.vlan else {
+        return false;
+    };
+    let carries = |own: VlanId| topology.vlans.iter().any(|vlan| vlan == own);
+    matches!(policy.port, PrivatePort::Host(own) if !carries(own))
 }
 
 /// Whether frames of `vlan` leave by a port with `policy`, and if so with which tag.
