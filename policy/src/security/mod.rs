@@ -53,6 +53,16 @@ pub enum Mode {
     Shutdown,
 }
 
+impl Mode {
+    /// For what somebody else may have brought about.
+    pub(super) const fn without_shutting(self) -> Self {
+        match self {
+            Self::Protect => Self::Protect,
+            Self::Restrict | Self::Shutdown => Self::Restrict,
+        }
+    }
+}
+
 /// When dynamic addresses are forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ageing {
@@ -133,6 +143,15 @@ impl SecureAddress {
             seen: Time::from_nanos(seen),
         })
     }
+}
+
+/// Another port that uses an address without its being secure there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Use {
+    /// It says that the address is its own.
+    Declared(u16),
+    /// The address was seen behind it lately, which whoever is there can bring about.
+    Seen(u16),
 }
 
 /// What becomes of a frame.

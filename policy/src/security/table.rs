@@ -6,7 +6,8 @@
 )]
 
 use super::{
-    Admission, Ageing, Kind, Mode, PortSecurity, Refused, SecureAddress, Violation, Why, key, parts,
+    Admission, Ageing, Kind, Mode, PortSecurity, Refused, SecureAddress, Use, Violation, Why, key,
+    parts,
 };
 use crate::{Seed, Time};
 use niv::{Mac, VlanId};
@@ -301,7 +302,7 @@ impl SecureTable {
         vlan: VlanId,
         mac: Mac,
         now: Time,
-        in_use: impl FnOnce() -> Option<u16>,
+        in_use: impl FnOnce() -> Option<Use>,
     ) -> Admission {
         match self.look(port, key(vlan, mac), now, in_use) {
             Finding::NotSecured => Admission::NotSecured,
@@ -324,7 +325,7 @@ impl SecureTable {
         vlan: VlanId,
         mac: Mac,
         now: Time,
-        in_use: impl FnOnce() -> Option<u16>,
+        in_use: impl FnOnce() -> Option<Use>,
     ) -> Admission {
         if self.set_aside == 0 {
             return Admission::NotSecured;
@@ -383,7 +384,7 @@ impl SecureTable {
         port: u16,
         key: u64,
         now: Time,
-        in_use: impl FnOnce() -> Option<u16>,
+        in_use: impl FnOnce() -> Option<Use>,
     ) -> Finding {
         let own = self.ports.get(usize::from(port));
         let rule = own.and_then(|own| own.rule);
@@ -419,8 +420,12 @@ impl SecureTable {
             }
         };
         match in_use() {
-            Some(other) => Finding::Violation(Why::InUse(other), rule.violation),
-            None => Finding::New(kind, aged),
+            Some(Use::Declared(other)) => Finding::Violation(Why::InUse(other), rule.violation),
+            // Somebody else may have sent from it so that its owner is shut. What was the port's own until it aged is its own.
+            Some(Use::Seen(other)) if !gives_up_own => {
+                Finding::Violation(Why::InUse(other), rule.violation.without_shutting())
+            }
+            Some(Use::Seen(_)) | None => Finding::New(kind, aged),
         }
     }
 

@@ -319,10 +319,40 @@ fn a_lowered_maximum_gives_up_what_was_learned_last_and_static_ones_at_the_end()
     );
 }
 
+/// Who sends from a neighbour's address where no port security is must not have that one shut, nor silenced.
+#[test]
+fn an_address_that_was_only_seen_elsewhere_shuts_no_port_and_takes_nothing_that_was_its_own() {
+    let aging = PortSecurity {
+        violation: Mode::Shutdown,
+        ageing: Ageing::Absolute(60),
+        ..rule(2)
+    };
+    let mut table = table(&[(A, aging)]);
+    let seen = || Some(Use::Seen(B));
+    let shuts = |admission| match admission {
+        Admission::Violation(violation) => violation.shut().is_some(),
+        _ => false,
+    };
+    let stranger = table.admit(A, vlan(), mac(1), at(0), seen);
+    assert_eq!(
+        (why(stranger), shuts(stranger)),
+        (Some(Why::InUse(B)), false)
+    );
+    let declared = || Some(Use::Declared(B));
+    let declared = table.admit(A, vlan(), mac(1), at(0), declared);
+    assert_eq!(
+        (why(declared), shuts(declared)),
+        (Some(Why::InUse(B)), true)
+    );
+    let learned = Admission::Learned(Kind::Dynamic);
+    assert_eq!(table.admit(A, vlan(), mac(2), at(0), || None), learned);
+    assert_eq!(table.admit(A, vlan(), mac(2), at(60), seen), learned);
+}
+
 #[test]
 fn an_address_that_somebody_uses_is_not_learned_and_one_that_is_known_is_not_asked_about() {
     let mut table = table(&[(A, rule(1))]);
-    let taken = || Some(B);
+    let taken = || Some(Use::Seen(B));
     for _ in 0..2 {
         let foreseen = table.foresee(A, vlan(), mac(1), at(0), taken);
         assert_eq!(why(foreseen), Some(Why::InUse(B)));

@@ -10,7 +10,9 @@ use niv::{Mac, Slot, VlanId, VlanSet};
 use policy::Seed;
 use policy::bridge_guard::{Bridging, Detector, Sighting};
 use policy::err_disable::Cause;
-use policy::security::{Admission, Kind, PortSecurity, Refused, SecureAddress, SecureTable, Why};
+use policy::security::{
+    Admission, Kind, PortSecurity, Refused, SecureAddress, SecureTable, Use, Why,
+};
 use policy::storm::Class;
 use std::sync::Arc;
 
@@ -479,14 +481,15 @@ fn in_use(
     index: u16,
     (vlan, mac): (VlanId, Mac),
     now: Time,
-) -> Option<u16> {
+) -> Option<Use> {
     let mut owners = who_declares(declared, (vlan, mac));
     match owners.next() {
         Some(first) if first == index || owners.any(|one| one == index) => None,
-        Some(first) => Some(first),
+        Some(first) => Some(Use::Declared(first)),
         None => {
             let seen = table.lookup(vlan, mac, now);
-            seen.map(|slot| slot.index).filter(|&at| at != index)
+            let elsewhere = seen.filter(|slot| slot.index != index);
+            elsewhere.map(|slot| Use::Seen(slot.index))
         }
     }
 }
