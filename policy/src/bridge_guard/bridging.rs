@@ -24,9 +24,9 @@ use niv::{Mac, VlanId};
 
 /// A bridge says hello every 2 seconds, and may miss some.
 const HELLO_KEPT: u64 = 3 * 2 * Time::SECOND;
-/// A pair of ports is told again after this, for the same kind of evidence.
+/// A pair of ports of which nobody is blamed is told again after this, for the same kind of evidence.
 const TOLD_FOR: u64 = 10 * Time::SECOND;
-/// A pair that was told keeps its place from others for so long. So no more than [`TOLD`] pairs are told in a second.
+/// Any other is told again after this; and a pair that was told keeps its place from others for so long. So no more than [`TOLD`] pairs are told in a second.
 const TOLD_ALONE: u64 = Time::SECOND;
 /// Addresses and bridges watched at a time, and pairs remembered as told.
 const WATCHED: usize = 256;
@@ -138,7 +138,7 @@ impl Detector {
         }
     }
 
-    /// An address was seen elsewhere. Returns the ports it gives away, each pair at most once in ten seconds for each kind of evidence.
+    /// An address was seen elsewhere. Returns the ports it gives away, each pair at most once in a second for each kind of evidence.
     pub fn sighted(&mut self, sighting: Sighting, now: Time) -> Option<Bridging> {
         let key = u64::from(sighting.vlan.get()) << 48 | sighting.mac.to_u64();
         let place = self.seed.scatter(key) as usize % WATCHED;
@@ -210,7 +210,9 @@ impl Detector {
         let told = self.told.get_mut(place)?;
         if let Some((before, at)) = told {
             let is_same = pair(before) == (a, b) && (before.evidence.kind(), before.blame) == what;
-            let quiet = if is_same { TOLD_FOR } else { TOLD_ALONE };
+            // What somebody is to be shut for is told for as long as it goes on: they may be open again, or to be shut only now.
+            let is_word = is_same && found.blame == Blame::Nobody;
+            let quiet = if is_word { TOLD_FOR } else { TOLD_ALONE };
             if now.nanos_since(*at) < quiet {
                 return None;
             }

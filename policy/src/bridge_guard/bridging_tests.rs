@@ -446,14 +446,22 @@ fn where_a_loop_left_an_address_a_second_ago_is_not_its_home() {
     assert_eq!(table.named(), [((V1, V2), false)]);
 }
 
+/// In a second, so that ports that came back or are to be shut only now are.
 #[test]
-fn a_pair_is_told_once_in_ten_seconds() {
+fn a_pair_is_told_once_in_ten_seconds_and_once_in_a_second_where_ports_are_blamed() {
     let mut table = Table::new(false);
     table.frame(mac(1), HOME, at(0));
     for n in 0..1_000 {
         table.frame(mac(1), V1, at(n * 20));
         table.frame(mac(1), V2, at(n * 20 + 10));
     }
+    assert_eq!(table.found.len(), 20);
+    let mut table = Table::new(false);
+    for n in 0..1_000 {
+        table.frame(mac(1), HOME, at(n * 20));
+        table.frame(mac(1), V1, at(n * 20 + 10));
+    }
+    assert!(table.found.iter().all(|one| one.blame == Blame::Nobody));
     assert_eq!(table.found.len(), 2);
 }
 
