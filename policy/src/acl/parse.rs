@@ -6,6 +6,7 @@ use super::parse_address::mac_pattern;
 use super::parse_ip::{IPV4, IPV6, ip_rule};
 use super::rule::{Action, Family, MacRule, Rule};
 use super::words::{END, LONGEST_LINE, ParseError, Problem, Words};
+use vntag::ethertype;
 
 const TEXT: &str = "<text>";
 
@@ -122,7 +123,9 @@ fn mac_rule(words: &mut Words<'_>, action: Action) -> Result<MacRule, ParseError
             .strip_prefix("0x")
             .or_else(|| word.strip_prefix("0X"))?;
         let all = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-        u16::from_str_radix(digits, 16).ok().filter(|_| all)
+        let number = u16::from_str_radix(digits, 16).ok().filter(|_| all);
+        // What is asked is what stands behind all tags.
+        number.filter(|number| !matches!(*number, ethertype::VLAN | ethertype::SERVICE_VLAN))
     };
     let mut ethertype = words.try_read(number);
     let mut logged = false;
@@ -134,7 +137,7 @@ fn mac_rule(words: &mut Words<'_>, action: Action) -> Result<MacRule, ParseError
             ethertype = words.keyword(names::ETHERTYPES)?;
             if ethertype.is_none() {
                 let names = names::ETHERTYPES.iter().map(|(name, _)| *name);
-                let more = ["<EtherType 0x0000-0xffff>", "log", END];
+                let more = ["<EtherType 0x0000-0xffff, no VLAN tag>", "log", END];
                 return Err(words.expected(names.chain(more)));
             }
         }

@@ -5,6 +5,7 @@ use super::parse_address::{ipv4_pattern, ipv6_pattern};
 use super::parse_options::Options;
 use super::pattern::Pattern;
 use super::rule::{Action, IpRule, PortRange, Ports, protocol};
+use super::view::is_extension;
 use super::words::{ParseError, Problem, Words};
 
 const PORT: &str = "<port 0-65535>";
@@ -15,6 +16,10 @@ pub(super) struct Dialect<const N: usize> {
     all: &'static str,
     icmp: u8,
     messages: Messages,
+    /// How numbers are said that are no words.
+    number: &'static str,
+    /// Those that no packet carries, and that no line can ask for.
+    carries_not: fn(u8) -> bool,
     pattern: fn(&mut Words<'_>) -> Result<Pattern<N>, ParseError>,
 }
 
@@ -22,6 +27,8 @@ pub(super) const IPV4: Dialect<4> = Dialect {
     all: "ip",
     icmp: protocol::ICMP,
     messages: names::ICMP,
+    number: "<protocol 0-255>",
+    carries_not: |_| false,
     pattern: ipv4_pattern,
 };
 
@@ -29,6 +36,9 @@ pub(super) const IPV6: Dialect<16> = Dialect {
     all: "ipv6",
     icmp: protocol::ICMPV6,
     messages: names::ICMPV6,
+    number: "<protocol 0-255, no extension header>",
+    // What is asked is what stands behind all of them.
+    carries_not: is_extension,
     pattern: ipv6_pattern,
 };
 
@@ -76,22 +86,17 @@ fn carried<const N: usize>(
 ) -> Result<Option<u8>, ParseError> {
     let mut known: Vec<(&'static str, Option<u8>)> = vec![(dialect.all, None)];
     known.push(("icmp", Some(dialect.icmp)));
-    known.extend(
-        names::PROTOCOLS
-            .iter()
-            .map(|(name, number)| (*name, Some(*number))),
-    );
-    if let Some(number) = words.try_read(|word| word.parse().ok()) {
+    let carried = |number: &u8| !(dialect.carries_not)(*number);
+    let some = names::PROTOCOLS
+        .iter()
+        .filter(|(_, number)| carried(number));
+    known.extend(some.map(|(name, number)| (*name, Some(*number))));
+    if let Some(number) = words.try_read(|word| word.parse().ok().filter(carried)) {
         return Ok(Some(number));
     }
     match words.keyword(&known)? {
         Some(protocol) => Ok(protocol),
-        None => Err(words.expected(
-            known
-                .iter()
-                .map(|(name, _)| *name)
-                .chain(["<protocol 0-255>"]),
-        )),
+        None => Err(words.expected(known.iter().map(|(name, _)| *name).chain([dialect.number]))),
     }
 }
 

@@ -344,7 +344,7 @@ mod extension {
 
 /// Whether `next` stands for an extension header.
 #[inline]
-const fn is_extension(next: u8) -> bool {
+pub(super) const fn is_extension(next: u8) -> bool {
     matches!(
         next,
         extension::HOP_BY_HOP

@@ -64,6 +64,20 @@ fn what_people_type_is_written_in_one_form() {
     );
 }
 
+/// A line that asked for it would decide nothing.
+#[test]
+fn what_is_always_looked_behind_is_no_protocol() {
+    for number in ["0", "43", "44", "51", "60", "135", "139", "140", "ahp"] {
+        let line = format!("deny {number} any any");
+        assert!(Line::parse(Family::Ipv6, &line).is_err(), "{line}");
+        assert!(Line::parse(Family::Ipv4, &line).is_ok(), "{line}");
+    }
+    for tag in ["0x8100", "0x88A8"] {
+        let line = format!("deny any any {tag}");
+        assert!(Line::parse(Family::Mac, &line).is_err(), "{line}");
+    }
+}
+
 /// Column, and one of the words that should stand there.
 #[test]
 fn an_error_says_where_and_what_was_expected() {
