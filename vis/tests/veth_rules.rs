@@ -474,6 +474,24 @@ fn a_link_without_a_session_keeps_its_lists_and_gets_no_new_ones() {
 }
 
 #[test]
+fn who_detaches_very_many_has_none_forgotten_but_those_of_that_link() {
+    let mut alone = Alone::new();
+    let attach_and_detach = |alone: &mut Alone, link, n: u32| {
+        alone.create(link, n).unwrap();
+        alone.accepted(link, n, 1);
+        alone.gone(link, n, 1, Code::DETACHED);
+        alone.record(n).number
+    };
+    let other = attach_and_detach(&mut alone, 2, 1);
+    let most = u32::try_from(MAX_DETACHED).unwrap();
+    for n in 2..=most + 20 {
+        attach_and_detach(&mut alone, 1, n);
+    }
+    assert_eq!(alone.record(1).number, other);
+    assert_eq!(alone.registry.records().count(), MAX_DETACHED);
+}
+
+#[test]
 fn a_number_that_the_configuration_speaks_of_is_given_to_nobody_when_its_vnic_is_forgotten() {
     let mut alone = Alone::new();
     let attach_and_detach = |alone: &mut Alone, n: u32| {

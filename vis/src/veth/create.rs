@@ -7,6 +7,7 @@ use super::record::{Move, Place, Record, Stage};
 use super::registry::{MAX_DETACHED, Registry};
 use crate::config::{EthernetId, InterfaceId, Membership, PrivateMembership, ProfileName, VethId};
 use niv::{Counters, Mac, VifId, VlanSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use vic::message::VifCreate;
 use vic::session::vis::Ask;
@@ -227,18 +228,26 @@ impl Registry {
         prepared
     }
 
-    /// Those detached longest ago, beyond the limit.
+    /// Beyond the limit, of the link that had the most of them, the one detached longest ago: so no host makes the switch
+    /// forget those of others.
     pub(super) fn forget_long_detached(&mut self) {
-        let mut detached: Vec<(Duration, Uuid)> = self
-            .records
-            .iter()
-            .filter(|(_, record)| record.stage == Stage::Detached)
-            .map(|(&uuid, record)| (record.since, uuid))
-            .collect();
-        if detached.len() > MAX_DETACHED {
-            detached.sort_unstable();
-            let beyond = detached.len() - MAX_DETACHED;
-            for (_, uuid) in detached.into_iter().take(beyond) {
+        let detached = |record: &Record| record.stage == Stage::Detached;
+        let mut beyond = self.records.values().filter(|one| detached(one)).count();
+        beyond = beyond.saturating_sub(MAX_DETACHED);
+        if beyond == 0 {
+            return;
+        }
+        let mut by_link: BTreeMap<_, BTreeSet<(Duration, Uuid)>> = BTreeMap::new();
+        for (&uuid, record) in self.records.iter().filter(|(_, one)| detached(one)) {
+            let link = record.last.map(|place| place.link);
+            by_link
+                .entry(link)
+                .or_default()
+                .insert((record.since, uuid));
+        }
+        for _ in 0..beyond {
+            let most = by_link.values_mut().max_by_key(|those| those.len());
+            if let Some((_, uuid)) = most.and_then(BTreeSet::pop_first) {
                 self.forget(uuid);
             }
         }

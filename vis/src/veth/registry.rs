@@ -14,7 +14,8 @@ use std::time::Duration;
 use vic::session::vis::VisSession;
 use vic::{Code, Refusal, Uuid};
 
-/// vEths that are kept after their IV let go of them: the one detached longest ago is forgotten first.
+/// vEths that are kept after their IV let go of them: of the link that had the most, the one detached longest ago is forgotten
+/// first.
 pub const MAX_DETACHED: usize = 1024;
 
 /// VIFs and lists that the switch does without, and that workers may still have in their hands.
