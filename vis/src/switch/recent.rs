@@ -9,6 +9,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// Flows of which one frame is kept, at most (ours): a few hundred KiB.
 pub const FLOWS: usize = 1024;
+/// Of those, for each bridge port: so nobody's flows take the places of many others'.
+const OF_A_PORT: usize = 32;
 /// Octets kept of a frame: all headers that anything here asks about.
 const HEAD: usize = 256;
 
@@ -42,7 +44,8 @@ impl Recent {
     }
 }
 
-/// The sample: one frame of each flow, as far as flows do not fall on the same place.
+/// The sample: one frame of each flow, as far as flows do not fall on the same place. Bridge ports share groups of
+/// [`OF_A_PORT`] places, by their slot index.
 #[derive(Clone, Debug)]
 pub struct Sample {
     places: Box<[Option<Recent>]>,
@@ -61,7 +64,8 @@ impl Sample {
     /// or that was cut short, is no sample of anything.
     #[cold]
     pub fn take(&mut self, link: Option<&Link>, device: PortId, frame: &RxFrame<'_>, at: Time) {
-        let Content::Frame(read) = edge::arrive(link, frame).content else {
+        let arrival = edge::arrive(link, frame);
+        let (Content::Frame(read), Some(owner)) = (arrival.content, arrival.owner) else {
             return;
         };
         let view = View::of(&Subject {
@@ -70,7 +74,8 @@ impl Sample {
             bytes: read.bytes,
             ethertype_at: read.skip.into(),
         });
-        let place = flow(device, &view) as usize % FLOWS;
+        let group = usize::from(owner) % (FLOWS / OF_A_PORT);
+        let place = group * OF_A_PORT + flow(owner, read.tag, &view) as usize % OF_A_PORT;
         let mut head = [0; HEAD];
         let kept = frame.bytes.len().min(HEAD);
         if let (Some(room), Some(octets)) = (head.get_mut(..kept), frame.bytes.get(..kept)) {
@@ -95,11 +100,12 @@ impl Sample {
     }
 }
 
-/// A number that frames of one flow have in common. Whoever sends may have flows fall together: their own and others' are
+/// A number that frames of one flow have in common. Whoever sends may have flows fall together: those of their group are
 /// then fewer in the sample, and nothing else.
-fn flow(device: PortId, view: &View) -> u64 {
+fn flow(owner: u16, tag: Option<VlanTag>, view: &View) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (device, view.destination, view.source, view.ethertype).hash(&mut hasher);
+    let vid = tag.map_or(0, VlanTag::vid);
+    (owner, vid, view.destination, view.source, view.ethertype).hash(&mut hasher);
     match &view.network {
         Network::Ipv4(packet) => of_packet(packet).hash(&mut hasher),
         Network::Ipv6(packet) => of_packet(packet).hash(&mut hasher),
@@ -161,6 +167,22 @@ mod tests {
         let mut kept: Vec<_> = sample.frames().map(|one| one.at.as_millis()).collect();
         kept.sort_unstable();
         assert_eq!(kept, [2, 3]);
+    }
+
+    #[test]
+    fn one_port_with_very_many_flows_leaves_the_sample_of_others_alone() {
+        let mut sample = Sample::default();
+        let quiet = frame(1);
+        let link = Link::Plain(Some(1));
+        sample.take(Some(&link), PortId(1), &received(&quiet), Time::default());
+        let link = Link::Plain(Some(0));
+        for n in 0..10_000u32 {
+            let mut bytes = frame(2);
+            bytes[7..11].copy_from_slice(&n.to_be_bytes());
+            sample.take(Some(&link), PortId(0), &received(&bytes), Time::default());
+        }
+        assert_eq!(sample.frames().count(), OF_A_PORT + 1);
+        assert!(sample.frames().any(|one| one.device == PortId(1)));
     }
 
     #[test]
