@@ -290,7 +290,7 @@ const VIC_ETHERNET: Node = word("vic", "The control protocol on this port").then
 const NO_ALLOWED: Build = |_| Some(Line::VicAllowed(None));
 const VIC_ALLOWED: Node = word("allowed", "What vNICs may ask for here").then(&[word(
     "port-profile",
-    "Only these port profiles",
+    "These port profiles, beside those that are allowed; without the line all are",
 )
 .no(NO_ALLOWED)
 .then(&[value(Kind::Profiles, "Their names")
