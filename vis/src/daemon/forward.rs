@@ -2,7 +2,7 @@
 
 use super::inbox::{Inbox, News};
 use crate::store::blocks::Blocks;
-use crate::switch::{Explanation, Recent, Sample, Snapshot, Switch, Time};
+use crate::switch::{Explanation, Guards, Recent, Sample, Snapshot, Switch, Time};
 use arc_swap::ArcSwap;
 use niv::{DropReason, PortId, Weight};
 use packet_io::worker::Forward;
@@ -68,25 +68,31 @@ impl Switching {
         self.switch.explain(&self.current, self.now, device, &frame)
     }
 
-    /// Frames that came lately, and the time.
-    pub(crate) fn sample(&self) -> (Vec<Recent>, Time) {
-        (self.recent.frames().cloned().collect(), self.now)
+    /// Frames that came lately, what guards would know by `other`, and the time.
+    pub(crate) fn sample(&self, other: &Snapshot) -> (Vec<Recent>, Guards, Time) {
+        let guards = self.switch.guards_by(other, self.now);
+        (self.recent.frames().cloned().collect(), guards, self.now)
     }
 
-    /// What would become of a frame that came lately, by what is published and by `other`.
+    /// What would become of frames that came lately, by what is published, and by `other` with its `guards`
+    /// ([`Switch::guards_by`]).
     pub(crate) fn compare(
         &mut self,
-        frame: &Recent,
-        other: &Snapshot,
-    ) -> (Explanation, Explanation) {
+        frames: &[Recent],
+        (other, guards): (&Snapshot, &Guards),
+    ) -> Vec<(Explanation, Explanation)> {
         self.begin(Instant::now());
+        let (switch, now) = (&self.switch, self.now);
         let mut room = Vec::new();
-        let received = frame.frame(&mut room);
-        let explain = |snapshot| {
-            self.switch
-                .explain(snapshot, self.now, frame.device, &received)
-        };
-        (explain(&self.current), explain(other))
+        let each = frames.iter().map(|frame| {
+            let received = frame.frame(&mut room);
+            let device = frame.device;
+            (
+                switch.explain(&self.current, now, device, &received),
+                switch.rehearse(guards, other, now, device, &received),
+            )
+        });
+        each.collect()
     }
 
     /// The time of the present burst.

@@ -12,7 +12,7 @@ use crate::config::{Config, Effective, InterfaceId, OriginatedLine, State};
 use crate::control::interfaces::ERR_DISABLED;
 use crate::control::plan::{MAX_FRAMES, PlannedFrame, PlannedInterface, ShowPlan};
 use crate::control::show::SCHEMA;
-use crate::switch::{PortPlan, Recent, Slots, Snapshot, Time, Topology};
+use crate::switch::{Guards, PortPlan, Recent, Slots, Snapshot, Time, Topology};
 use aftermath::Aftermath;
 use niv::VlanSet;
 pub(super) use outcome::what;
@@ -152,8 +152,12 @@ impl Daemon {
         after: Arc<Snapshot>,
         slots: &Slots<InterfaceId>,
     ) -> Result<(usize, Vec<PlannedFrame>), WorkerGone> {
-        let sample = |worker: &mut packet_io::worker::Worker<Switching>| worker.forward.sample();
-        let (frames, now): (Vec<Recent>, Time) = self.worker.answer(sample).await?;
+        let snapshot = Arc::clone(&after);
+        let sample = move |worker: &mut packet_io::worker::Worker<Switching>| {
+            worker.forward.sample(&snapshot)
+        };
+        let (frames, guards, now): (Vec<Recent>, Guards, Time) = self.worker.answer(sample).await?;
+        let guards = Arc::new(guards);
         let frames: Arc<[Recent]> = frames.into();
         let names = Names(
             interfaces(&self.config)
@@ -164,10 +168,11 @@ impl Daemon {
         let mut differ = Vec::new();
         for first in (0..frames.len()).step_by(AT_ONCE) {
             let (asked, snapshot) = (Arc::clone(&frames), Arc::clone(&after));
+            let guards = Arc::clone(&guards);
             let judge = move |worker: &mut packet_io::worker::Worker<Switching>| {
-                let some = asked.iter().skip(first).take(AT_ONCE);
-                let each = some.map(|frame| worker.forward.compare(frame, &snapshot));
-                each.collect::<Vec<_>>()
+                let rest = asked.get(first..).unwrap_or_default();
+                let some = rest.get(..AT_ONCE).unwrap_or(rest);
+                worker.forward.compare(some, (&snapshot, &guards))
             };
             let judged = self.worker.answer(judge).await?;
             for (frame, (before, after)) in frames.iter().skip(first).zip(judged) {
@@ -180,8 +185,8 @@ impl Daemon {
                     from: names.owner(&before),
                     what: what(&frame.view),
                     ago_ms: now.as_millis().saturating_sub(frame.at.as_millis()),
-                    before: names.words(&is, with_mark),
-                    after: names.words(&would_be, with_mark),
+                    before: names.words(&is, &would_be, with_mark),
+                    after: names.words(&would_be, &is, with_mark),
                 });
             }
         }

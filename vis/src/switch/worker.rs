@@ -90,7 +90,26 @@ impl Switch {
         device: PortId,
         frame: &RxFrame<'_>,
     ) -> Explanation {
-        let kept = (&self.kept, &self.guards);
+        self.rehearse(&self.guards, snapshot, now, device, frame)
+    }
+
+    /// What guards would know of all ports once the switch has taken up `snapshot`.
+    pub fn guards_by(&self, snapshot: &Snapshot, now: Time) -> Guards {
+        let mut guards = self.guards.clone();
+        guards.adopt(snapshot, now);
+        guards
+    }
+
+    /// As [`Switch::explain`], of a snapshot that the switch has not taken up, by what [`Switch::guards_by`] says of it.
+    pub fn rehearse(
+        &self,
+        guards: &Guards,
+        snapshot: &Snapshot,
+        now: Time,
+        device: PortId,
+        frame: &RxFrame<'_>,
+    ) -> Explanation {
+        let kept = (&self.kept, guards);
         rehearse(&self.table, kept, snapshot, now, device, frame)
     }
 

@@ -42,8 +42,8 @@ fn guarded(at: u16, guards: GuardPolicy) -> Lab {
     Lab::new(ports)
 }
 
-/// `frame` comes in by the port at `at`.
-fn send(lab: &mut Lab, at: u16, frame: &[u8]) {
+/// By which device `frame` comes in from the port at `at`, and as what.
+fn arriving(at: u16, frame: &[u8]) -> (u16, Vec<u8>) {
     let word = |vif: u32| {
         [
             &frame[..12],
@@ -54,12 +54,18 @@ fn send(lab: &mut Lab, at: u16, frame: &[u8]) {
         .concat()
     };
     match at {
-        0 => lab.receive(0, &word(5)),
-        1 => lab.receive(0, &word(6)),
-        2 => lab.receive(1, &word(5)),
-        3 => lab.receive(2, frame),
-        _ => lab.receive(3, frame),
+        0 => (0, word(5)),
+        1 => (0, word(6)),
+        2 => (1, word(5)),
+        3 => (2, frame.to_vec()),
+        _ => (3, frame.to_vec()),
     }
+}
+
+/// `frame` comes in by the port at `at`.
+fn send(lab: &mut Lab, at: u16, frame: &[u8]) {
+    let (device, frame) = arriving(at, frame);
+    lab.receive(device, &frame);
 }
 
 fn dropped(lab: &Lab, at: u16, reason: DropReason) -> u64 {

@@ -43,6 +43,11 @@ impl Words<'_> {
                     Err(reason) => {
                         let mut stage = refused("port_security", reason, lines);
                         stage.says = format!("{} Here: {says}.", stage.says);
+                        if let Admission::Violation(violation) = admission
+                            && violation.shut().is_some()
+                        {
+                            stage.says.push_str(" The port is shut for such a frame.");
+                        }
                         stage
                     }
                 }

@@ -107,7 +107,8 @@ impl Names {
         self.0.get(&owner?).copied()
     }
 
-    pub(super) fn words(&self, outcome: &Outcome, with_mark: bool) -> String {
+    /// Those first whose fate is not the same by `other`: not all are named.
+    pub(super) fn words(&self, outcome: &Outcome, other: &Outcome, with_mark: bool) -> String {
         if let Some(reason) = outcome.dropped {
             return format!("dropped: {reason}");
         }
@@ -117,7 +118,9 @@ impl Names {
         let with = |wanted: Option<DropReason>| {
             let copies = outcome.copies.iter();
             let some = copies.filter(move |(_, fate)| fate.err() == wanted);
-            some.map(|(to, _)| *to).collect::<Vec<u16>>()
+            let mut some: Vec<u16> = some.map(|(to, _)| *to).collect();
+            some.sort_by_key(|to| outcome.copies.get(to) == other.copies.get(to));
+            some
         };
         let mut words = match with(None) {
             to if to.is_empty() => "sent to nobody".to_owned(),
