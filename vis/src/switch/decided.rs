@@ -11,8 +11,12 @@ use std::sync::Arc;
 
 /// Frames told of that wait for control, at most (ours).
 const ROOM: usize = 64;
-/// Of one bridge port: so many at once, and then one in so many milliseconds (ours).
-const OF_A_PORT: (u64, u64) = (5, 1000);
+/// Of one line at one bridge port: so many at once, and then one in so many milliseconds (ours).
+const OF_A_LINE: (u64, u64) = (5, 1000);
+/// Of one bridge port: more than of a line, so that no line hides all others.
+const OF_A_PORT: (u64, u64) = (10, 500);
+/// Lines told apart at one bridge port; those beyond share with others.
+const LINES: usize = 8;
 /// Of all together.
 const OF_ALL: (u64, u64) = (50, 100);
 
@@ -77,7 +81,18 @@ pub(super) struct Decisions {
 struct OfPort {
     slot: Option<Slot>,
     allowance: Allowance,
+    /// Of lines, by place of the list and of the line in it.
+    lines: [Allowance; LINES],
     left_out: u64,
+}
+
+impl OfPort {
+    /// Whether a frame that this line decided may be told of.
+    fn may_tell(&mut self, place: u16, index: u16, now: Time) -> bool {
+        let line = (usize::from(place) + usize::from(index)) % LINES;
+        let line = self.lines.get_mut(line);
+        line.is_some_and(|line| line.take(now, OF_A_LINE)) && self.allowance.take(now, OF_A_PORT)
+    }
 }
 
 impl Decisions {
@@ -146,7 +161,7 @@ impl Decisions {
             return;
         };
         let has_room = self.told.len() < ROOM.min(self.told.capacity());
-        let may = has_room && of.allowance.take(now, OF_A_PORT) && self.all.take(now, OF_ALL);
+        let may = has_room && of.may_tell(place, index, now) && self.all.take(now, OF_ALL);
         match list.compiled.sequence(index) {
             Some(sequence) if may => self.told.push(Told {
                 at: now,
@@ -215,12 +230,26 @@ mod tests {
         let mut allowance = Allowance::default();
         let mut told = |millis: u64, tries: usize| {
             let at = Time::from_millis(millis);
-            (0..tries).filter(|_| allowance.take(at, OF_A_PORT)).count()
+            (0..tries).filter(|_| allowance.take(at, OF_A_LINE)).count()
         };
         assert_eq!(told(100_000, 100), 5);
         assert_eq!(told(100_999, 100), 0);
         assert_eq!(told(101_000, 100), 1);
         assert_eq!(told(103_500, 100), 2);
         assert_eq!(told(500_000, 100), 5);
+    }
+
+    #[test]
+    fn frames_of_one_line_hide_none_of_another() {
+        let mut port = OfPort::default();
+        let mut told = [0, 0];
+        for millis in 0..60_000 {
+            let now = Time::from_millis(100_000 + millis);
+            told[0] += u32::from(port.may_tell(0, 3, now));
+            if millis % 100 == 50 {
+                told[1] += u32::from(port.may_tell(0, 4, now));
+            }
+        }
+        assert_eq!(told, [64, 64]);
     }
 }
