@@ -77,7 +77,9 @@ pub fn kinds(mode: Mode, text: &str) -> Vec<Kind> {
 /// The words that the last word of `text` may become, and where it starts. Of one, the whole; of several, each.
 pub fn complete(mode: Mode, text: &str) -> (usize, Vec<&'static str>) {
     let start = text.rfind([' ', '\t', '|']).map_or(0, |at| at + 1);
-    if text.len() > MAX_COMMAND {
+    // Behind any `|` but the first stands a blank, or it is part of a pattern.
+    let is_glued = || split_pipes(mode, text).is_some_and(|(_, pipes)| pipes.len() > 1);
+    if text.len() > MAX_COMMAND || (text.ends_with('|') && is_glued()) {
         return (start, Vec::new());
     }
     let words = nodes(mode, text)

@@ -170,6 +170,10 @@ fn tab_completes_a_word_where_it_stands() {
     assert_eq!(complete(Mode::Exec, "show vlan | i"), (12, vec!["include"]));
     assert_eq!(complete(Mode::Veth, "no sw"), (3, vec!["switchport"]));
     assert_eq!(complete(Mode::Config, "vlan "), (5, vec!["dot1q"]));
+    // Words of their own are `|` but the first.
+    assert_eq!(complete(Mode::Exec, "show vlan |").1.len(), 5);
+    assert_eq!(complete(Mode::Exec, "show vlan | json |"), (18, vec![]));
+    assert_eq!(complete(Mode::Exec, "show vlan | json | c").1, ["count"]);
     // Behind what cannot be read stands nothing.
     let odd = "show port-profile d\u{1d} ";
     assert_eq!(complete(Mode::Exec, odd), (odd.len(), vec![]));
