@@ -3,6 +3,7 @@
 use super::answer::{Ask, Asked, Reply, What};
 use super::roles::{self, Accounts};
 use super::run::Daemon;
+use super::view::LookError;
 use crate::changes::{At, Now, Proposed, Who, diff};
 use crate::config::{
     Config, Context, InterfaceId, Line, MAX_FILE, Privilege, Typed, VethId, parse_bytes,
@@ -105,6 +106,9 @@ impl Daemon {
                 cleared.map_err(|error| Fault::whole(error.to_string()))?;
             }
             What::ClearSecurity(what) => {
+                if let Some(interface) = what.interface.filter(|one| !self.is_known(*one)) {
+                    return Err(Fault::whole(LookError::NoInterface(interface).to_string()));
+                }
                 let cleared = self.clear_security(what).await;
                 let cleared = cleared.map_err(|gone| Fault::whole(gone.to_string()))?;
                 reply.told.push(match cleared {

@@ -329,7 +329,8 @@ impl Daemon {
         Ok(cleared)
     }
 
-    fn is_known(&self, interface: InterfaceId) -> bool {
+    /// It is configured, or some vNIC's.
+    pub(super) fn is_known(&self, interface: InterfaceId) -> bool {
         let is_of_a_vnic = match interface {
             InterfaceId::Veth(id) => self.registry.numbered(id).is_some(),
             InterfaceId::Ethernet(_) => false,
