@@ -51,7 +51,18 @@ impl Daemon {
         let privilege = roles::privilege(ask.peer, &self.said.roles, &accounts);
         match privilege {
             Some(Privilege::Network) => {}
-            Some(Privilege::Operator) => self.may_operate(&who, &ask.what)?,
+            Some(Privilege::Operator) => {
+                self.may_operate(&who, &ask.what)?;
+                if let What::Say(..) = &ask.what {
+                    let now = self.now();
+                    self.turns.take(who.uid, now).map_err(|wait| {
+                        let wait = wait.as_secs() + 1;
+                        Fault::whole(format!(
+                            "{who} has made too many changes: the next one in {wait} s"
+                        ))
+                    })?;
+                }
+            }
             None => {
                 return Err(Fault::whole(format!(
                     "{who} has no role on this switch: somebody with the role network may say `role operator user {}`",

@@ -5,6 +5,40 @@
 
 use crate::config::{Grantee, Privilege, Roles};
 use control_socket::Peer;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Changes that an operator may make at once, and the time in which there is one more (ours): each is written to the log, the history
+/// and the store, and those are everybody's.
+const AT_ONCE: u32 = 10;
+const ONE_MORE: Duration = Duration::from_secs(1);
+
+/// The changes that operators may still make, by user.
+#[derive(Debug, Default)]
+pub(super) struct Turns(BTreeMap<u32, (u32, Duration)>);
+
+impl Turns {
+    /// Takes one of user `uid`; where there is none, how long until there is.
+    pub(super) fn take(&mut self, uid: u32, now: Duration) -> Result<(), Duration> {
+        // Who has all of them again need not be remembered.
+        self.0
+            .retain(|_, (taken, since)| now.saturating_sub(*since) < ONE_MORE * *taken);
+        let (taken, since) = self.0.entry(uid).or_insert((0, now));
+        let come = now.saturating_sub(*since).as_secs().min(u64::from(*taken)) as u32;
+        *taken -= come;
+        *since = if *taken == 0 {
+            now
+        } else {
+            *since + ONE_MORE * come
+        };
+        if *taken < AT_ONCE {
+            *taken += 1;
+            Ok(())
+        } else {
+            Err((*since + ONE_MORE).saturating_sub(now))
+        }
+    }
+}
 
 /// The accounts of the machine.
 #[derive(Debug, Default)]
@@ -98,6 +132,27 @@ mod tests {
             pid: None,
         };
         privilege_under(990, peer, &roles, &accounts)
+    }
+
+    #[test]
+    fn an_operator_makes_so_many_changes_at_once_and_then_one_a_second() {
+        let mut turns = Turns::default();
+        let at = Duration::from_millis;
+        let mut taken = |uid, millis, tries: usize| {
+            (0..tries)
+                .filter(|_| turns.take(uid, at(millis)).is_ok())
+                .count()
+        };
+        assert_eq!(taken(7, 5_000, 100), 10);
+        assert_eq!(taken(7, 5_999, 100), 0);
+        assert_eq!(taken(8, 5_999, 1), 1, "another user");
+        assert_eq!(taken(7, 6_000, 100), 1);
+        assert_eq!(taken(7, 8_500, 100), 2);
+        assert_eq!(taken(7, 9_000, 100), 1);
+        assert_eq!(taken(7, 60_000, 100), 10);
+        assert_eq!(turns.take(7, at(60_400)), Err(at(600)));
+        assert!(turns.take(9, at(600_000)).is_ok());
+        assert_eq!(turns.0.len(), 1);
     }
 
     #[test]

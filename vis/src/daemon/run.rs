@@ -9,6 +9,7 @@ use super::doors::OperatorDoor;
 use super::forward::Switching;
 use super::guards::GuardKeeper;
 use super::inbox::Inbox;
+use super::roles::Turns;
 use super::secure::Claims;
 use super::sessions::{Sessions, SessionsError};
 use super::told::Telling;
@@ -128,6 +129,8 @@ pub(super) struct Daemon {
     pub(super) copies: u64,
     /// What is in force and not there.
     pub(super) choices: Choices,
+    /// The changes that operators may still make.
+    pub(super) turns: Turns,
     /// That, with the vEths of the control protocol among those bound by hand.
     pub(super) config: Config,
     pub(super) registry: Registry,
@@ -286,6 +289,7 @@ impl Daemon {
             startup: startup.map(Path::to_owned),
             copies: 0,
             choices,
+            turns: Turns::default(),
             said,
             config,
             registry,
