@@ -343,6 +343,11 @@ fn shortened<'a>(
     Some((at, word, begun))
 }
 
+/// Whether the first word of `text`, behind `no`, is short for several.
+pub fn is_ambiguous(sets: &[&'static [Node]], text: &str) -> bool {
+    shortened(sets, text).is_some_and(|(_, _, keywords)| keywords.len() > 1)
+}
+
 /// Walks `text` from the first of several sets of roots that knows its first word.
 ///
 /// # Errors
@@ -404,7 +409,7 @@ pub fn offers_of_any(sets: &[&'static [Node]], text: &str) -> Vec<&'static Node>
         }
         return all;
     };
-    if shortened(sets, &before.join(" ")).is_some_and(|(_, _, keywords)| keywords.len() > 1) {
+    if is_ambiguous(sets, &before.join(" ")) {
         return Vec::new();
     }
     let knows = |roots: &&&'static [Node]| {

@@ -2,7 +2,7 @@
 
 use super::understand::{MAX_PIPES, split_pipes, understand, untypable};
 use crate::config::grammar::{Mode, PIPES};
-use crate::config::tree::{Node, Token, offers, offers_of_any, walk};
+use crate::config::tree::{Node, Token, is_ambiguous, offers, offers_of_any, walk};
 use crate::config::{Kind, Line, ListLine, MAX_COMMAND, Pipe, PortLine};
 use policy::acl::Entry;
 
@@ -125,6 +125,9 @@ fn of_a_rule(mode: Mode, text: &str) -> Option<Vec<&'static str>> {
     }
     let start = text.rfind([' ', '\t']).map_or(0, |at| at + 1);
     let (mut rule, last) = text.split_at_checked(start)?;
+    if is_ambiguous(mode.typed(), rule) {
+        return None;
+    }
     rule = rule.trim_start();
     let skip = |rule: &mut &str, is_it: fn(&str) -> bool| {
         let first = rule.split([' ', '\t']).next().unwrap_or_default();
