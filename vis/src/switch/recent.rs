@@ -45,7 +45,7 @@ impl Recent {
 }
 
 /// The sample: one frame of each flow, as far as flows do not fall on the same place. Bridge ports share groups of
-/// [`OF_A_PORT`] places, by their slot index.
+/// 32 places, by their slot index.
 #[derive(Clone, Debug)]
 pub struct Sample {
     places: Box<[Option<Recent>]>,
