@@ -136,7 +136,7 @@ fn of_a_rule(mode: Mode, text: &str) -> Option<Vec<&'static str>> {
         }
     };
     skip(&mut rule, |word| word.eq_ignore_ascii_case("no"));
-    skip(&mut rule, |word| word.parse::<u32>().is_ok());
+    skip(&mut rule, |word| Kind::Sequence.read(word).is_ok());
     let first = rule.split([' ', '\t']).next().unwrap_or_default();
     let decides = |word: &str| {
         let beginning = word.get(..first.len());

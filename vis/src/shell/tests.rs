@@ -157,6 +157,9 @@ fn a_question_mark_inside_a_rule_lists_what_may_stand_there() {
     assert_eq!(complete(mode, "permit tc"), (7, vec!["tcp"]));
     assert_eq!(complete(mode, "perm"), (0, vec!["permit"]));
     assert_eq!(labels(mode, "permit nonsense "), [""; 0]);
+    // No line has that number.
+    assert_eq!(labels(mode, "0 deny ip any "), [""; 0]);
+    assert_eq!(labels(mode, "+5 deny ip any "), [""; 0]);
     // It is short for `do`, too.
     assert_eq!(labels(mode, "d ip any "), [""; 0]);
     assert!(offer::is_text(mode, "remark what"));
