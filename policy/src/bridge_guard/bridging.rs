@@ -26,7 +26,8 @@ use niv::{Mac, VlanId};
 const HELLO_KEPT: u64 = 3 * 2 * Time::SECOND;
 /// A pair of ports of which nobody is blamed is told again after this, for the same kind of evidence.
 const TOLD_FOR: u64 = 10 * Time::SECOND;
-/// Any other is told again after this; and a pair that was told keeps its place from others for so long. So no more than [`TOLD`] pairs are told in a second.
+/// Any other is told again after this; and a pair that was told keeps its place from others for so long. So no more than
+/// [`TOLD`] pairs are told in a second.
 const TOLD_ALONE: u64 = Time::SECOND;
 /// Addresses and bridges watched at a time, and pairs remembered as told.
 const WATCHED: usize = 256;

@@ -74,8 +74,8 @@ impl Table {
     }
 
     pub(super) fn move_to(&mut self, at: usize, to: u16, now: Time) -> Learned {
-        let judged = self.judge_move(&self.records[at], now);
         let record = self.records[at];
+        let judged = self.judge_move(&record, now);
         self.left(&record, now);
         let home = self.home_of(&record);
         let record = &mut self.records[at];
