@@ -108,6 +108,36 @@ const CASES: &[Case] = &[
         LINES,
         || access_lists::hairpin(Family::Mac, 256, |_| 255),
     ),
+    case(
+        "vis/hairpin of the dearest frames for an access list",
+        LINES,
+        || access_lists::dearest(Family::Ipv4, false),
+    ),
+    case(
+        "vis/hairpin of the dearest frames, with an access list",
+        LINES,
+        || access_lists::dearest(Family::Ipv4, true),
+    ),
+    case(
+        "vis/hairpin of the dearest frames for an IPv6 access list",
+        LINES,
+        || access_lists::dearest(Family::Ipv6, false),
+    ),
+    case(
+        "vis/hairpin of the dearest frames, with an IPv6 access list",
+        LINES,
+        || access_lists::dearest(Family::Ipv6, true),
+    ),
+    case(
+        "vis/hairpin of the dearest frames for a MAC access list",
+        LINES,
+        || access_lists::dearest(Family::Mac, false),
+    ),
+    case(
+        "vis/hairpin of the dearest frames, with a MAC access list",
+        LINES,
+        || access_lists::dearest(Family::Mac, true),
+    ),
     case("vis/flood to 16, each copy", 16, || vis_floods(16)),
     case("vis/flood to 1000, each copy", 1000, || vis_floods(1000)),
     case("table/lookup in 1k", BURST as u32, || table_lookup(1 << 10)),
