@@ -9,7 +9,7 @@ mod crossing;
 mod fingerprint;
 mod watched;
 
-pub use bridging::{Blame, Bridging, Detector, Evidence, Sighting};
+pub use bridging::{Arrival, Blame, Bridging, Detector, Evidence, Sighting};
 pub use fingerprint::Fingerprint;
 
 use crate::err_disable::Cause;

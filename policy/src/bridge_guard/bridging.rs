@@ -13,8 +13,8 @@
 //! with two ports of his own can make a neighbour whose address nobody declares look like a third. So what is found is
 //! told, and ports are shut for it only where somebody configured that.
 //!
-//! Fed only with what the forwarding table found odd (a move, one it held back, or an address new in its VLAN) and with BPDUs: a
-//! frame that is where it was costs nothing. Memory is fixed; a newer address takes an older one's place.
+//! Fed only with what the forwarding table found odd (a move, one it held back, or an address new in its VLAN), with what policy
+//! dropped and the table has elsewhere or not at all, and with BPDUs: a frame that is where it was costs nothing. Memory is fixed; a newer address takes an older one's place.
 
 use super::Fingerprint;
 use super::crossing::Crossings;
@@ -51,6 +51,19 @@ pub struct Sighting {
     pub declared_at: Option<u16>,
     /// Of a frame to a group; `None`: to one station.
     pub flooded: Option<Fingerprint>,
+}
+
+/// A source address that the forwarding table did not have in its VLAN.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// The filtering id.
+    pub vlan: VlanId,
+    /// The address.
+    pub mac: Mac,
+    /// Slot index of where it was seen.
+    pub seen_at: u16,
+    /// It is now; else policy dropped its frame, and it is at home nowhere for that.
+    pub learned: bool,
 }
 
 /// Two ports that something is behind of.
@@ -187,19 +200,14 @@ impl Detector {
         }
     }
 
-    /// `mac` is new in the VLAN of filtering id `vlan`, behind slot index `seen_at`. `holder` says behind which the forwarding table
-    /// has an address.
+    /// An address is new in its VLAN. `holder` says behind which slot index the forwarding table has one.
     pub fn arrived(
         &mut self,
-        (vlan, mac): (VlanId, Mac),
-        seen_at: u16,
+        arrival: Arrival,
         now: Time,
         holder: impl FnOnce(VlanId, Mac) -> Option<u16>,
     ) -> Option<Bridging> {
-        let seed = self.seed;
-        let found = self
-            .crossings
-            .arrived(seed, (vlan, mac), seen_at, now, holder)?;
+        let found = self.crossings.arrived(self.seed, arrival, now, holder)?;
         self.tell(found, now)
     }
 

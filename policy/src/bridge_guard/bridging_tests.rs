@@ -354,17 +354,37 @@ impl Joined {
     }
 
     fn arrives(&mut self, vlan: u16, station: u8, port: u16, millis: u64) -> Option<Bridging> {
+        let found = self.arrived(vlan, station, port, millis, true);
         let vlan = VlanId::try_from(vlan).unwrap();
+        self.place.push((vlan, mac(station), port));
+        found
+    }
+
+    /// Policy drops its frame.
+    fn is_dropped(&mut self, vlan: u16, station: u8, port: u16, millis: u64) -> Option<Bridging> {
+        self.arrived(vlan, station, port, millis, false)
+    }
+
+    fn arrived(
+        &mut self,
+        vlan: u16,
+        station: u8,
+        port: u16,
+        millis: u64,
+        learned: bool,
+    ) -> Option<Bridging> {
+        let arrival = Arrival {
+            vlan: vlan.try_into().unwrap(),
+            mac: mac(station),
+            seen_at: port,
+            learned,
+        };
         let place = &self.place;
         let holder = |vlan, mac| {
             let held = place.iter().find(|one| (one.0, one.1) == (vlan, mac));
             held.map(|one| one.2)
         };
-        let found = self
-            .detector
-            .arrived((vlan, mac(station)), port, at(millis), holder);
-        self.place.push((vlan, mac(station), port));
-        found
+        self.detector.arrived(arrival, at(millis), holder)
     }
 }
 
@@ -382,6 +402,22 @@ fn a_guest_that_joins_two_vlans_is_told_by_what_crosses_both_ways_and_nobody_is_
         blame: Blame::Nobody,
     };
     assert_eq!(joined.arrives(10, 2, V1, hour + 900), Some(found));
+}
+
+#[test]
+fn what_is_dropped_crosses_too_and_takes_no_ones_place_or_home() {
+    let mut joined = Joined::new();
+    // At home nowhere: it was dropped.
+    assert_eq!(joined.is_dropped(20, 1, V2, 0), None);
+    assert_eq!(joined.arrives(10, 1, HOME, 1), None);
+    assert_eq!(joined.arrives(20, 2, HOME + 1, 1), None);
+    assert_eq!(joined.is_dropped(20, 1, V2, 2), None);
+    // Somebody else forges one address all the time.
+    for n in 0..100 {
+        assert_eq!(joined.is_dropped(30, 2, V2 + 1, 3 + n), None);
+    }
+    let found = joined.is_dropped(10, 2, V1, 200).unwrap();
+    assert_eq!(found.ports, (V1, V2));
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //!
 //! Fed with addresses that are new in a VLAN, and with nothing else.
 
-use super::bridging::{Blame, Bridging, Evidence};
+use super::bridging::{Arrival, Blame, Bridging, Evidence};
 use crate::{Seed, Time};
 use niv::{Mac, VlanId};
 
@@ -43,15 +43,20 @@ impl Crossings {
         }
     }
 
-    /// `mac` is new in `vlan`, behind `seen_at`. `holder` says behind which port the table has an address.
+    /// `holder` says behind which port the table has an address.
     pub(super) fn arrived(
         &mut self,
         seed: Seed,
-        (vlan, mac): (VlanId, Mac),
-        seen_at: u16,
+        arrival: Arrival,
         now: Time,
         holder: impl FnOnce(VlanId, Mac) -> Option<u16>,
     ) -> Option<Bridging> {
+        let Arrival {
+            vlan,
+            mac,
+            seen_at,
+            learned,
+        } = arrival;
         let place = seed.scatter(mac.to_u64()) as usize % HOMES;
         let home = self.homes.get_mut(place)?;
         let from = home.filter(|(known, from)| *known == mac && *from != vlan);
@@ -59,7 +64,9 @@ impl Crossings {
         // What is behind one port in several VLANs is what a trunk is for.
         let from = from.and_then(|from| Some((from, holder(from, mac)?)));
         let Some((from, at_home)) = from else {
-            *home = Some((mac, vlan));
+            if learned {
+                *home = Some((mac, vlan));
+            }
             return None;
         };
         if at_home == seen_at {
@@ -77,11 +84,13 @@ impl Crossings {
                 && now.nanos_since(one.at) <= TOGETHER
         };
         let back = self.crossed.iter().flatten().find(is_way_back).copied();
-        let oldest = self
-            .crossed
-            .iter_mut()
-            .min_by_key(|one| one.map(|one| one.at))?;
-        *oldest = Some(new);
+        // What is dropped is new with each frame; it takes no more room for that.
+        let is_same = |one: &Crossed| (one.from, one.into, one.by) == (from, vlan, seen_at);
+        let age = |one: &Option<Crossed>| match one {
+            Some(one) if is_same(one) => None,
+            one => Some(one.map(|one| one.at)),
+        };
+        *self.crossed.iter_mut().min_by_key(|one| age(one))? = Some(new);
         let back = back?;
         let (first, second) = if back.by < seen_at {
             (back, new)

@@ -1,4 +1,4 @@
-//! A guest that bridges its two vNICs, in three ways, while all others talk and broadcast.
+//! A guest that bridges its two vNICs, in five ways, while all others talk and broadcast.
 
 use super::guard_lab::{
     Hand, WITHIN, frame, milliseconds, open_by_hand, pace, shut, station, until, watch,
@@ -38,9 +38,11 @@ struct Way {
     speaks: bool,
     /// Ports that are shut for it: so many at least, and none where none is.
     shut: usize,
+    /// Said of both vNICs while it does.
+    lines: &'static [&'static str],
 }
 
-const WAYS: [Way; 3] = [
+const WAYS: [Way; 5] = [
     Way {
         what: "a guest bridges its two vNICs; a neighbour and all others broadcast",
         // A bridge speaks of itself when it comes up, so an echo of that may be first.
@@ -48,6 +50,26 @@ const WAYS: [Way; 3] = [
         neighbours: 1,
         speaks: false,
         shut: 1,
+        lines: &[],
+    },
+    Way {
+        what: "port security drops what comes back",
+        evidence: &["address"],
+        neighbours: 1,
+        speaks: false,
+        shut: 1,
+        lines: &[
+            "switchport port-security violation protect",
+            "switchport port-security",
+        ],
+    },
+    Way {
+        what: "an access list drops what comes back",
+        evidence: &["address"],
+        neighbours: 1,
+        speaks: false,
+        shut: 1,
+        lines: &["mac access-group nothing in"],
     },
     Way {
         what: "the bridge itself broadcasts once",
@@ -55,6 +77,7 @@ const WAYS: [Way; 3] = [
         neighbours: 0,
         speaks: true,
         shut: 1,
+        lines: &[],
     },
     Way {
         what: "the two vNICs are in two VLANs; a neighbour in each broadcasts",
@@ -62,6 +85,7 @@ const WAYS: [Way; 3] = [
         neighbours: 2,
         speaks: false,
         shut: 0,
+        lines: &[],
     },
 ];
 
@@ -69,6 +93,9 @@ pub(super) fn bridging(lab: &mut Lab, hand: &Hand, report: &Report) -> Result<()
     hand.types(&[
         "configure",
         "vlan 20",
+        "exit",
+        "mac access-list nothing",
+        "deny any any",
         "exit",
         "port-profile guest",
         "bridge-guard shutdown",
@@ -81,13 +108,52 @@ pub(super) fn bridging(lab: &mut Lab, hand: &Hand, report: &Report) -> Result<()
             hand.types(&["configure", "interface veth 4", line])?;
             hand.types(&["configure", "interface ethernet 3", line])?;
         }
+        on_both(hand, "", way.lines)?;
         in_this_way(lab, way, report)?;
-        lab.host("g3")?.delete("br0")?;
-        for interface in ["veth 3", "veth 4"] {
-            open_by_hand(hand, interface)?;
+        if way.speaks {
+            again(lab, hand, report)?;
         }
-        until("they are open", WITHIN, || Ok(shut(lab)?.is_empty()))?;
+        lab.host("g3")?.delete("br0")?;
+        open_both(lab, hand)?;
+        on_both(hand, "no ", way.lines)?;
     }
+    Ok(())
+}
+
+const BOTH: [&str; 2] = ["veth 3", "veth 4"];
+
+fn on_both(hand: &Hand, negation: &str, lines: &[&str]) -> Result<()> {
+    for vnic in BOTH {
+        for line in lines {
+            let (interface, line) = (format!("interface {vnic}"), format!("{negation}{line}"));
+            hand.types(&["configure", &interface, &line])?;
+        }
+    }
+    Ok(())
+}
+
+fn open_both(lab: &mut Lab, hand: &Hand) -> Result<()> {
+    for interface in BOTH {
+        open_by_hand(hand, interface)?;
+    }
+    until("they are open", WITHIN, || Ok(shut(lab)?.is_empty()))?;
+    Ok(())
+}
+
+/// What has been told lately is acted upon again.
+fn again(lab: &mut Lab, hand: &Hand, report: &Report) -> Result<()> {
+    open_both(lab, hand)?;
+    let mut source = Source::open(&lab.host("g3")?.netns, "br0")?;
+    source.send(&frame(Mac::BROADCAST, station(BRIDGE), 60))?;
+    let took = until(
+        "a port is shut again",
+        WITHIN,
+        || Ok(!shut(lab)?.is_empty()),
+    )?;
+    report.figure(
+        "opened by hand, it goes on at once; shut again after",
+        milliseconds(took),
+    );
     Ok(())
 }
 

@@ -81,8 +81,8 @@ pub(super) enum Noticed {
         mac: Mac,
         /// Where it was seen now.
         slot: Slot,
-        /// The promiscuous port that keeps it; `None`: the table moved it, or held it back.
-        keeper: Option<Slot>,
+        /// Why the table does not have it there, or has it there only now.
+        because: Elsewhere,
         /// Of a frame to a group.
         flooded: Option<Fingerprint>,
     },
@@ -94,11 +94,24 @@ pub(super) enum Noticed {
         mac: Mac,
         /// Where it was seen.
         slot: Slot,
+        /// Whether it was learned; else its frame was dropped.
+        learned: bool,
     },
     /// It is a BPDU of this bridge, in the VLAN of that filtering id, if it is in one.
     Bridge(u64, Option<VlanId>, Slot),
     /// A guard has something to tell.
     Event(GuardEvent),
+}
+
+/// Why an address was not where it was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Elsewhere {
+    /// The table has just moved it, or held it back.
+    Moving,
+    /// A promiscuous port keeps it.
+    KeptBy(Slot),
+    /// Its frame was dropped before it was learned from.
+    Dropped,
 }
 
 /// Whether a guard has shut the port.
@@ -175,22 +188,54 @@ pub(super) fn learned(
     let (mac, slot) = (frame.source, from.slot);
     let noticed = match learned {
         Learned::Known | Learned::NotOpen => return,
-        Learned::New | Learned::NewForAnother => Noticed::New { vlan, mac, slot },
-        Learned::Moved | Learned::Held | Learned::AtPromiscuous => {
-            let stays = learned == Learned::AtPromiscuous;
-            let keeper = stays.then(|| trail.lookup(vlan, mac, now)).flatten();
-            let rest = frame.bytes.get(usize::from(frame.skip)..);
-            let is_group = frame.destination.is_group();
-            Noticed::Elsewhere {
-                vlan,
-                mac,
-                slot,
-                keeper,
-                flooded: rest.filter(|_| is_group).map(Fingerprint::of),
-            }
+        Learned::New | Learned::NewForAnother => Noticed::New {
+            vlan,
+            mac,
+            slot,
+            learned: true,
+        },
+        Learned::Moved | Learned::Held => elsewhere(from, vlan, frame, Elsewhere::Moving),
+        Learned::AtPromiscuous => {
+            let keeper = trail.lookup(vlan, mac, now);
+            let because = keeper.map_or(Elsewhere::Moving, Elsewhere::KeptBy);
+            elsewhere(from, vlan, frame, because)
         }
     };
     trail.notice(noticed, now);
+}
+
+/// A frame was dropped before it was learned from: a guest that bridges is found by it all the same.
+#[cold]
+pub(super) fn dropped(
+    trail: &mut impl Trail,
+    now: Time,
+    from: &BridgePort,
+    vlan: VlanId,
+    frame: &Frame<'_>,
+) {
+    let noticed = match trail.lookup(vlan, frame.source, now) {
+        Some(slot) if slot == from.slot => return,
+        Some(_) => elsewhere(from, vlan, frame, Elsewhere::Dropped),
+        None => Noticed::New {
+            vlan,
+            mac: frame.source,
+            slot: from.slot,
+            learned: false,
+        },
+    };
+    trail.notice(noticed, now);
+}
+
+fn elsewhere(from: &BridgePort, vlan: VlanId, frame: &Frame<'_>, because: Elsewhere) -> Noticed {
+    let rest = frame.bytes.get(usize::from(frame.skip)..);
+    let is_group = frame.destination.is_group();
+    Noticed::Elsewhere {
+        vlan,
+        mac: frame.source,
+        slot: from.slot,
+        because,
+        flooded: rest.filter(|_| is_group).map(Fingerprint::of),
+    }
 }
 
 /// Whether the port may send from this address.

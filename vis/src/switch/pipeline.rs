@@ -73,9 +73,10 @@ pub(super) fn judge<'a, T: Trail>(
     trail.step(Step::Classify(vlan));
     let vlan = vlan?;
     let filtering_id = snapshot.filtering_id(vlan);
-    guard::source(trail, now, from, filtering_id, frame.source)?;
-    filters::inward(trail, from, frame)?;
-    rate::ingress(trail, now, from, frame)?;
+    if let Err(reason) = allow(trail, now, from, filtering_id, frame) {
+        guard::dropped(trail, now, from, filtering_id, frame);
+        return Err(reason);
+    }
     learn(trail, snapshot, vlan, frame, from, now);
     let verdict = direct(
         trail,
@@ -87,6 +88,20 @@ pub(super) fn judge<'a, T: Trail>(
     )?;
     guard::storm(trail, now, from, frame, &verdict)?;
     Ok(verdict)
+}
+
+/// What its policy allows a port to send: only that is learned from.
+#[inline(always)]
+fn allow(
+    trail: &mut impl Trail,
+    now: Time,
+    from: &BridgePort,
+    filtering_id: VlanId,
+    frame: &mut Frame<'_>,
+) -> Result<(), DropReason> {
+    guard::source(trail, now, from, filtering_id, frame.source)?;
+    filters::inward(trail, from, frame)?;
+    rate::ingress(trail, now, from, frame)
 }
 
 /// The egress half for one copy: how it leaves by `to`.

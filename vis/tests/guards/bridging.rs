@@ -1,11 +1,14 @@
 //! Guests that bridge.
 
-use super::{bpdu, events, lab, ports, send};
+use super::{bpdu, events, lab, ports, rule, secured, send};
 use lab::{Lab, broadcast, mac, vlan};
 use niv::Mac;
 use policy::bridge_guard::{Blame, Bridging, Evidence};
 use policy::err_disable::Cause;
-use vis::switch::{Declared, GuardEvent};
+use policy::rate::{Awareness, BitRate, Configured, PerColor, Policer};
+use policy::security::Mode;
+use std::sync::Arc;
+use vis::switch::{Declared, FilterList, Filters, GuardEvent, PortPolicy, RatePolicy};
 
 #[test]
 fn a_guest_that_bridges_is_named_by_addresses_that_come_back() {
@@ -40,6 +43,103 @@ fn a_guest_that_bridges_is_named_by_addresses_that_come_back() {
     lab.switch
         .err_disable(slot, Cause::BridgedPorts, lab.time());
     assert_eq!(home(&lab), None);
+}
+
+/// Policies under which frames of others that a guest sends are dropped before they are learned from.
+fn policies_that_drop() -> [PortPolicy; 3] {
+    let mine =
+        "mac access-list mine\n permit host 0200.0000.0001 any\n permit host 0200.0000.0002 any\n";
+    let list = FilterList::new(mine.parse().unwrap());
+    let rate = Configured::Plain {
+        rate: BitRate::new(8_000).unwrap(),
+        burst: None,
+    };
+    let nothing = PerColor {
+        green: false,
+        ..PerColor::DROP_RED
+    };
+    let none = Policer::new(rate, Awareness::Blind, nothing).unwrap();
+    [
+        PortPolicy {
+            guards: Some(Arc::new(secured(rule(1, Mode::Protect), &[], &[]))),
+            ..PortPolicy::default()
+        },
+        PortPolicy {
+            filters: Filters::new([list], []),
+            ..PortPolicy::default()
+        },
+        PortPolicy {
+            rates: Some(Arc::new(RatePolicy {
+                police_in: Some(none),
+                ..RatePolicy::default()
+            })),
+            ..PortPolicy::default()
+        },
+    ]
+}
+
+#[test]
+fn a_guest_that_bridges_is_named_by_what_policy_drops_of_it() {
+    for policy in policies_that_drop() {
+        let mut ports = ports();
+        for at in [0, 1] {
+            ports[at].policy = policy.clone();
+        }
+        let mut lab = Lab::new(ports);
+        send(&mut lab, 0, &broadcast(1));
+        send(&mut lab, 1, &broadcast(2));
+        let mut told = Vec::new();
+        for _ in 0..5 {
+            for at in [3, 0, 1] {
+                send(&mut lab, at, &broadcast(9));
+                lab.wait(5);
+            }
+            told.extend(found(&mut lab));
+        }
+        assert_eq!(told[0].ports, (0, 1), "{policy:?}");
+        assert_eq!(told[0].evidence, Evidence::Address(vlan(10), Mac(mac(9))));
+        // It stays where it is.
+        let addresses = lab.addresses();
+        let neighbour = addresses.iter().find(|one| one.mac == Mac(mac(9)));
+        assert_eq!(neighbour.unwrap().slot.index, 3);
+    }
+}
+
+#[test]
+fn a_guest_that_joins_two_vlans_is_told_by_what_policy_drops_of_it() {
+    for policy in policies_that_drop() {
+        let mut ports = ports();
+        for at in [1, 4] {
+            ports[at].vlan = lab::access(20);
+        }
+        for at in [0, 1] {
+            ports[at].policy = policy.clone();
+        }
+        let mut lab = Lab::new(ports);
+        for (at, station) in [(0, 1), (1, 2), (3, 8), (4, 9), (1, 8), (0, 9)] {
+            send(&mut lab, at, &broadcast(station));
+        }
+        let found = found(&mut lab);
+        assert_eq!(found.len(), 1, "{policy:?}");
+        assert_eq!(found[0].evidence, Evidence::Vlans(vlan(10), vlan(20)));
+    }
+}
+
+#[test]
+fn an_address_that_has_moved_to_a_port_where_policy_drops_it_is_no_conflict() {
+    for policy in policies_that_drop() {
+        let mut ports = ports();
+        ports[0].policy = policy;
+        let mut lab = Lab::new(ports);
+        send(&mut lab, 0, &broadcast(1));
+        send(&mut lab, 3, &broadcast(9));
+        lab.wait(3_000);
+        for _ in 0..20 {
+            send(&mut lab, 0, &broadcast(9));
+            lab.wait(150);
+        }
+        assert_eq!(found(&mut lab), []);
+    }
 }
 
 fn found(lab: &mut Lab) -> Vec<Bridging> {
