@@ -12,7 +12,7 @@ use policy::acl::Family;
 use policy::bridge_guard::BpduGuard;
 use policy::marking::Marking;
 use policy::private_vlan::{Domain, PrivatePort, PrivateVlans};
-use policy::rate::{Awareness, BitRate, Configured, PerColor, Policer};
+use policy::rate::{AskedBurst, Awareness, BitRate, Configured, PerColor, Policer};
 use policy::security::{Mode, PortSecurity};
 use policy::storm::{Action, Class, Level, StormControl};
 use std::hint::black_box;
@@ -179,8 +179,8 @@ fn plain() -> Configured {
 fn single_rate() -> Configured {
     Configured::SingleRate {
         committed: rate(1_000_000_000),
-        burst: None,
-        excess: None,
+        burst: AskedBurst::Default,
+        excess: AskedBurst::Default,
     }
 }
 

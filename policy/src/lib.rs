@@ -16,6 +16,7 @@ pub mod rate;
 pub mod security;
 pub mod storm;
 
+mod llc;
 mod port_state;
 mod priority;
 mod seed;

@@ -7,7 +7,7 @@
 //! IPv4 header checksum, which is complete in those too, follows by RFC 1624 and is not made right if it was wrong.
 
 use crate::rate::Color;
-use crate::{Cos, Dscp};
+use crate::{Cos, Dscp, llc};
 pub use niv::Rewrite;
 use niv::VlanTag;
 use vntag::{Inner, hidden_tag};
@@ -317,13 +317,17 @@ impl IpHeader {
     fn find(bytes: &[u8], skip: u16, has_tag: bool) -> Option<Self> {
         let inner = hidden_tag(bytes, usize::from(skip), usize::from(has_tag));
         let Inner::Plain {
-            ethertype,
-            payload_at,
+            mut ethertype,
+            mut payload_at,
             ..
         } = inner
         else {
             return None;
         };
+        if ethertype < llc::FIRST_ETHERTYPE {
+            ethertype = llc::ethertype(bytes.get(payload_at..)?)?;
+            payload_at += llc::SNAP_LEN;
+        }
         let header = bytes.get(payload_at..)?;
         let at = u16::try_from(payload_at).ok()?;
         let start: [u8; 2] = *header.first_chunk()?;

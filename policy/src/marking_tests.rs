@@ -256,3 +256,32 @@ proptest! {
         color_of(tag(1, true), &bytes, skip % 90);
     }
 }
+
+#[test]
+fn a_packet_behind_an_rfc_1042_header_is_marked_as_any() {
+    for tags in 0..3 {
+        for frame in [ipv4(tags, 1, &[0; 20], &[7; 9]), ipv6(1, 5)] {
+            let at = if frame[12] == 0x81 { 12 + 4 * tags } else { 12 };
+            let (head, packet) = frame.split_at(at);
+            let snap = [0, 60, 0xAA, 0xAA, 3, 0, 0, 0];
+            let behind = |frame: &[u8]| [head, &snap, &frame[at..]].concat();
+            let marked = rewritten(&set(46), None, &frame, 12);
+            assert_ne!(marked, frame);
+            let long = behind(&frame);
+            assert_eq!(rewritten(&set(46), None, &long, 12), behind(&marked));
+            assert_eq!(
+                color_of(None, &long, 12),
+                color_of(None, &frame, 12),
+                "{packet:?}"
+            );
+            // Another header, and one that is cut short, are none.
+            for (place, octet) in [(at + 2, 0x42), (at + 7, 1)] {
+                let mut other = long.clone();
+                other[place] = octet;
+                assert_eq!(rewritten(&set(46), None, &other, 12), other);
+            }
+            let short = &long[..at + 9];
+            assert_eq!(rewritten(&set(46), None, short, 12), short);
+        }
+    }
+}

@@ -12,7 +12,7 @@ use lab::{Lab, broadcast, mac, plain, trunk, veth};
 use niv::{DropReason, PortId};
 use packet_io::{Checksum, Offload, RxFrame, Segmentation, SegmentationKind};
 use policy::marking::{CosRule, DscpRule, Markdown, Marking};
-use policy::rate::{Awareness, BitRate, Burst, Configured, PerColor, Policer};
+use policy::rate::{AskedBurst, Awareness, BitRate, Burst, Configured, PerColor, Policer};
 use std::num::NonZeroU16;
 use std::sync::Arc;
 use vis::switch::{ListPlan, RatePolicy, Topology, list_sets};
@@ -393,8 +393,8 @@ fn cos_is_kept_set_or_follows_the_dscp() {
 fn what_exceeds_the_committed_rate_is_marked_down() {
     let configured = Configured::SingleRate {
         committed: BitRate::new(8_000).unwrap(),
-        burst: Some(Burst::new(60).unwrap()),
-        excess: Some(Burst::new(60).unwrap()),
+        burst: AskedBurst::Of(Burst::new(60).unwrap()),
+        excess: AskedBurst::Of(Burst::new(60).unwrap()),
     };
     let policer = Policer::new(configured, Awareness::Blind, PerColor::DROP_RED).unwrap();
     let mut lab = lab();
@@ -428,8 +428,8 @@ fn colours_on_the_way_out_are_those_that_leave() {
     let believing = {
         let configured = Configured::SingleRate {
             committed: BitRate::new(8_000_000).unwrap(),
-            burst: None,
-            excess: None,
+            burst: AskedBurst::Default,
+            excess: AskedBurst::Default,
         };
         let drops = PerColor {
             yellow: false,
@@ -440,8 +440,8 @@ fn colours_on_the_way_out_are_those_that_leave() {
     let spent = {
         let configured = Configured::SingleRate {
             committed: BitRate::new(8).unwrap(),
-            burst: Some(Burst::new(1).unwrap()),
-            excess: Some(Burst::new(1_000).unwrap()),
+            burst: AskedBurst::Zero,
+            excess: AskedBurst::Of(Burst::new(1_000).unwrap()),
         };
         Policer::new(configured, Awareness::Blind, PerColor::DROP_RED).unwrap()
     };

@@ -131,8 +131,8 @@ fn policer(entry: u8) -> Option<Policer> {
         2 => (
             Configured::SingleRate {
                 committed,
-                burst,
-                excess: burst,
+                burst: burst.into(),
+                excess: burst.into(),
             },
             Awareness::Aware,
         ),

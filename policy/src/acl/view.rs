@@ -1,13 +1,12 @@
 //! What lists ask of a frame, read from it once.
 
 use super::rule::protocol;
+use crate::llc;
 use niv::{Mac, Rewrite};
 use vntag::{MAX_VLAN_TAGS, ethertype};
 
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86DD;
-/// Below this an EtherType is the length of an IEEE 802.3 frame.
-const FIRST_ETHERTYPE: u16 = 0x0600;
 /// IPv6 extension headers in one packet, at most (ours; RFC 8200 section 4.1 orders at most 8).
 const MAX_EXTENSIONS: usize = 8;
 
@@ -210,22 +209,19 @@ fn behind_tags(bytes: &[u8], at: usize) -> (u16, Result<&[u8], Unreadable>) {
                 Some((_, behind)) => rest = behind,
                 None => return (0, Err(Unreadable::Truncated)),
             },
-            length if length < FIRST_ETHERTYPE => return behind_llc(length, behind),
+            length if length < llc::FIRST_ETHERTYPE => return behind_llc(length, behind),
             kind => return (kind, Ok(behind)),
         }
     }
     (ethertype::VLAN, Err(Unreadable::TooManyTags))
 }
 
-/// RFC 1042, and the same for bridges (IEEE 802.1H): an EtherType behind LLC and SNAP.
+/// Of a frame that says its length in place of an EtherType.
 #[cold]
 fn behind_llc(length: u16, behind: &[u8]) -> (u16, Result<&[u8], Unreadable>) {
-    match behind {
-        [0xAA, 0xAA, 0x03, 0, 0, 0 | 0xF8, high, low, inner @ ..] => {
-            (u16::from_be_bytes([*high, *low]), Ok(inner))
-        }
-        _ => (length, Ok(behind)),
-    }
+    let inner = llc::ethertype(behind).zip(behind.get(llc::SNAP_LEN..));
+    let (kind, inner) = inner.unwrap_or((length, behind));
+    (kind, Ok(inner))
 }
 
 #[inline]

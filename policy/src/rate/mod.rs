@@ -20,7 +20,7 @@ mod single;
 mod three_color;
 
 pub use burst::{Burst, DEFAULT_BURST_MILLIS, InvalidBurst};
-pub use policer::{Configured, Policed, Policer, PolicerState};
+pub use policer::{AskedBurst, Configured, Policed, Policer, PolicerState};
 pub use single::{Limit, LimitState};
 pub use three_color::{
     Algorithm, Awareness, Color, InvalidMeter, Meter, MeterState, Metered, PerColor,

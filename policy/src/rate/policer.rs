@@ -8,7 +8,7 @@ use crate::Time;
 use niv::Total;
 use std::fmt;
 
-/// What somebody configured. A burst that is not given is [`Burst::default_for`] its rate.
+/// What somebody configured. A burst that is `None` is [`Burst::default_for`] its rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Configured {
     /// One rate; what is beyond it is dropped.
@@ -23,9 +23,9 @@ pub enum Configured {
         /// CIR.
         committed: BitRate,
         /// CBS.
-        burst: Option<Burst>,
+        burst: AskedBurst,
         /// EBS.
-        excess: Option<Burst>,
+        excess: AskedBurst,
     },
     /// trTCM.
     TwoRate {
@@ -38,6 +38,35 @@ pub enum Configured {
         /// PBS.
         peak_burst: Option<Burst>,
     },
+}
+
+/// A burst of an srTCM, as somebody configured it. RFC 2697 section 1 lets one of the two be 0.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AskedBurst {
+    /// Not given: [`Burst::default_for`] the rate.
+    #[default]
+    Default,
+    /// 0: nothing ever fits.
+    Zero,
+    /// This one.
+    Of(Burst),
+}
+
+impl AskedBurst {
+    /// In octets; `None` is 0.
+    const fn in_force(self, rate: BitRate) -> Option<Burst> {
+        match self {
+            Self::Default => Some(Burst::default_for(rate)),
+            Self::Zero => None,
+            Self::Of(burst) => Some(burst),
+        }
+    }
+}
+
+impl From<Option<Burst>> for AskedBurst {
+    fn from(burst: Option<Burst>) -> Self {
+        burst.map_or(Self::Default, Self::Of)
+    }
 }
 
 /// A policer in force. Printed, it says the bursts in force.
@@ -107,14 +136,11 @@ impl Policer {
                 committed,
                 burst,
                 excess,
-            } => {
-                let default = Burst::default_for(committed);
-                Algorithm::SingleRate {
-                    committed,
-                    burst: Some(burst.unwrap_or(default)),
-                    excess: Some(excess.unwrap_or(default)),
-                }
-            }
+            } => Algorithm::SingleRate {
+                committed,
+                burst: burst.in_force(committed),
+                excess: excess.in_force(committed),
+            },
             Configured::TwoRate {
                 committed,
                 burst,
@@ -194,7 +220,7 @@ impl fmt::Display for Policer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.configured {
             Configured::Plain { rate, burst } => {
-                write!(f, "cir {rate} bc {}", InForce(burst, rate))?;
+                write!(f, "cir {rate} bc {}", InForce(burst.into(), rate))?;
             }
             Configured::SingleRate {
                 committed,
@@ -214,8 +240,8 @@ impl fmt::Display for Policer {
             } => write!(
                 f,
                 "cir {committed} bc {} pir {peak} be {}",
-                InForce(burst, committed),
-                InForce(peak_burst, peak)
+                InForce(burst.into(), committed),
+                InForce(peak_burst.into(), peak)
             )?,
         }
         match self.awareness {
@@ -226,13 +252,14 @@ impl fmt::Display for Policer {
 }
 
 /// A burst, and whether anybody asked for it.
-struct InForce(Option<Burst>, BitRate);
+struct InForce(AskedBurst, BitRate);
 
 impl fmt::Display for InForce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(burst) => burst.fmt(f),
-            None => write!(f, "{} (default)", Burst::default_for(self.1)),
+            AskedBurst::Of(burst) => burst.fmt(f),
+            AskedBurst::Zero => Burst::ZERO.fmt(f),
+            AskedBurst::Default => write!(f, "{} (default)", Burst::default_for(self.1)),
         }
     }
 }

@@ -2,7 +2,7 @@
 //! of nxos where it has any.
 
 use super::rate::DscpNumber;
-use policy::rate::{Awareness, BitRate, Burst, Configured, PerColor, Policer};
+use policy::rate::{AskedBurst, Awareness, BitRate, Burst, Configured, PerColor, Policer};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -101,13 +101,13 @@ impl Police {
     /// Behind `cir`.
     fn metered(words: &mut Words<'_>, may_mark: bool) -> Result<Self, InvalidPolice> {
         let committed = words.rate()?;
-        let burst = words.burst_after("bc", committed)?;
+        let (bc_at, burst) = words.burst_or_zero("bc", committed)?;
         let peak = if words.take("pir") {
             Some(words.rate()?)
         } else {
             None
         };
-        let second = words.burst_after("be", peak.unwrap_or(committed))?;
+        let (be_at, second) = words.burst_or_zero("be", peak.unwrap_or(committed))?;
         let awareness = if words.take("color-aware") {
             Awareness::Aware
         } else {
@@ -129,12 +129,15 @@ impl Police {
             }
         }
         words.end()?;
+        if burst == AskedBurst::Zero && second == AskedBurst::Zero {
+            return Words::fault(be_at);
+        }
         let configured = match peak {
             Some(peak) => Configured::TwoRate {
                 committed,
-                burst,
+                burst: not_zero(bc_at, burst)?,
                 peak,
-                peak_burst: second,
+                peak_burst: not_zero(be_at, second)?,
             },
             None => Configured::SingleRate {
                 committed,
@@ -169,14 +172,15 @@ impl Police {
 /// As it is typed behind `police input` or `police output`.
 impl fmt::Display for Police {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let burst = |f: &mut fmt::Formatter<'_>, word, burst: Option<Burst>| match burst {
-            Some(burst) => write!(f, " {word} {}", Octets(burst)),
-            None => Ok(()),
+        let burst = |f: &mut fmt::Formatter<'_>, word, burst: AskedBurst| match burst {
+            AskedBurst::Of(burst) => write!(f, " {word} {}", Octets(burst)),
+            AskedBurst::Zero => write!(f, " {word} 0"),
+            AskedBurst::Default => Ok(()),
         };
         match self.policer.configured() {
             Configured::Plain { rate, burst: most } => {
                 write!(f, "rate {}", Rate(rate))?;
-                return burst(f, "burst", most);
+                return burst(f, "burst", most.into());
             }
             Configured::SingleRate {
                 committed,
@@ -194,9 +198,9 @@ impl fmt::Display for Police {
                 peak_burst,
             } => {
                 write!(f, "cir {}", Rate(committed))?;
-                burst(f, "bc", most)?;
+                burst(f, "bc", most.into())?;
                 write!(f, " pir {}", Rate(peak))?;
-                burst(f, "be", peak_burst)?;
+                burst(f, "be", peak_burst.into())?;
             }
         }
         if self.policer.is_color_aware() {
@@ -302,6 +306,15 @@ fn in_units(f: &mut fmt::Formatter<'_>, number: u64, units: &[(&str, u64)]) -> f
     write!(f, "{number}")
 }
 
+/// RFC 2698 section 1 has no bursts of 0.
+const fn not_zero(at: usize, burst: AskedBurst) -> Result<Option<Burst>, InvalidPolice> {
+    match burst {
+        AskedBurst::Default => Ok(None),
+        AskedBurst::Of(burst) => Ok(Some(burst)),
+        AskedBurst::Zero => Err(InvalidPolice { at }),
+    }
+}
+
 /// The words of a text, taken one by one.
 struct Words<'a> {
     text: &'a str,
@@ -393,6 +406,24 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// The same where it may be 0, and where its number stands.
+    fn burst_or_zero(
+        &mut self,
+        word: &str,
+        rate: BitRate,
+    ) -> Result<(usize, AskedBurst), InvalidPolice> {
+        if !self.take(word) {
+            return Ok((self.at, AskedBurst::Default));
+        }
+        let (at, number) = self.peek();
+        if number.parse() == Ok(0_u64) {
+            self.next();
+            let _ = self.unit(&BURSTS);
+            return Ok((at, AskedBurst::Zero));
+        }
+        Ok((at, AskedBurst::Of(self.burst(rate)?)))
+    }
+
     /// In octets, or as the time in which `rate` brings it.
     fn burst(&mut self, rate: BitRate) -> Result<Burst, InvalidPolice> {
         let (at, number) = self.number()?;
@@ -460,6 +491,12 @@ mod tests {
                 "cir 10 mbps pir 20 mbps be 1 mbytes color-aware exceed markdown violate transmit",
                 "cir 10 mbps pir 20 mbps be 1 mbytes color-aware exceed markdown violate transmit",
             ),
+            ("cir 10 mbps be 0", "cir 10 mbps be 0"),
+            (
+                "cir 10 mbps bc 3028 bytes be 0 kbytes exceed drop",
+                "cir 10 mbps bc 3028 bytes be 0 exceed drop",
+            ),
+            ("cir 10 mbps bc 0 be 1514", "cir 10 mbps bc 0 be 1514 bytes"),
             (
                 "cir 1 mbps exceed set dscp 8",
                 "cir 1 mbps exceed set dscp cs1",
@@ -484,6 +521,10 @@ mod tests {
             ("rate 1 mbps burst 9999 mbytes", 18),
             ("cir 10 mbps pir 9 mbps", 16),
             ("cir 10 mbps be 1 kbytes bc 1 kbytes", 24),
+            // RFC 2697: one of them is larger than 0; RFC 2698: both are.
+            ("cir 10 mbps bc 0 be 0", 20),
+            ("cir 10 mbps bc 0 pir 20 mbps", 15),
+            ("cir 10 mbps pir 20 mbps be 0", 27),
             ("cir 10 mbps exceed", 18),
             ("cir 10 mbps exceed set dscp 64", 28),
             ("cir 10 mbps violate", 19),
