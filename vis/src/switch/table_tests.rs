@@ -366,7 +366,14 @@ proptest! {
                         | (Some(false), Learned::Moved) => {
                             plain.entries.insert(number, (slot, second));
                         }
-                        (Some(false), Learned::Held) => {}
+                        (Some(false), Learned::Held) => {
+                            // It stays where it is, or is given back to its home.
+                            let holder = holder.filter(|holder| *holder != slot).unwrap();
+                            let entry = plain.entries.get_mut(&number).unwrap();
+                            if entry.0 != holder {
+                                *entry = (holder, second);
+                            }
+                        }
                         other => prop_assert!(false, "{other:?}"),
                     }
                 }
