@@ -616,3 +616,14 @@ fn show_commands_are_understood_short_and_long() {
         assert!(fault.contains(expected), "{command}: {fault}");
     }
 }
+
+#[test]
+fn a_name_is_of_one_vlan() {
+    let taken = "vlan 10\n name web\nvlan 20\n name web\n";
+    let refused = parse(taken, "t").unwrap_err();
+    let said = refused[0].to_string();
+    assert!(said.contains("VLAN 10 is called web already"), "{said}");
+    // Said again of the same, and of another once it is free.
+    let freed = "vlan 10\n name web\n name web\n no name\nvlan 20\n name web\n";
+    assert!(parse(freed, "t").is_ok());
+}

@@ -84,6 +84,14 @@ pub enum Conflict {
         "a name belongs to one VLAN and `vlan {0}` is several: expected `vlan N` with one number before it"
     )]
     OneNameForSeveral(Box<VlanSet>),
+    /// A name says which VLAN is meant.
+    #[error("VLAN {owner} is called {name} already: expected a name that no other VLAN has")]
+    NameTaken {
+        /// The name.
+        name: VlanName,
+        /// Whose it is.
+        owner: VlanId,
+    },
     /// One reader per device.
     #[error("device {device} already belongs to {owner}: expected a device that no interface has")]
     DeviceTaken {
@@ -353,6 +361,17 @@ impl Config {
                 }
                 if !vlans.iter().all(|vlan| self.vlans.contains_key(&vlan)) {
                     return Err(gone());
+                }
+                if let Some(name) = &name {
+                    let others = self
+                        .vlans
+                        .iter()
+                        .filter(|(vlan, _)| !vlans.contains(**vlan));
+                    let mut taken = others.filter(|(_, vlan)| vlan.name.as_ref() == Some(name));
+                    if let Some((&owner, _)) = taken.next() {
+                        let name = name.clone();
+                        return Err(Conflict::NameTaken { name, owner });
+                    }
                 }
                 for (_, Vlan { name: place, .. }) in
                     (self.vlans.iter_mut()).filter(|(vlan, _)| vlans.contains(**vlan))
