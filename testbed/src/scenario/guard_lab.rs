@@ -83,8 +83,14 @@ impl Hand {
     }
 
     pub(super) fn types(&self, lines: &[&str]) -> Result<()> {
+        self.asks(lines).map(drop)
+    }
+
+    /// What is answered.
+    pub(super) fn asks(&self, lines: &[&str]) -> Result<String> {
         let said: Said = self.0.exec(lines)?;
-        check(said.done, || format!("{lines:?}: {said:?}"))
+        check(said.done, || format!("{lines:?}: {said:?}"))?;
+        Ok(said.out)
     }
 }
 

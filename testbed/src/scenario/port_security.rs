@@ -29,6 +29,7 @@ pub(super) fn port_security(binaries: &Binaries, report: &Report) -> Result<()> 
     modes(&mut lab, &hand, report)?;
     elsewhere(&mut lab, &hand, report)?;
     neighbours(&mut lab, &hand, report)?;
+    foreseen(&lab, &hand, report)?;
     changes(&mut lab, &hand, report)?;
     away(&mut lab, &hand, report)?;
     sticky(&mut lab, &hand, report)?;
@@ -43,6 +44,16 @@ pub(super) fn port_security(binaries: &Binaries, report: &Report) -> Result<()> 
 fn says(lab: &Lab, host: &str, device: &str, from: Mac) -> Result<()> {
     let mut source = Source::open(&lab.host(host)?.netns, device)?;
     source.send(&frame(Mac::BROADCAST, from, 60))
+}
+
+/// How many of so many frames from there port security drops.
+fn dropped_of(lab: &mut Lab, frames: u32, host: &str, from: Mac) -> Result<u64> {
+    let before = drops(lab, "port_security")?;
+    for _ in 0..frames {
+        says(lab, host, "eth0", from)?;
+    }
+    thread::sleep(Duration::from_millis(100));
+    Ok(drops(lab, "port_security")? - before)
 }
 
 /// Whether a broadcast of that source reaches n1.
@@ -131,12 +142,7 @@ fn elsewhere(lab: &mut Lab, hand: &Hand, report: &Report) -> Result<()> {
     check(passes(lab, "n2", "eth0", owner)?, || {
         "its owner may not send".to_owned()
     })?;
-    let before = drops(lab, "port_security")?;
-    for _ in 0..10 {
-        says(lab, "g2", "eth0", owner)?;
-    }
-    thread::sleep(Duration::from_millis(100));
-    let dropped = drops(lab, "port_security")? - before;
+    let dropped = dropped_of(lab, 10, "g2", owner)?;
     let table =
         lab.daemon("vis")?
             .show_json(&["mac", "address-table", "address", &owner.to_string()])?;
@@ -172,12 +178,7 @@ fn neighbours(lab: &mut Lab, hand: &Hand, report: &Report) -> Result<()> {
     check(passes(lab, "n2", "eth0", gateway)?, || {
         "the gateway may not send".to_owned()
     })?;
-    let before = drops(lab, "port_security")?;
-    for _ in 0..5 {
-        says(lab, "g1", "eth0", gateway)?;
-    }
-    thread::sleep(Duration::from_millis(100));
-    let dropped = drops(lab, "port_security")? - before;
+    let dropped = dropped_of(lab, 5, "g1", gateway)?;
     let passed = passes(lab, "n2", "eth0", gateway)?;
     report.figure(
         "a gateway's address sent by a secured guest",
@@ -186,6 +187,32 @@ fn neighbours(lab: &mut Lab, hand: &Hand, report: &Report) -> Result<()> {
     check(dropped == 5 && passed, || {
         format!("{dropped} dropped, and the gateway {}", word(passed))
     })
+}
+
+/// `plan` says whose frames a candidate's secure addresses would drop, and nothing is secured by that.
+fn foreseen(lab: &Lab, hand: &Hand, report: &Report) -> Result<()> {
+    let [kept, dropped] = [0x7A1, 0x7A2].map(station);
+    for from in [kept, dropped] {
+        check(passes(lab, "g4", "eth0", from)?, || {
+            format!("{from} may not send")
+        })?;
+    }
+    let line = format!("switchport port-security mac-address {}", kept.dotted());
+    let secured = ["interface veth 5", &line, "switchport port-security"];
+    let plan = hand.asks(&[&["configure candidate"], &secured[..], &["plan", "abort"]].concat())?;
+    report.block(&plan);
+    let names = |from: Mac| plan.contains(&format!("from {from} "));
+    let is_foreseen = plan.contains("then dropped: port_security");
+    check(is_foreseen && names(dropped) && !names(kept), || {
+        format!("of {dropped} only the frames are to be dropped:\n{plan}")
+    })?;
+    for from in [kept, dropped] {
+        check(passes(lab, "g4", "eth0", from)?, || {
+            format!("{from} may not send after a plan")
+        })?;
+    }
+    report.figure("whose frames a plan to secure a port would drop", dropped);
+    Ok(())
 }
 
 /// The maximum of a port that has three addresses is lowered; and a port goes to another VLAN.

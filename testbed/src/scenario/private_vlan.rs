@@ -128,6 +128,8 @@ struct Endpoint {
     part: Part,
     /// It is behind the other switch, and hears what that trunk says of its VLAN.
     behind_switch: bool,
+    /// Its VLAN carries nothing.
+    suspended: bool,
     source: Source,
     /// What it says the VLAN is; `None`: nothing.
     tag: Option<u16>,
@@ -150,6 +152,7 @@ impl Endpoint {
             name,
             part,
             behind_switch: false,
+            suspended: false,
             source: Source::open(netns, DEVICE)?,
             tag,
             watches,
@@ -172,6 +175,9 @@ impl Endpoint {
 
     /// Whether it is to have what `from` sends to all.
     fn hears(&self, from: &Self) -> bool {
+        if self.suspended || from.suspended {
+            return false;
+        }
         match (from.behind_switch, self.behind_switch) {
             (true, true) => false,
             (false, true) => self.tag == Some(travels_in(from.part)),
@@ -467,6 +473,18 @@ fn live(
     part(all, &["b1", "b2"], Part::Community('b'));
     cells += run(all, first, broadcast)?;
     report.figure("cells after parts changed live", cells);
+
+    // A community carries nothing, and all others what they did; and back.
+    let mut cells = 0;
+    for (state, suspended) in [("suspend", true), ("active", false)] {
+        say(&["configure", "vlan 102", &format!("state {state}")])?;
+        let of_it = |one: &&mut Endpoint| one.part == Part::Community('a');
+        all.iter_mut()
+            .filter(of_it)
+            .for_each(|one| one.suspended = suspended);
+        cells += run(all, first, broadcast)?;
+    }
+    report.figure("cells with a community suspended, and active again", cells);
 
     // Why not, and by which lines.
     let mac = |name: &str| {
