@@ -7,9 +7,10 @@
 mod bridging;
 mod crossing;
 mod fingerprint;
+mod returned;
 mod watched;
 
-pub use bridging::{Arrival, Blame, Bridging, Detector, Evidence, Sighting};
+pub use bridging::{Blame, Bridging, Detector, Dropped, Evidence, Sighting};
 pub use fingerprint::Fingerprint;
 
 use crate::err_disable::Cause;

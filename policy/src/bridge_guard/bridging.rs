@@ -14,10 +14,11 @@
 //! told, and ports are shut for it only where somebody configured that.
 //!
 //! Fed only with what the forwarding table found odd (a move, one it held back, or an address new in its VLAN), with what policy
-//! dropped and the table has elsewhere or not at all, and with BPDUs: a frame that is where it was costs nothing. Memory is fixed; a newer address takes an older one's place.
+//! dropped ([`super::returned`]) and with BPDUs: a frame that is where it was costs nothing. Memory is fixed; a newer address takes an older one's place.
 
 use super::Fingerprint;
 use super::crossing::Crossings;
+use super::returned::Returned;
 use super::watched::Watched;
 use crate::{Seed, Time};
 use niv::{Mac, VlanId};
@@ -53,17 +54,19 @@ pub struct Sighting {
     pub flooded: Option<Fingerprint>,
 }
 
-/// A source address that the forwarding table did not have in its VLAN.
+/// A frame that policy dropped before its source was learned, which the forwarding table does not have at that port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Arrival {
+pub struct Dropped {
     /// The filtering id.
     pub vlan: VlanId,
-    /// The address.
+    /// Its source.
     pub mac: Mac,
     /// Slot index of where it was seen.
     pub seen_at: u16,
-    /// It is now; else policy dropped its frame, and it is at home nowhere for that.
-    pub learned: bool,
+    /// The forwarding table has its source, elsewhere.
+    pub is_elsewhere: bool,
+    /// Of a frame to a group; `None`: to one station.
+    pub flooded: Option<Fingerprint>,
 }
 
 /// Two ports that something is behind of.
@@ -137,6 +140,7 @@ pub struct Detector {
     watched: Box<[Watched; WATCHED]>,
     bridges: [Option<Hello>; BRIDGES],
     crossings: Crossings,
+    returned: Returned,
     told: [Option<(Bridging, Time)>; TOLD],
 }
 
@@ -148,6 +152,7 @@ impl Detector {
             watched: Box::new([Watched::NOTHING; WATCHED]),
             bridges: [None; BRIDGES],
             crossings: Crossings::new(),
+            returned: Returned::new(),
             told: [None; TOLD],
         }
     }
@@ -200,15 +205,48 @@ impl Detector {
         }
     }
 
-    /// An address is new in its VLAN. `holder` says behind which slot index the forwarding table has one.
+    /// `mac` is new in the VLAN of filtering id `vlan`, behind slot index `seen_at`. `holder` says behind which the forwarding table
+    /// has an address.
     pub fn arrived(
         &mut self,
-        arrival: Arrival,
+        (vlan, mac): (VlanId, Mac),
+        seen_at: u16,
         now: Time,
         holder: impl FnOnce(VlanId, Mac) -> Option<u16>,
     ) -> Option<Bridging> {
-        let found = self.crossings.arrived(self.seed, arrival, now, holder)?;
+        let seed = self.seed;
+        let found = self
+            .crossings
+            .arrived(seed, (vlan, mac), seen_at, now, holder)?;
         self.tell(found, now)
+    }
+
+    /// Policy dropped a frame. `holder` as for [`Detector::arrived`].
+    pub fn dropped(
+        &mut self,
+        dropped: Dropped,
+        now: Time,
+        holder: impl FnOnce(VlanId, Mac) -> Option<u16>,
+    ) -> Option<Bridging> {
+        let Dropped {
+            vlan,
+            mac,
+            seen_at,
+            is_elsewhere,
+            flooded,
+        } = dropped;
+        if !self.returned.may_hear(seen_at, now) {
+            return None;
+        }
+        let seed = self.seed;
+        let found = if is_elsewhere {
+            self.returned
+                .came(seed, (vlan, mac, flooded?), seen_at, now)
+        } else {
+            self.crossings
+                .passed(seed, (vlan, mac), seen_at, now, holder)
+        };
+        self.tell(found?, now)
     }
 
     fn tell(&mut self, found: Bridging, now: Time) -> Option<Bridging> {

@@ -353,38 +353,36 @@ impl Joined {
         }
     }
 
-    fn arrives(&mut self, vlan: u16, station: u8, port: u16, millis: u64) -> Option<Bridging> {
-        let found = self.arrived(vlan, station, port, millis, true);
-        let vlan = VlanId::try_from(vlan).unwrap();
-        self.place.push((vlan, mac(station), port));
-        found
-    }
-
-    /// Policy drops its frame.
+    /// Policy drops a broadcast of it.
     fn is_dropped(&mut self, vlan: u16, station: u8, port: u16, millis: u64) -> Option<Bridging> {
-        self.arrived(vlan, station, port, millis, false)
-    }
-
-    fn arrived(
-        &mut self,
-        vlan: u16,
-        station: u8,
-        port: u16,
-        millis: u64,
-        learned: bool,
-    ) -> Option<Bridging> {
-        let arrival = Arrival {
-            vlan: vlan.try_into().unwrap(),
-            mac: mac(station),
-            seen_at: port,
-            learned,
-        };
+        let vlan = VlanId::try_from(vlan).unwrap();
         let place = &self.place;
         let holder = |vlan, mac| {
             let held = place.iter().find(|one| (one.0, one.1) == (vlan, mac));
             held.map(|one| one.2)
         };
-        self.detector.arrived(arrival, at(millis), holder)
+        let dropped = Dropped {
+            vlan,
+            mac: mac(station),
+            seen_at: port,
+            is_elsewhere: holder(vlan, mac(station)).is_some(),
+            flooded: Some(Fingerprint::of(&[station; 46])),
+        };
+        self.detector.dropped(dropped, at(millis), holder)
+    }
+
+    fn arrives(&mut self, vlan: u16, station: u8, port: u16, millis: u64) -> Option<Bridging> {
+        let vlan = VlanId::try_from(vlan).unwrap();
+        let place = &self.place;
+        let holder = |vlan, mac| {
+            let held = place.iter().find(|one| (one.0, one.1) == (vlan, mac));
+            held.map(|one| one.2)
+        };
+        let found = self
+            .detector
+            .arrived((vlan, mac(station)), port, at(millis), holder);
+        self.place.push((vlan, mac(station), port));
+        found
     }
 }
 
@@ -418,6 +416,26 @@ fn what_is_dropped_crosses_too_and_takes_no_ones_place_or_home() {
     }
     let found = joined.is_dropped(10, 2, V1, 200).unwrap();
     assert_eq!(found.ports, (V1, V2));
+}
+
+#[test]
+fn one_broadcast_that_is_dropped_at_two_ports_names_them_whatever_a_third_forges() {
+    let mut joined = Joined::new();
+    for station in 1..=200 {
+        assert_eq!(joined.arrives(10, station, HOME, 0), None);
+    }
+    for second in 1..20 {
+        let now = second * 10_500;
+        for station in 2..=200 {
+            assert_eq!(joined.is_dropped(10, station, V2 + 1, now), None);
+        }
+        assert_eq!(joined.is_dropped(10, 1, V1, now), None);
+        for station in 2..=200 {
+            assert_eq!(joined.is_dropped(10, station, V2 + 1, now), None);
+        }
+        let found = joined.is_dropped(10, 1, V2, now + 1).unwrap();
+        assert_eq!((found.ports, found.blame), ((V1, V2), Blame::Nobody));
+    }
 }
 
 #[test]

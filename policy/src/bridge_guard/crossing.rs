@@ -7,7 +7,7 @@
 //!
 //! Fed with addresses that are new in a VLAN, and with nothing else.
 
-use super::bridging::{Arrival, Blame, Bridging, Evidence};
+use super::bridging::{Blame, Bridging, Evidence};
 use crate::{Seed, Time};
 use niv::{Mac, VlanId};
 
@@ -43,32 +43,37 @@ impl Crossings {
         }
     }
 
-    /// `holder` says behind which port the table has an address.
+    /// `mac` is new in `vlan`, behind `seen_at`. `holder` says behind which port the table has an address.
     pub(super) fn arrived(
         &mut self,
         seed: Seed,
-        arrival: Arrival,
+        (vlan, mac): (VlanId, Mac),
+        seen_at: u16,
         now: Time,
         holder: impl FnOnce(VlanId, Mac) -> Option<u16>,
     ) -> Option<Bridging> {
-        let Arrival {
-            vlan,
-            mac,
-            seen_at,
-            learned,
-        } = arrival;
-        let place = seed.scatter(mac.to_u64()) as usize % HOMES;
-        let home = self.homes.get_mut(place)?;
-        let from = home.filter(|(known, from)| *known == mac && *from != vlan);
-        let from = from.map(|(_, from)| from);
+        let mut is_elsewhere = false;
+        let holder = |from, mac| holder(from, mac).inspect(|_| is_elsewhere = true);
+        let found = self.passed(seed, (vlan, mac), seen_at, now, holder);
+        if !is_elsewhere && let Some(home) = self.homes.get_mut(place(seed, mac)) {
+            *home = Some((mac, vlan));
+        }
+        found
+    }
+
+    /// As [`Crossings::arrived`], of an address that is not learned there: it is at home nowhere for that.
+    pub(super) fn passed(
+        &mut self,
+        seed: Seed,
+        (vlan, mac): (VlanId, Mac),
+        seen_at: u16,
+        now: Time,
+        holder: impl FnOnce(VlanId, Mac) -> Option<u16>,
+    ) -> Option<Bridging> {
+        let home = *self.homes.get(place(seed, mac))?;
+        let (_, from) = home.filter(|(known, from)| *known == mac && *from != vlan)?;
         // What is behind one port in several VLANs is what a trunk is for.
-        let from = from.and_then(|from| Some((from, holder(from, mac)?)));
-        let Some((from, at_home)) = from else {
-            if learned {
-                *home = Some((mac, vlan));
-            }
-            return None;
-        };
+        let at_home = holder(from, mac)?;
         if at_home == seen_at {
             return None;
         }
@@ -84,7 +89,7 @@ impl Crossings {
                 && now.nanos_since(one.at) <= TOGETHER
         };
         let back = self.crossed.iter().flatten().find(is_way_back).copied();
-        // What is dropped is new with each frame; it takes no more room for that.
+        // What is dropped crosses with each frame; it takes no more room for that.
         let is_same = |one: &Crossed| (one.from, one.into, one.by) == (from, vlan, seen_at);
         let age = |one: &Option<Crossed>| match one {
             Some(one) if is_same(one) => None,
@@ -103,4 +108,9 @@ impl Crossings {
             blame: Blame::Nobody,
         })
     }
+}
+
+/// Where it is remembered of which VLAN an address is.
+fn place(seed: Seed, mac: Mac) -> usize {
+    seed.scatter(mac.to_u64()) as usize % HOMES
 }

@@ -10,6 +10,10 @@ const LOOKED_AT: usize = 128;
 pub struct Fingerprint(u64);
 
 impl Fingerprint {
+    pub(super) const fn to_u64(self) -> u64 {
+        self.0
+    }
+
     /// Of a frame that is flooded. `frame` begins at its EtherType behind link mark and outer VLAN tag, which may differ
     /// from one copy to the next.
     pub fn of(frame: &[u8]) -> Self {

@@ -21,6 +21,8 @@ const KEPT: f64 = 90.0;
 const NAMED_MS: f64 = 1_000.0;
 /// Everybody broadcasts once in this time.
 const BROADCASTS: Duration = Duration::from_millis(100);
+/// After this a pair that nobody is to be shut for is told again.
+const TOLD_AGAIN: Duration = Duration::from_secs(10);
 /// Those who talk, and the neighbours.
 const TALKERS: [u32; 2] = [0x101, 0x102];
 const NEIGHBOURS: [(&str, u32); 2] = [("n1", 0x201), ("n2", 0x202)];
@@ -57,7 +59,7 @@ const WAYS: [Way; 5] = [
         evidence: &["address"],
         neighbours: 1,
         speaks: false,
-        shut: 1,
+        shut: 0,
         lines: &[
             "switchport port-security violation protect",
             "switchport port-security",
@@ -68,7 +70,7 @@ const WAYS: [Way; 5] = [
         evidence: &["address"],
         neighbours: 1,
         speaks: false,
-        shut: 1,
+        shut: 0,
         lines: &["mac access-group nothing in"],
     },
     Way {
@@ -109,6 +111,9 @@ pub(super) fn bridging(lab: &mut Lab, hand: &Hand, report: &Report) -> Result<()
             hand.types(&["configure", "interface ethernet 3", line])?;
         }
         on_both(hand, "", way.lines)?;
+        if !way.lines.is_empty() {
+            thread::sleep(TOLD_AGAIN);
+        }
         in_this_way(lab, way, report)?;
         if way.speaks {
             again(lab, hand, report)?;
@@ -167,17 +172,18 @@ fn in_this_way(lab: &mut Lab, way: &Way, report: &Report) -> Result<()> {
         let named = || -> Result<Duration> {
             thread::sleep(Duration::from_secs(2));
             let g3 = lab_ref.host("g3")?;
+            let begun = Instant::now();
             g3.bridge("br0", &["eth0", "eth1"])?;
             if way.speaks {
                 let mut source = Source::open(&g3.netns, "br0")?;
                 source.send(&frame(Mac::BROADCAST, station(BRIDGE), 60))?;
             }
-            let begun = Instant::now();
             until("the guest is named", WITHIN, || {
                 let answer = asker(&["show", "bridge-guard", "--json"])?;
                 let answer: Value = serde_json::from_str(&answer).unwrap_or_default();
                 let found = answer.get("found").and_then(Value::as_array);
-                Ok(found.into_iter().flatten().any(|one| is_it(one, way)))
+                let mut found = found.into_iter().flatten();
+                Ok(found.any(|one| is_it(one, way, begun.elapsed())))
             })?;
             let took = begun.elapsed();
             thread::sleep(Duration::from_secs(2));
@@ -211,7 +217,12 @@ fn in_this_way(lab: &mut Lab, way: &Way, report: &Report) -> Result<()> {
     report.goal(least, KEPT, "per cent of their rate kept")
 }
 
-fn is_it(found: &Value, way: &Way) -> bool {
+/// Whether it was found in that time, and in this way.
+fn is_it(found: &Value, way: &Way, lately: Duration) -> bool {
+    let ago = found.get("ago_ms").and_then(Value::as_u64);
+    if ago.is_none_or(|ago| u128::from(ago) > lately.as_millis()) {
+        return false;
+    }
     let has = |of: Value| {
         let interfaces = found.get("interfaces").and_then(Value::as_array);
         interfaces.is_some_and(|interfaces| interfaces.contains(&of))

@@ -13,7 +13,7 @@ use super::snapshot::{BridgePort, Snapshot};
 use super::trail::{Step, Trail};
 use super::{Learned, Time};
 use niv::{DropReason, Mac, Slot, VlanId, VlanTag};
-use policy::bridge_guard::{Bpdu, BpduGuard, Fingerprint, Guarded};
+use policy::bridge_guard::{Bpdu, BpduGuard, Dropped, Fingerprint, Guarded};
 use policy::err_disable::Cause;
 use policy::security::{Admission, PortSecurity, Violation};
 use policy::storm::{Class, StormControl};
@@ -81,8 +81,8 @@ pub(super) enum Noticed {
         mac: Mac,
         /// Where it was seen now.
         slot: Slot,
-        /// Why the table does not have it there, or has it there only now.
-        because: Elsewhere,
+        /// The promiscuous port that keeps it; `None`: the table moved it, or held it back.
+        keeper: Option<Slot>,
         /// Of a frame to a group.
         flooded: Option<Fingerprint>,
     },
@@ -94,24 +94,13 @@ pub(super) enum Noticed {
         mac: Mac,
         /// Where it was seen.
         slot: Slot,
-        /// Whether it was learned; else its frame was dropped.
-        learned: bool,
     },
+    /// Policy dropped the frame before it was learned from, and its source is not known at its port.
+    Dropped(Dropped),
     /// It is a BPDU of this bridge, in the VLAN of that filtering id, if it is in one.
     Bridge(u64, Option<VlanId>, Slot),
     /// A guard has something to tell.
     Event(GuardEvent),
-}
-
-/// Why an address was not where it was seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Elsewhere {
-    /// The table has just moved it, or held it back.
-    Moving,
-    /// A promiscuous port keeps it.
-    KeptBy(Slot),
-    /// Its frame was dropped before it was learned from.
-    Dropped,
 }
 
 /// Whether a guard has shut the port.
@@ -188,20 +177,27 @@ pub(super) fn learned(
     let (mac, slot) = (frame.source, from.slot);
     let noticed = match learned {
         Learned::Known | Learned::NotOpen => return,
-        Learned::New | Learned::NewForAnother => Noticed::New {
-            vlan,
-            mac,
-            slot,
-            learned: true,
-        },
-        Learned::Moved | Learned::Held => elsewhere(from, vlan, frame, Elsewhere::Moving),
-        Learned::AtPromiscuous => {
-            let keeper = trail.lookup(vlan, mac, now);
-            let because = keeper.map_or(Elsewhere::Moving, Elsewhere::KeptBy);
-            elsewhere(from, vlan, frame, because)
+        Learned::New | Learned::NewForAnother => Noticed::New { vlan, mac, slot },
+        Learned::Moved | Learned::Held | Learned::AtPromiscuous => {
+            let stays = learned == Learned::AtPromiscuous;
+            let keeper = stays.then(|| trail.lookup(vlan, mac, now)).flatten();
+            Noticed::Elsewhere {
+                vlan,
+                mac,
+                slot,
+                keeper,
+                flooded: flooded(frame),
+            }
         }
     };
     trail.notice(noticed, now);
+}
+
+/// By what a frame to a group is known again.
+fn flooded(frame: &Frame<'_>) -> Option<Fingerprint> {
+    let rest = frame.bytes.get(usize::from(frame.skip)..);
+    let is_group = frame.destination.is_group();
+    rest.filter(|_| is_group).map(Fingerprint::of)
 }
 
 /// A frame was dropped before it was learned from: a guest that bridges is found by it all the same.
@@ -213,28 +209,16 @@ pub(super) fn dropped(
     vlan: VlanId,
     frame: &Frame<'_>,
 ) {
-    let noticed = match trail.lookup(vlan, frame.source, now) {
-        Some(slot) if slot == from.slot => return,
-        Some(_) => elsewhere(from, vlan, frame, Elsewhere::Dropped),
-        None => Noticed::New {
+    let holder = trail.lookup(vlan, frame.source, now);
+    if holder != Some(from.slot) {
+        let dropped = Dropped {
             vlan,
             mac: frame.source,
-            slot: from.slot,
-            learned: false,
-        },
-    };
-    trail.notice(noticed, now);
-}
-
-fn elsewhere(from: &BridgePort, vlan: VlanId, frame: &Frame<'_>, because: Elsewhere) -> Noticed {
-    let rest = frame.bytes.get(usize::from(frame.skip)..);
-    let is_group = frame.destination.is_group();
-    Noticed::Elsewhere {
-        vlan,
-        mac: frame.source,
-        slot: from.slot,
-        because,
-        flooded: rest.filter(|_| is_group).map(Fingerprint::of),
+            seen_at: from.slot.index,
+            is_elsewhere: holder.is_some(),
+            flooded: flooded(frame),
+        };
+        trail.notice(Noticed::Dropped(dropped), now);
     }
 }
 

@@ -2,13 +2,13 @@
 
 use super::Membership;
 use super::Time;
-use super::guard::{Elsewhere, GuardPolicy, Noticed, SecurePlan};
+use super::guard::{GuardPolicy, Noticed, SecurePlan};
 use super::snapshot::{BridgePort, PortState, Snapshot};
 use super::table::{Away, Table};
 use super::topology::Declared;
 use niv::{Mac, Slot, VlanId, VlanSet};
 use policy::Seed;
-use policy::bridge_guard::{Arrival, Bridging, Detector, Sighting};
+use policy::bridge_guard::{Bridging, Detector, Sighting};
 use policy::err_disable::Cause;
 use policy::security::{
     Admission, Kind, PortSecurity, Refused, SecureAddress, SecureTable, Use, Why,
@@ -352,23 +352,18 @@ impl Guards {
                 vlan,
                 mac,
                 slot,
-                because,
+                keeper,
                 flooded,
             } => {
-                let away = match because {
-                    Elsewhere::Moving => Some(table.away()),
-                    Elsewhere::KeptBy(keeper) => Some(Away {
-                        held_by: keeper.index,
-                        idle_seconds: 0,
-                    }),
-                    Elsewhere::Dropped => table.whereabouts(vlan, mac, now),
-                };
-                let Some(Away {
+                let Away {
                     held_by,
                     idle_seconds,
-                }) = away
-                else {
-                    return;
+                } = match keeper {
+                    Some(keeper) => Away {
+                        held_by: keeper.index,
+                        idle_seconds: 0,
+                    },
+                    None => table.away(),
                 };
                 let sighting = Sighting {
                     vlan,
@@ -381,20 +376,13 @@ impl Guards {
                 };
                 self.detector.sighted(sighting, seen)
             }
-            Noticed::New {
-                vlan,
-                mac,
-                slot,
-                learned,
-            } => {
+            Noticed::New { vlan, mac, slot } => {
                 let holder = |vlan, mac| Some(table.lookup(vlan, mac, now)?.index);
-                let arrival = Arrival {
-                    vlan,
-                    mac,
-                    seen_at: slot.index,
-                    learned,
-                };
-                self.detector.arrived(arrival, seen, holder)
+                self.detector.arrived((vlan, mac), slot.index, seen, holder)
+            }
+            Noticed::Dropped(dropped) => {
+                let holder = |vlan, mac| Some(table.lookup(vlan, mac, now)?.index);
+                self.detector.dropped(dropped, seen, holder)
             }
             Noticed::Bridge(bridge, vlan, slot) => {
                 self.detector.bpdu(vlan, bridge, slot.index, seen)

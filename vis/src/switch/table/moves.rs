@@ -10,10 +10,10 @@ const MOVES_A_SECOND: u8 = 3;
 /// In place of the number of moves: the address is being held where it is.
 const HELD: u8 = u8::MAX;
 
-/// Where an address is, or was when it was last seen elsewhere.
+/// Where an address was when it was last seen elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Away {
-    /// Slot index of that place.
+    /// Slot index of where it was then.
     pub held_by: u16,
     /// Seconds since its last frame there.
     pub idle_seconds: u32,
@@ -39,7 +39,7 @@ impl Table {
             let record = self.records[at];
             if self.is_live(&record, now) && record.owner != slot.index {
                 let judged = self.judge_move(&record, now);
-                self.away = left(&record, now);
+                self.left(&record, now);
                 let record = &mut self.records[at];
                 if matches!(judged, Move::First | Move::Held) {
                     record.since = now.low_millis();
@@ -63,12 +63,6 @@ impl Table {
         self.away
     }
 
-    /// Where the address is. Nothing changes by that.
-    pub fn whereabouts(&self, vlan: VlanId, mac: Mac, now: Time) -> Option<Away> {
-        let record = &self.records[self.find(key(vlan, mac)).ok()?];
-        self.is_live(record, now).then(|| left(record, now))
-    }
-
     pub(super) fn judge_move(&self, record: &Record, now: Time) -> Move {
         let elapsed = now.low_millis().wrapping_sub(record.since);
         match record.moves {
@@ -82,7 +76,7 @@ impl Table {
     pub(super) fn move_to(&mut self, at: usize, to: u16, now: Time) -> Learned {
         let record = self.records[at];
         let judged = self.judge_move(&record, now);
-        self.away = left(&record, now);
+        self.left(&record, now);
         let home = self.home_of(&record);
         let record = &mut self.records[at];
         let holder = match judged {
@@ -114,6 +108,14 @@ impl Table {
         }
     }
 
+    /// Keeps where an address was, for [`Table::away`].
+    pub(super) fn left(&mut self, record: &Record, now: Time) {
+        self.away = Away {
+            held_by: record.owner,
+            idle_seconds: now.seconds().saturating_sub(record.seen),
+        };
+    }
+
     /// Who had it before it began to move; if that one is gone, who has it.
     pub(super) fn home_of(&self, record: &Record) -> u16 {
         let home = &self.owners[usize::from(record.home)];
@@ -122,13 +124,5 @@ impl Table {
         } else {
             record.owner
         }
-    }
-}
-
-/// Where an address was before it went elsewhere.
-const fn left(record: &Record, now: Time) -> Away {
-    Away {
-        held_by: record.owner,
-        idle_seconds: now.seconds().saturating_sub(record.seen),
     }
 }
