@@ -290,7 +290,8 @@ mod tests {
                     .iter()
                     .filter_map(|user| {
                         let vlan = VlanId::try_from(vid).ok().filter(|&vlan| defined.contains(vlan))?;
-                        let membership = user.policy.membership(vlan);
+                        // Hosts of a VLAN that carries nothing are members of none.
+                        let membership = user.policy.in_force(&defined).membership(vlan);
                         (membership != Membership::No).then_some((user.index, membership))
                     })
                     .collect();
