@@ -623,6 +623,20 @@ fn a_name_is_of_one_vlan() {
     let refused = parse(taken, "t").unwrap_err();
     let said = refused[0].to_string();
     assert!(said.contains("VLAN 10 is called web already"), "{said}");
+    for (name, owner) in [("VLAN0010", "10"), ("default", "1")] {
+        let refused = parse(&format!("vlan 20\n name {name}\n"), "t").unwrap_err();
+        let said = refused[0].to_string();
+        assert!(
+            said.contains(&format!("`{name}` is the name of VLAN {owner}")),
+            "{said}"
+        );
+    }
+    for fine in ["VLAN0020", "VLAN20", "VLAN+010", "VLAN9999", "VLAN"] {
+        assert!(
+            parse(&format!("vlan 20\n name {fine}\n"), "t").is_ok(),
+            "{fine}"
+        );
+    }
     // Said again of the same, and of another once it is free.
     let freed = "vlan 10\n name web\n name web\n no name\nvlan 20\n name web\n";
     assert!(parse(freed, "t").is_ok());

@@ -153,9 +153,14 @@ pub enum Conflict {
     /// A private VLAN is made of several.
     #[error("VLAN {0} is the primary VLAN itself: expected VLANs to be secondary to it")]
     AssociatedWithItself(VlanId),
-    /// As VLAN 1 is listed.
-    #[error("`default` is the name of VLAN 1: expected another one")]
-    DefaultName,
+    /// As another VLAN is listed that was given no name.
+    #[error("`{name}` is the name of VLAN {owner} where that is given none: expected another one")]
+    DefaultName {
+        /// The name.
+        name: VlanName,
+        /// Whose it is.
+        owner: VlanId,
+    },
     /// Nothing to take away.
     #[error("port-profile {0} is not among those allowed here: expected one of them")]
     NotAllowed(ProfileName),
@@ -355,9 +360,12 @@ impl Config {
                 if name.is_some() && vlans.len() > 1 {
                     return Err(Conflict::OneNameForSeveral(vlans.clone()));
                 }
-                let is_default = |name: &VlanName| name.as_str() == Vlan::DEFAULT_NAME;
-                if name.as_ref().is_some_and(is_default) && !vlans.contains(VlanId::DEFAULT) {
-                    return Err(Conflict::DefaultName);
+                if let Some(name) = &name
+                    && let Some(owner) = Vlan::named_by_default(name.as_str())
+                    && !vlans.contains(owner)
+                {
+                    let name = name.clone();
+                    return Err(Conflict::DefaultName { name, owner });
                 }
                 if !vlans.iter().all(|vlan| self.vlans.contains_key(&vlan)) {
                     return Err(gone());

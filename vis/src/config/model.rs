@@ -270,6 +270,19 @@ impl Vlan {
             None => format!("VLAN{:04}", vlan.get()),
         }
     }
+
+    /// Which VLAN is called so where it was given no name.
+    pub fn named_by_default(name: &str) -> Option<VlanId> {
+        let number = || -> Option<u16> {
+            let digits = name.strip_prefix("VLAN").filter(|digits| digits.len() == 4);
+            digits?.parse().ok()
+        };
+        let vlan = match name {
+            Self::DEFAULT_NAME => VlanId::DEFAULT,
+            _ => VlanId::try_from(number()?).ok()?,
+        };
+        (Self::default().called(vlan) == name).then_some(vlan)
+    }
 }
 
 /// The lines that port profiles and interfaces have in common.
