@@ -28,7 +28,7 @@ const HELLO_KEPT: u64 = 3 * 2 * Time::SECOND;
 /// A pair of ports of which nobody is blamed is told again after this, for the same kind of evidence.
 const TOLD_FOR: u64 = 10 * Time::SECOND;
 /// Any other is told again after this; and a pair that was told keeps its place from others for so long. So no more than
-/// [`TOLD`] pairs are told in a second.
+/// [`TOLD`] pairs of which nobody is blamed are told in a second, and as many others.
 const TOLD_ALONE: u64 = Time::SECOND;
 /// Addresses and bridges watched at a time, and pairs remembered as told.
 const WATCHED: usize = 256;
@@ -260,7 +260,9 @@ impl Detector {
             // What somebody is to be shut for is told for as long as it goes on: they may be open again, or to be shut only now.
             let is_word = is_same && found.blame == Blame::Nobody;
             let quiet = if is_word { TOLD_FOR } else { TOLD_ALONE };
-            if now.nanos_since(*at) < quiet {
+            // Nobody's word holds back what a port is to be shut for.
+            let yields = before.blame == Blame::Nobody && found.blame != Blame::Nobody;
+            if !yields && now.nanos_since(*at) < quiet {
                 return None;
             }
         }

@@ -439,6 +439,22 @@ fn one_broadcast_that_is_dropped_at_two_ports_names_them_whatever_a_third_forges
 }
 
 #[test]
+fn whatever_is_told_of_ports_that_are_not_blamed_no_port_that_is_goes_unnamed() {
+    let mut table = Table::new(false);
+    // BPDUs of many bridges by many ports take all places there are.
+    for port in 100..1_000 {
+        let _ = table.detector.bpdu(VLAN, port.into(), V1, at(0));
+        let _ = table.detector.bpdu(VLAN, port.into(), port, at(0));
+    }
+    table.frame(mac(1), HOME, at(1));
+    for n in 0..5 {
+        table.frame(mac(1), V1, at(2 + 2 * n));
+        table.frame(mac(1), V2, at(3 + 2 * n));
+    }
+    assert!(table.named().iter().any(|(ports, _)| *ports == (V1, V2)));
+}
+
+#[test]
 fn what_is_told_of_a_pair_hides_nothing_else_of_it() {
     let mut joined = Joined::new();
     assert_eq!(joined.arrives(10, 1, HOME, 0), None);
