@@ -339,6 +339,13 @@ fn who_sends_from_an_address_that_is_held_at_home_is_told_as_a_conflict() {
     assert_eq!(table.named(), [((HOME, V1), true)]);
 }
 
+fn holder(place: &[(VlanId, Mac, u16)]) -> impl Fn(VlanId, Mac) -> Option<u16> {
+    move |vlan, mac| {
+        let held = place.iter().find(|one| (one.0, one.1) == (vlan, mac));
+        held.map(|one| one.2)
+    }
+}
+
 /// Two VLANs, and where the table has what is in them.
 struct Joined {
     detector: Detector,
@@ -356,11 +363,7 @@ impl Joined {
     /// Policy drops a broadcast of it.
     fn is_dropped(&mut self, vlan: u16, station: u8, port: u16, millis: u64) -> Option<Bridging> {
         let vlan = VlanId::try_from(vlan).unwrap();
-        let place = &self.place;
-        let holder = |vlan, mac| {
-            let held = place.iter().find(|one| (one.0, one.1) == (vlan, mac));
-            held.map(|one| one.2)
-        };
+        let holder = holder(&self.place);
         let dropped = Dropped {
             vlan,
             mac: mac(station),
@@ -373,11 +376,7 @@ impl Joined {
 
     fn arrives(&mut self, vlan: u16, station: u8, port: u16, millis: u64) -> Option<Bridging> {
         let vlan = VlanId::try_from(vlan).unwrap();
-        let place = &self.place;
-        let holder = |vlan, mac| {
-            let held = place.iter().find(|one| (one.0, one.1) == (vlan, mac));
-            held.map(|one| one.2)
-        };
+        let holder = holder(&self.place);
         let found = self
             .detector
             .arrived((vlan, mac(station)), port, at(millis), holder);

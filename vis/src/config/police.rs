@@ -416,9 +416,11 @@ impl<'a> Words<'a> {
             return Ok((self.at, AskedBurst::Default));
         }
         let (at, number) = self.peek();
-        if number.parse() == Ok(0_u64) {
+        if !number.is_empty() && number.bytes().all(|octet| octet == b'0') {
             self.next();
-            let _ = self.unit(&BURSTS);
+            if !self.take("ms") {
+                let _ = self.unit(&BURSTS);
+            }
             return Ok((at, AskedBurst::Zero));
         }
         Ok((at, AskedBurst::Of(self.burst(rate)?)))
@@ -492,6 +494,7 @@ mod tests {
                 "cir 10 mbps pir 20 mbps be 1 mbytes color-aware exceed markdown violate transmit",
             ),
             ("cir 10 mbps be 0", "cir 10 mbps be 0"),
+            ("cir 10 mbps be 0 ms", "cir 10 mbps be 0"),
             (
                 "cir 10 mbps bc 3028 bytes be 0 kbytes exceed drop",
                 "cir 10 mbps bc 3028 bytes be 0 exceed drop",
@@ -523,6 +526,7 @@ mod tests {
             ("cir 10 mbps be 1 kbytes bc 1 kbytes", 24),
             // RFC 2697: one of them is larger than 0; RFC 2698: both are.
             ("cir 10 mbps bc 0 be 0", 20),
+            ("cir 10 mbps be +0", 15),
             ("cir 10 mbps bc 0 pir 20 mbps", 15),
             ("cir 10 mbps pir 20 mbps be 0", 27),
             ("cir 10 mbps exceed", 18),
